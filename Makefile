@@ -1,0 +1,60 @@
+# The doors of the project. Each target makes what it needs on first use: a virtual environment in
+# .venv with the pinned and hashed requirements. ARGS go through to the command behind the target.
+PYTHON ?= python3
+BIN    := .venv/bin
+PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
+CODE   := relay signer queue tests bench
+
+.PHONY: help run test check format bench fuzz lock clean
+
+help:
+	@echo "make run    the whole pipeline on this machine, with sample letters   (ARGS=\"--once --json\")"
+	@echo "make test   the tests                                                (ARGS=\"-k relay\")"
+	@echo "make check  format, lint, types, tests: the whole gate"
+	@echo "make bench  what it costs, beside no relay at all"
+	@echo "make fuzz   hostile input for the parsers                            (ARGS=\"--seconds 60\")"
+
+.venv/run: requirements.txt pyproject.toml
+	@echo "Preparing .venv (once) ..." >&2
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(PIP) install --require-hashes -r requirements.txt
+	@$(PIP) install --no-build-isolation --no-deps --editable .
+	@touch $@
+
+.venv/dev: requirements-dev.txt .venv/run
+	@echo "Preparing the development tools in .venv (once) ..." >&2
+	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@touch $@
+
+run: .venv/run
+	@$(BIN)/careerrelay run $(ARGS)
+
+test: .venv/dev
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/dev
+	@$(BIN)/ruff format --check $(CODE)
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/mypy
+	@$(BIN)/pyright
+	@$(BIN)/python -m pytest --quiet
+
+format: .venv/dev
+	@$(BIN)/ruff format $(CODE)
+	@$(BIN)/ruff check --fix $(CODE)
+
+bench: .venv/dev
+	@$(BIN)/python bench/rate.py $(ARGS)
+
+fuzz: .venv/dev
+	@$(BIN)/python tests/fuzz.py $(ARGS)
+
+# Needs uv. Hashes for every platform; no index address is written.
+LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+        --no-emit-index-url --no-annotate --no-header --quiet
+lock:
+	$(LOCK) --group build -o requirements.txt
+	$(LOCK) --group dev -o requirements-dev.txt
+
+clean:
+	rm -rf .venv .careerrelay .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage dist

@@ -1,0 +1,1 @@
+"""After the mail: intake, events, worker, log, credits, audit."""
