@@ -1,0 +1,35 @@
+"""Links: one per letter, the same one when the letter is sent again."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+
+from signer.base32 import encode_base32
+from signer.keyring import KeyRing
+
+LINK_ID_BYTES = 10  # 80 bit, 16 base32 characters: see signer.tokens.
+URL_CHARS_MAX = 75  # RFC 2045 §6.7 allows 76 columns with the soft break; longer ones get wrapped.
+
+
+def derive_link_id(
+    ring: KeyRing, company: str, sender: str, recipients: Iterable[str], message_digest: bytes
+) -> str:
+    """Return the link id (16 base32 characters) of a letter.
+
+    It follows from the company, the envelope and the message alone, so a retry gets the same one;
+    and it is an HMAC under our key, so nobody can tell from it what it was made of. The order of
+    the recipients does not count.
+    """
+    key = ring.active.derive("link-id", company)
+    mac = hmac.new(key, digestmod=hashlib.sha256)
+    for field in (sender.encode(), *sorted(name.encode() for name in recipients), message_digest):
+        # With its length in front, no two lists of fields read the same.
+        mac.update(len(field).to_bytes(4, "big") + field)
+    return encode_base32(mac.digest()[:LINK_ID_BYTES])
+
+
+def link_url(base_url: str, token: str) -> str:
+    """Return the URL that carries the token; `base_url` ends in a slash."""
+    return base_url + token
