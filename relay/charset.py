@@ -1,0 +1,236 @@
+"""Bytes to text as a person would read them, whatever the label says.
+
+Real Japanese mail carries vendor characters its codecs do not know (① ㈱, half-width kana in
+ISO-2022-JP), and bodies whose label is wrong (Shift_JIS or UTF-8 called ISO-2022-JP). Reading
+never raises: what cannot be decoded becomes U+FFFD. This is for reading only; nothing decoded here
+is ever encoded again into a letter.
+
+Implements RFC 1468 and its extensions in the field (CP50220/50221), RFC 2047 encoded words.
+"""
+
+from __future__ import annotations
+
+import binascii
+import codecs
+import re
+
+# Labels seen in mail, and the superset codec that the sending software really used.
+_CODECS = {
+    "": "",
+    "ascii": "utf-8",
+    "us-ascii": "utf-8",
+    "ansi_x3.4-1968": "utf-8",
+    "utf8": "utf-8",
+    "utf-8": "utf-8",
+    "unicode-1-1-utf-8": "utf-8",
+    "shift_jis": "cp932",
+    "shift-jis": "cp932",
+    "sjis": "cp932",
+    "x-sjis": "cp932",
+    "ms_kanji": "cp932",
+    "windows-31j": "cp932",
+    "cp932": "cp932",
+    "ms932": "cp932",
+    "euc-jp": "euc_jp",
+    "eucjp": "euc_jp",
+    "x-euc-jp": "euc_jp",
+    "eucjp-ms": "euc_jp",
+    "cp51932": "euc_jp",
+    "iso-8859-1": "cp1252",
+    "latin1": "cp1252",
+    "windows-1252": "cp1252",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "ks_c_5601-1987": "cp949",
+    "euc-kr": "cp949",
+    "utf-16": "utf-16",
+}
+_ISO_2022_JP = frozenset(
+    {"iso-2022-jp", "iso-2022-jp-1", "iso-2022-jp-2", "iso-2022-jp-3", "iso-2022-jp-ext"}
+    | {"iso-2022-jp-2004", "iso-2022-jp-ms", "csiso2022jp", "cp50220", "cp50221", "cp50222", "jis"}
+)
+_SEVEN_BIT = {"utf-7": "utf-7", "hz-gb-2312": "hz", "hz": "hz", "iso-2022-kr": "iso2022_kr"}
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+# Other labels are asked of Python, but never its non-character codecs (idna, unicode_escape …).
+_PLAUSIBLE_LABEL = re.compile(
+    r"(?:utf|iso|windows|cp|koi8|mac|gb|big5|hz|johab|tis)[a-z0-9_-]{0,20}\Z"
+)
+
+_ESCAPE = re.compile(rb"\x1b(\$[@B]|\$\([@BDOPQ]|\([BJHI]|&@\x1b\$B)|([\x0e\x0f])|([\r\n]+)")
+_DOUBLE = frozenset({b"$@", b"$B", b"$(@", b"$(B", b"$(O", b"$(P", b"$(Q", b"&@\x1b$B"})
+_HIGH_BIT = bytes(byte | 0x80 if 0x21 <= byte <= 0x7E else byte for byte in range(256))
+_HAS_ESCAPE = re.compile(rb"\x1b[$(]")
+_UTF8_THREE_BYTES = re.compile(rb"[\xe1-\xef][\x80-\xbf]{2}")
+
+_UNFOLD = re.compile(rb"\r?\n(?=[ \t])|[\r\n]+\Z")
+_ENCODED_WORD = re.compile(rb"=\?([^?\s*]+)(?:\*[^?\s]*)?\?([bBqQ])\?([^?\r\n]*)\?=")
+
+
+def decode_text(data: bytes, label: str | None) -> str:
+    """Return the text of some bytes; the label is a hint, the bytes decide. Never raises."""
+    name = (label or "").strip("\"' \t").lower()
+    for mark, codec in _BYTE_ORDER_MARKS:
+        if data.startswith(mark):
+            return data[len(mark) :].decode(codec, "replace")
+    if name.startswith("utf-16"):
+        return _decode_utf_16(data, name)
+    if not data.isascii():
+        return _decode_eight_bit(data, name)
+    if name in _SEVEN_BIT:
+        return data.decode(_SEVEN_BIT[name], "replace")
+    return _decode_iso_2022_jp(data) if _HAS_ESCAPE.search(data) else data.decode("ascii")
+
+
+def decode_header(value: bytes) -> str:
+    """Return a header value as text: unfolded, encoded words and raw bytes read. Never raises."""
+    line = _UNFOLD.sub(b"", value).strip(b" \t")
+    words: list[tuple[str, bytes]] = []
+    text: list[str] = []
+    position = 0
+
+    def flush() -> None:
+        # Japanese mailers cut characters in two between words: join the bytes, then decode.
+        for label, data in words:
+            text.append(decode_text(data, label))
+        words.clear()
+
+    for met in _ENCODED_WORD.finditer(line):
+        between = line[position : met.start()]
+        position = met.end()
+        # RFC 2047 §6.2: white space between two encoded words is not part of the text.
+        if between.strip(b" \t") or not words:
+            flush()
+            text.append(decode_text(between, None))
+        label = met[1].decode("latin-1").lower()
+        data = _decode_word(met[2], met[3])
+        if words and words[-1][0] == label:
+            words[-1] = (label, words[-1][1] + data)
+        else:
+            words.append((label, data))
+    flush()
+    text.append(decode_text(line[position:], None))
+    return "".join(text)
+
+
+def _decode_word(encoding: bytes, payload: bytes) -> bytes:
+    if encoding in b"bB":
+        alphabet_only = payload.rstrip(b"=")
+        try:
+            return binascii.a2b_base64(alphabet_only + b"=" * (-len(alphabet_only) % 4))
+        except binascii.Error:
+            return payload
+    return binascii.a2b_qp(payload, header=True)
+
+
+def _decode_utf_16(data: bytes, name: str) -> str:
+    if name in ("utf-16le", "utf-16-le"):
+        return data.decode("utf-16-le", "replace")
+    # RFC 2781 §4.3: without a byte order mark it is big-endian, though Windows writes little.
+    little = data[1::2].count(0) > data[0::2].count(0)
+    return data.decode("utf-16-le" if little else "utf-16-be", "replace")
+
+
+def _decode_eight_bit(data: bytes, name: str) -> str:
+    codec = "" if name in _ISO_2022_JP else _codec_for(name)
+    claimed = _strictly(data, codec)
+    as_utf_8 = _strictly(data, "utf-8")
+    # Every byte is a letter of Latin-1, and two-byte UTF-8 can be two kana of Shift_JIS; but
+    # three-byte sequences throughout are UTF-8 whatever the label says.
+    if as_utf_8 is not None and (
+        claimed is None or codec == "cp1252" or _UTF8_THREE_BYTES.search(data)
+    ):
+        return as_utf_8
+    if claimed is not None:
+        return claimed
+    if name in _ISO_2022_JP and _HAS_ESCAPE.search(data):
+        return _decode_iso_2022_jp(data)
+    guesses = [text for guess in ("cp932", "euc_jp") if (text := _strictly(data, guess))]
+    if guesses:
+        return max(guesses, key=_kana_count)
+    return data.decode(codec or "utf-8", "replace")
+
+
+def _codec_for(name: str) -> str:
+    """Return the codec for a label, `""` where there is none we would trust."""
+    if name in _CODECS:
+        return _CODECS[name]
+    if not _PLAUSIBLE_LABEL.match(name):
+        return ""
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        return ""
+
+
+def _strictly(data: bytes, codec: str) -> str | None:
+    if not codec:
+        return None
+    try:
+        return data.decode(codec)
+    except (UnicodeError, LookupError):
+        return None
+
+
+def _kana_count(text: str) -> int:
+    """Count hiragana: the wrong one of two Japanese codecs hardly ever yields any."""
+    return sum("\u3041" <= letter <= "\u3093" for letter in text) - text.count("\ufffd")
+
+
+def _decode_iso_2022_jp(data: bytes) -> str:
+    text: list[str] = []
+    state = b"(B"
+    shifted = False
+    position = 0
+    for met in _ESCAPE.finditer(data):
+        text.append(_decode_run(data[position : met.start()], state, shifted))
+        position = met.end()
+        if met[1]:
+            state = met[1]
+        elif met[2]:
+            shifted = met[2] == b"\x0e"
+        else:
+            # RFC 1468: a line ends in ASCII; a writer that forgot starts the next one so.
+            text.append(met[3].decode("ascii"))
+            state, shifted = b"(B", False
+    text.append(_decode_run(data[position:], state, shifted))
+    return "".join(text)
+
+
+def _decode_run(run: bytes, state: bytes, shifted: bool) -> str:
+    if not run:
+        return ""
+    if state in _DOUBLE:
+        return _decode_jis_x_0208(run)
+    if state == b"$(D":
+        pairs = run.translate(_HIGH_BIT)
+        supplement = b"".join(b"\x8f" + pairs[at : at + 2] for at in range(0, len(pairs) - 1, 2))
+        return supplement.decode("euc_jp", "replace")
+    if state == b"(I" or shifted:
+        return run.translate(_HIGH_BIT).decode("cp932", "replace")
+    return _strictly(run, "utf-8") or run.decode("cp932", "replace")
+
+
+def _decode_jis_x_0208(run: bytes) -> str:
+    try:
+        return run.translate(_HIGH_BIT).decode("euc_jp")
+    except UnicodeDecodeError:
+        pass
+    # NEC row 13 and the IBM extensions are known to CP932 only: move each pair over to it.
+    moved = bytearray()
+    at = 0
+    while at < len(run):
+        first, second = run[at], run[at + 1] if at + 1 < len(run) else 0
+        if not (0x21 <= first <= 0x7E and 0x21 <= second <= 0x7E):
+            moved.append(first)
+            at += 1
+            continue
+        lead = ((first - 0x21) >> 1) + 0x81
+        odd_row = first & 1
+        moved.append(lead if lead <= 0x9F else lead + 0x40)
+        moved.append(second + (0x1F if second <= 0x5F else 0x20) if odd_row else second + 0x7E)
+        at += 2
+    return moved.decode("cp932", "replace")
