@@ -1,0 +1,355 @@
+"""Events: what happened, as a value and as the exact bytes that are stored, hashed and proved.
+
+An event has an id made where it happened, so that submitting or applying it twice is doing it
+once. Where a retry must be the same event (the letter sent again, the webhook called again), the
+id is derived from what happened; where two happenings look alike (two clicks), the caller brings
+a random one.
+
+The encoding is canonical: CloudEvents 1.0 attributes and our extension attribute `company`, keys
+sorted, no white space, UTF-8, integers and strings only, so one event has one encoding and
+`parse(encode(event)) == event`. `parse` refuses every other spelling. docs/formats.md holds the
+specification and test vectors.
+
+No personal data: a person appears only as an `h:` reference (see `ledger.store_subject`).
+Pure: no clock, no random source, no I/O.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, NoReturn, cast
+
+# The log of the installation itself: keys, configuration, users, and signups that no company's
+# link explains. The underscore keeps it apart from every company id.
+INSTALLATION: Final = "_installation"
+
+# The largest event of ours is under 1 KiB; the limit bounds what a row and a proof can weigh.
+EVENT_SIZE_MAX_BYTES: Final = 8192
+DATA_FIELDS_MAX: Final = 32
+ID_LENGTH_MAX: Final = 200
+
+# RFC 7493 §2.2: larger integers do not survive every JSON reader.
+INTEGER_MAX: Final = 2**53 - 1
+
+SPEC_VERSION: Final = "1.0"
+# CloudEvents wants source + id unique; our ids are unique alone, so the source is a constant.
+SOURCE: Final = "/careerrelay"
+
+_COMPANY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}|_installation")
+_ID = re.compile(r"[a-z][a-z_]*\.[a-z][a-z_]*:[A-Za-z0-9_./-]+")
+_FIELD = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_SIMPLE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_REFERENCE = re.compile(r"h:[a-z2-7]{26}")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+class EventError(ValueError):
+    """No such event can be: `where` is the attribute at fault, `what` says what is wrong."""
+
+    def __init__(self, where: str, what: str) -> None:
+        super().__init__(f"{where}: {what}")
+        self.where = where
+        self.what = what
+
+
+class EventType(StrEnum):
+    """Everything that can happen, as `subject.past_verb`."""
+
+    LETTER_LINK_ISSUED = "letter.link_issued"
+    LETTER_DELIVERED = "letter.delivered"
+    LETTER_REFUSED = "letter.refused"
+    LETTER_PASSED = "letter.passed"
+    LINK_CLICKED = "link.clicked"
+    SIGNUP_RECEIVED = "signup.received"
+    SIGNUP_VERIFIED = "signup.verified"
+    REFERRAL_COUNTED = "referral.counted"
+    REFERRAL_HELD = "referral.held"
+    REFERRAL_RELEASED = "referral.released"
+    REFERRAL_REJECTED = "referral.rejected"
+    REFERRAL_REVERSED = "referral.reversed"
+    SLOT_GRANTED = "slot.granted"
+    SLOT_RESERVED = "slot.reserved"
+    SLOT_USED = "slot.used"
+    SLOT_RELEASED = "slot.released"
+    SLOT_VOIDED = "slot.voided"
+    SLOT_EXPIRED = "slot.expired"
+    KEY_ADDED = "key.added"
+    KEY_ACTIVATED = "key.activated"
+    KEY_RETIRED = "key.retired"
+    KEY_REVOKED = "key.revoked"
+    CONFIG_CHANGED = "config.changed"
+    STATEMENT_ISSUED = "statement.issued"
+    SUBJECT_ERASED = "subject.erased"
+    LOG_EXPORTED = "log.exported"
+    CHECKPOINT_SIGNED = "checkpoint.signed"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened; checked on construction, so that every instance can be encoded.
+
+    `time` is brought to UTC and cut to milliseconds, `data` is copied and frozen.
+    """
+
+    id: str
+    type: EventType
+    company: str
+    time: datetime
+    subject: str
+    data: Mapping[str, str | int]
+
+    def __post_init__(self) -> None:
+        if len(self.id) > ID_LENGTH_MAX or not _ID.fullmatch(self.id):
+            raise EventError("id", f"not an event id: {self.id[:80]!r}")
+        try:
+            object.__setattr__(self, "type", EventType(self.type))
+        except ValueError:
+            raise EventError("type", f"unknown event type {str(self.type)[:80]!r}") from None
+        if not _COMPANY.fullmatch(self.company):
+            raise EventError("company", f"not a company id: {self.company[:80]!r}")
+        if self.time.tzinfo is None:
+            raise EventError("time", "has no time zone")
+        utc = self.time.astimezone(UTC)
+        cut = utc.replace(microsecond=utc.microsecond // 1000 * 1000)
+        object.__setattr__(self, "time", cut)
+        object.__setattr__(self, "data", MappingProxyType(dict(self.data)))
+        _check_data(self.data)
+        if (size := len(encode(self))) > EVENT_SIZE_MAX_BYTES:
+            raise EventError("event", f"is {size} bytes, the limit is {EVENT_SIZE_MAX_BYTES}")
+
+
+def encode(event: Event) -> bytes:
+    """Return the canonical bytes of the event: what is stored and hashed."""
+    return _canonical({"time": format_time(event.time), **_untimed(event)})
+
+
+def fingerprint(event: Event) -> bytes:
+    """Return a digest over all of the event but its time.
+
+    Two submissions of one id are the same event when this is equal. The time is left out because a
+    letter sent again, or a webhook called again, is the same event at a later hour: the first
+    submission's time stands.
+    """
+    return hashlib.sha256(_canonical(_untimed(event))).digest()
+
+
+def parse(body: bytes) -> Event:
+    """Return the event these canonical bytes encode; raises `EventError` for anything else."""
+    if len(body) > EVENT_SIZE_MAX_BYTES:
+        raise EventError("event", f"is {len(body)} bytes, the limit is {EVENT_SIZE_MAX_BYTES}")
+    try:
+        # RecursionError: thousands of opening brackets fit into the size limit.
+        found: object = json.loads(body.decode(), parse_float=_no_number, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise EventError("event", f"is not JSON of ours: {error}") from None
+    if not isinstance(found, dict):
+        raise EventError("event", "is not an object")
+    fields = cast("dict[str, object]", found)
+    expected = {"specversion", "id", "source", "type", "company", "time", "subject", "data"}
+    if odd := expected ^ fields.keys():
+        raise EventError(min(odd), "missing or unknown attribute")
+    data = fields["data"]
+    if not isinstance(data, dict):
+        raise EventError("data", "is not an object")
+    event = Event(
+        id=_text(fields, "id"),
+        type=cast("EventType", _text(fields, "type")),  # Checked by the constructor.
+        company=_text(fields, "company"),
+        time=parse_time(_text(fields, "time")),
+        subject=_text(fields, "subject"),
+        data=cast("dict[str, str | int]", data),  # Checked by the constructor.
+    )
+    if encode(event) != body:
+        raise EventError("event", "is not in canonical form")
+    return event
+
+
+def format_time(time: datetime) -> str:
+    """Return the time as RFC 3339 in UTC with milliseconds."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03}Z"
+
+
+def parse_time(text: str) -> datetime:
+    """Return the time that `format_time` wrote; raises `EventError`."""
+    try:
+        if not _TIME.fullmatch(text) or not text.isascii():
+            raise ValueError
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise EventError("time", f"not RFC 3339 UTC with milliseconds: {text[:40]!r}") from None
+
+
+# ---------------------------------------------------------------- constructors
+
+
+def link_issued(
+    company: str, link_id: str, time: datetime, *, language: str, stage: str, position: str
+) -> Event:
+    """Return the event of a letter getting its link; a letter sent again is the same event."""
+    data = {"link_id": link_id, "language": language, "stage": stage, "position": position}
+    return _link_event(EventType.LETTER_LINK_ISSUED, company, link_id, time, data)
+
+
+def letter_delivered(company: str, link_id: str, time: datetime, code: int) -> Event:
+    """Return the event of the next hop taking the letter with this reply code."""
+    data: dict[str, str | int] = {"link_id": link_id, "code": code}
+    return _link_event(EventType.LETTER_DELIVERED, company, link_id, time, data, str(code))
+
+
+def letter_refused(company: str, link_id: str, time: datetime, code: int) -> Event:
+    """Return the event of the next hop refusing the letter, for now or for good."""
+    data: dict[str, str | int] = {"link_id": link_id, "code": code}
+    return _link_event(EventType.LETTER_REFUSED, company, link_id, time, data, str(code))
+
+
+def link_clicked(
+    company: str,
+    link_id: str,
+    time: datetime,
+    *,
+    click_id: str,
+    click_class: str,
+    signals: str = "",
+) -> Event:
+    """Return the event of a request for a link; `click_id` is random and the caller's."""
+    data = {"link_id": link_id, "class": click_class, "signals": signals}
+    kind = EventType.LINK_CLICKED
+    return Event(_make_id(kind, click_id), kind, company, time, f"link:{link_id}", data)
+
+
+def signup_verified(
+    company: str,
+    link_id: str,
+    time: datetime,
+    *,
+    signup_id: str,
+    person_ref: str,
+    verification: str,
+    consent_version: str,
+    body_digest: str,
+) -> Event:
+    """Return the event of a confirmed registration; the same `signup_id` is the same event.
+
+    The id does not depend on the company: one signup cannot be two. `person_ref` is an `h:`
+    reference, never an address. A registration that no link explains goes to `INSTALLATION`
+    with an empty `link_id`.
+    """
+    if not _REFERENCE.fullmatch(person_ref):
+        raise EventError("data.person_ref", "not an h: reference")
+    data = {
+        "link_id": link_id,
+        "person_ref": person_ref,
+        "verification": verification,
+        "consent_version": consent_version,
+        "body_digest": body_digest,
+    }
+    kind = EventType.SIGNUP_VERIFIED
+    name = signup_digest(signup_id)
+    return Event(_make_id(kind, name), kind, company, time, f"signup:{name}", data)
+
+
+def installation_event(
+    kind: EventType, time: datetime, *, event_id: str, subject: str, data: Mapping[str, str | int]
+) -> Event:
+    """Return an event of the installation's own log: keys, configuration, exports."""
+    return Event(_make_id(kind, event_id), kind, INSTALLATION, time, subject, data)
+
+
+def derived(
+    kind: EventType, source: Event, data: Mapping[str, str | int], *, name: str = ""
+) -> Event:
+    """Return the event that follows from `source` by a rule; it bears that event's time.
+
+    The id is made of the new type and the name of the source (or `name`), so that deriving it
+    again gives the same event.
+    """
+    event_id = _make_id(kind, name or source.id.partition(":")[2])
+    return Event(event_id, kind, source.company, source.time, source.subject, data)
+
+
+def link_issued_id(link_id: str) -> str:
+    """Return the id that the `letter.link_issued` event of this link has."""
+    return _make_id(EventType.LETTER_LINK_ISSUED, link_id)
+
+
+def signup_digest(signup_id: str) -> str:
+    """Return the name of a signup in ids and subjects: 26 base32 characters of its SHA-256.
+
+    The registration service's own id stays out of the log: we do not know what is in it.
+    """
+    digest = hashlib.sha256(b"careerrelay signup\n" + signup_id.encode("utf-8", "surrogatepass"))
+    return base64.b32encode(digest.digest())[:26].decode().lower()
+
+
+# --------------------------------------------------------------------- helpers
+
+
+def _link_event(
+    kind: EventType,
+    company: str,
+    link_id: str,
+    time: datetime,
+    data: Mapping[str, str | int],
+    *more: str,
+) -> Event:
+    event_id = _make_id(kind, "/".join((link_id, *more)))
+    return Event(event_id, kind, company, time, f"link:{link_id}", data)
+
+
+def _make_id(kind: EventType, name: str) -> str:
+    if not all(_SIMPLE.fullmatch(part) for part in name.split("/")):
+        raise EventError("id", f"not usable in an event id: {name[:80]!r}")
+    return f"{kind}:{name}"
+
+
+def _untimed(event: Event) -> dict[str, object]:
+    return {
+        "specversion": SPEC_VERSION,
+        "id": event.id,
+        "source": SOURCE,
+        "type": str(event.type),
+        "company": event.company,
+        "subject": event.subject,
+        "data": dict(event.data),
+    }
+
+
+def _canonical(fields: Mapping[str, object]) -> bytes:
+    # Field names are ASCII, so sorting by code point is also RFC 8785's order, and Python writes
+    # strings as RFC 8785 §3.2.2.2 does.
+    text = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise EventError("event", "holds half of a surrogate pair") from None
+
+
+def _check_data(data: Mapping[str, object]) -> None:
+    if len(data) > DATA_FIELDS_MAX:
+        raise EventError("data", f"has {len(data)} fields, the limit is {DATA_FIELDS_MAX}")
+    for name, value in data.items():
+        if not _FIELD.fullmatch(name):
+            raise EventError("data", f"not a field name: {name[:80]!r}")
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise EventError(f"data.{name}", "is neither a string nor an integer")
+        if isinstance(value, int) and abs(value) > INTEGER_MAX:
+            raise EventError(f"data.{name}", "is larger than 2^53-1")
+
+
+def _text(fields: Mapping[str, object], name: str) -> str:
+    value = fields[name]
+    if not isinstance(value, str):
+        raise EventError(name, "is not a string")
+    return value
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text[:40]} is not an integer")
