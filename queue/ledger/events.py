@@ -39,6 +39,11 @@ ID_LENGTH_MAX: Final = 200
 # RFC 7493 §2.2: larger integers do not survive every JSON reader.
 INTEGER_MAX: Final = 2**53 - 1
 
+# Event times come from outside, too (a registration service); beyond these they are nonsense, and
+# near the ends of datetime's range conversions overflow.
+YEAR_MIN: Final = 2000
+YEAR_MAX: Final = 2999
+
 SPEC_VERSION: Final = "1.0"
 # CloudEvents wants source + id unique; our ids are unique alone, so the source is a constant.
 SOURCE: Final = "/careerrelay"
@@ -117,6 +122,8 @@ class Event:
             raise EventError("company", f"not a company id: {self.company[:80]!r}")
         if self.time.tzinfo is None:
             raise EventError("time", "has no time zone")
+        if not YEAR_MIN <= self.time.year <= YEAR_MAX:
+            raise EventError("time", f"the year {self.time.year} is out of range")
         utc = self.time.astimezone(UTC)
         cut = utc.replace(microsecond=utc.microsecond // 1000 * 1000)
         object.__setattr__(self, "time", cut)

@@ -1,0 +1,138 @@
+"""The tables, as SQLAlchemy knows them; `ledger.migrations` makes them.
+
+Who writes what: the inbox writer inserts into `inbox` and `subject_salt`; the applier alone writes
+`entry`, `node`, `transfer`, `posting`, `balance`, `referral` and the outcome columns of `inbox`;
+the checkpointer inserts into `checkpoint`. Nothing is ever deleted but a row of `subject_salt`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+metadata: Final = MetaData()
+
+# SQLite numbers rows by itself only where the column's type is exactly INTEGER.
+_RowId: Final = BigInteger().with_variant(Integer, "sqlite")
+
+# Every event that was taken. The row is the outbox: `decision` is NULL until it is applied, and
+# `body` is emptied then, because the log entry holds the same bytes.
+inbox: Final = Table(
+    "inbox",
+    metadata,
+    Column("seq", _RowId, primary_key=True, autoincrement=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("company", String, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("received_ms", BigInteger, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("retry_ms", BigInteger, nullable=False),
+    Column("decision", String),
+    Column("reasons", String),
+    Column("open", BigInteger),
+    Column("slots_available", BigInteger),
+)
+Index(
+    "inbox_pending",
+    inbox.c.seq,
+    sqlite_where=inbox.c.decision.is_(None),
+    postgresql_where=inbox.c.decision.is_(None),
+)
+
+# The logs. `body` is exactly what `leaf` is the hash of (RFC 6962 §2.1). The uniqueness of
+# `event_id` is the last line of defence against applying an event twice.
+entry: Final = Table(
+    "entry",
+    metadata,
+    Column("log", String, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("event_id", String, nullable=False, unique=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("leaf", LargeBinary, nullable=False),
+)
+
+# The complete nodes of each log's tree from level 1 up; level 0 is `entry.leaf`.
+node: Final = Table(
+    "node",
+    metadata,
+    Column("log", String, primary_key=True),
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("idx", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,  # The key is most of the row: storing it once halves the table.
+)
+
+checkpoint: Final = Table(
+    "checkpoint",
+    metadata,
+    Column("log", String, primary_key=True),
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("note", LargeBinary, nullable=False),
+)
+
+# The ledger. `key` is the idempotency key.
+transfer: Final = Table(
+    "transfer",
+    metadata,
+    Column("id", _RowId, primary_key=True, autoincrement=True),
+    Column("key", String, nullable=False, unique=True),
+    Column("company", String, nullable=False),
+    Column("event_id", String, nullable=False),
+    Column("rule", String, nullable=False),
+    Column("policy", String, nullable=False),
+)
+
+posting: Final = Table(
+    "posting",
+    metadata,
+    Column("transfer_id", BigInteger, ForeignKey("transfer.id"), primary_key=True),
+    Column("account", String, primary_key=True),
+    Column("unit", String, primary_key=True),
+    Column("amount", BigInteger, nullable=False),
+)
+
+# Sums over `posting`, kept so that the cost of a decision does not grow with the log.
+balance: Final = Table(
+    "balance",
+    metadata,
+    Column("company", String, primary_key=True),
+    Column("account", String, primary_key=True),
+    Column("unit", String, primary_key=True),
+    Column("amount", BigInteger, nullable=False),
+)
+
+# What each confirmed signup claimed: one referral per link, one per person and period.
+referral: Final = Table(
+    "referral",
+    metadata,
+    Column("event_id", String, primary_key=True),
+    Column("company", String, nullable=False),
+    Column("link_id", String, nullable=False),
+    Column("person_ref", String, nullable=False),
+    Column("time_ms", BigInteger, nullable=False),
+)
+Index("referral_link", referral.c.company, referral.c.link_id)
+Index("referral_person", referral.c.company, referral.c.person_ref)
+
+# The salt behind a person's `h:` references. Erasing a person deletes the row.
+subject_salt: Final = Table(
+    "subject_salt",
+    metadata,
+    Column("lookup", LargeBinary, primary_key=True),
+    Column("salt", LargeBinary, nullable=False),
+    UniqueConstraint("salt"),
+)
