@@ -1,0 +1,322 @@
+"""The configuration: one frozen object, read once from the TOML file and `CAREERRELAY_*`.
+
+It is checked whole before the first socket opens. Every error names file, key, value and what is
+expected. Secrets stand in files of their own and are never part of it. Relative paths are relative
+to the configuration file.
+
+    CAREERRELAY_RELAY__NEXT_HOP=mx.example.jp:25     overrides next_hop in [relay]
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from relay.addresses import Address, is_loopback, parse_address
+from relay.policy import Company, Mode
+
+FILE_NAME = "careerrelay.toml"
+ENVIRONMENT_PREFIX = "CAREERRELAY_"
+FILE_SIZE_MAX_BYTES = 1024 * 1024  # Thousands of companies; more is not a configuration.
+SHOWN_VALUE_CHARS = 60
+
+# With a token of 43 characters the link stays within the 75 columns that quoted-printable keeps on
+# one line of the source (RFC 2045 §6.7).
+BASE_URL_CHARS_MAX = 32
+# A network wider than this, allowed on an address that others can reach, is an open relay.
+ALLOWED_PREFIX_MIN = {4: 8, 6: 16}
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the text has a line for every mistake."""
+
+
+def _address(value: object) -> Address:
+    if not isinstance(value, str):
+        raise ValueError('expected "HOST:PORT"')
+    return parse_address(value)
+
+
+def _network(value: object) -> Network:
+    try:
+        return ipaddress.ip_network(str(value))
+    except ValueError as error:
+        raise ValueError('expected a network like "192.0.2.0/24" without host bits') from error
+
+
+def _domain(value: str) -> str:
+    try:
+        checked = validate_email(f"a@{value}", check_deliverability=False, test_environment=True)
+    except EmailNotValidError as error:
+        raise ValueError('expected a domain like "example.jp"') from error
+    return checked.ascii_domain or value.lower()
+
+
+def _mail_address(value: str) -> str:
+    try:
+        validate_email(value, check_deliverability=False, test_environment=True)
+    except EmailNotValidError as error:
+        raise ValueError('expected an address like "recruit@example.jp"') from error
+    return value
+
+
+def _base_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not value.endswith("/"):
+        raise ValueError('expected a URL that ends in "/", like "https://r.example.jp/"')
+    if parts.query or parts.fragment or parts.username or not value.isascii():
+        raise ValueError("expected a URL in ASCII without user, query and fragment")
+    if len(value) > BASE_URL_CHARS_MAX:
+        raise ValueError(
+            f"expected at most {BASE_URL_CHARS_MAX} characters, so that the link fits on a line"
+        )
+    return value
+
+
+# NoDecode: from the environment it comes as it is, not as JSON.
+ListenAddress = Annotated[Address, NoDecode, BeforeValidator(_address)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class RelaySection(_Section):
+    """`[relay]`: where mail comes in, who may send it, where it goes."""
+
+    listen: tuple[ListenAddress, ...] = Field(
+        default=(Address("127.0.0.1", 2525),), min_length=1, max_length=16
+    )
+    next_hop: ListenAddress = Address("127.0.0.1", 2526)
+    allow: tuple[Annotated[Network, BeforeValidator(_network)], ...] = Field(
+        default=(ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")),
+        max_length=256,
+    )
+    processes: Literal[1] = 1
+    line_endings: Literal["normalise", "refuse"] = "normalise"
+    hostname: str = Field(default="", max_length=255, pattern=r"^[A-Za-z0-9.\-\[\]:]*$")
+    size_max_bytes: int = Field(default=50 * 1024 * 1024, ge=64 * 1024, le=1024**3)
+    connections_max: int = Field(default=500, ge=1, le=10_000)
+
+    @model_validator(mode="after")
+    def _is_no_open_relay(self) -> RelaySection:
+        reachable = [address for address in self.listen if not is_loopback(address.host)]
+        if not reachable:
+            return self
+        if not self.allow:
+            raise ValueError(
+                f"listen on {reachable[0]} with an empty allow would be an open relay; "
+                "expected the networks of your own mail systems in allow"
+            )
+        for network in self.allow:
+            if network.prefixlen < ALLOWED_PREFIX_MIN[network.version]:
+                raise ValueError(
+                    f"listen on {reachable[0]} with allow {network} would be an open relay; "
+                    "expected the networks of your own mail systems in allow"
+                )
+        return self
+
+
+class LinkSection(_Section):
+    """`[link]`: the address that the links lead to, and the keys that sign them."""
+
+    base_url: Annotated[str, AfterValidator(_base_url)] = "http://127.0.0.1:8080/"
+    key_ring: Path = Path("keys.json")
+
+
+class StoreSection(_Section):
+    """`[store]`: where events, log and ledger live, and what carries the jobs."""
+
+    url: str = Field(default="sqlite:///careerrelay.db", pattern=r"^sqlite:///.+")
+    broker: Literal["embedded"] = "embedded"
+    log_key: Path = Path("log-key.pem")
+
+
+class IntakeSection(_Section):
+    """`[intake]`: the HTTP side: clicks and reported signups."""
+
+    listen: ListenAddress = Address("127.0.0.1", 8080)
+    registration: Literal["builtin", "external"] = "builtin"
+    registration_url: str = Field(default="", max_length=2000)
+    webhook_secret: Path = Path("webhook-secret")
+
+    @model_validator(mode="after")
+    def _external_has_an_address(self) -> IntakeSection:
+        if self.registration == "external" and urlsplit(self.registration_url).scheme != "https":
+            raise ValueError(
+                'registration = "external" needs registration_url = "https://…", where the link '
+                "leads the candidate"
+            )
+        return self
+
+
+class OutsideSection(_Section):
+    """`[outside]`: the page of `careerrelay run` that shows what arrived."""
+
+    listen: ListenAddress = Address("127.0.0.1", 8025)
+
+
+class CompanySection(_Section):
+    """`[[company]]`: whose letters carry the line, and how far the relay goes."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
+    name: str = Field(min_length=1, max_length=100)
+    domains: tuple[Annotated[str, AfterValidator(_domain)], ...] = Field(
+        min_length=1, max_length=100
+    )
+    mode: Mode = Mode.OBSERVE
+    accept: Literal["recognised", "approved"] = "recognised"
+    dkim: Literal["pass", "strip", "resign"] = "pass"
+    language: Literal["ja", "en"] = "ja"
+    contact: Annotated[str, AfterValidator(_mail_address)]
+
+    def company(self) -> Company:
+        """Return the value that the pure stations work with."""
+        return Company(**self.model_dump())
+
+
+class Config(BaseSettings):
+    """Everything the process needs to know; see the module for where it comes from."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        arbitrary_types_allowed=True,
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_nested_delimiter="__",
+        env_nested_max_split=1,
+    )
+
+    relay: RelaySection = RelaySection()
+    link: LinkSection = LinkSection()
+    store: StoreSection = StoreSection()
+    intake: IntakeSection = IntakeSection()
+    outside: OutsideSection = OutsideSection()
+    company: tuple[CompanySection, ...] = Field(default=(), max_length=10_000)
+
+    @model_validator(mode="after")
+    def _companies_are_apart(self) -> Config:
+        seen: dict[str, str] = {}
+        for section in self.company:
+            for key in (f"id {section.id!r}", *(f"domain {name!r}" for name in section.domains)):
+                if key in seen:
+                    raise ValueError(f"company {section.id!r}: {key} is in {seen[key]!r} already")
+                seen[key] = section.id
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment override the file, and read nothing else."""
+        return (env_settings, init_settings)
+
+    @property
+    def companies(self) -> tuple[Company, ...]:
+        """Every company as the pure stations know it."""
+        return tuple(section.company() for section in self.company)
+
+
+def load_config(path: Path) -> Config:
+    """Return the configuration in `path`, with absolute paths; `ConfigError` names each mistake."""
+    document = _read_toml(path)
+    try:
+        config = Config(**document)
+    except ValidationError as error:
+        raise ConfigError(_explain(path, error)) from error
+    except SettingsError as error:
+        # The value of a list is JSON; the library's text names the section alone.
+        raise ConfigError(
+            f"{ENVIRONMENT_PREFIX}*: {error}: expected a JSON list or object for such a key"
+        ) from error
+    return _with_absolute_paths(config, path.resolve().parent)
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            text = file.read(FILE_SIZE_MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; `careerrelay init` writes one") from error
+    if len(text) > FILE_SIZE_MAX_BYTES:
+        raise ConfigError(f"{path}: larger than {FILE_SIZE_MAX_BYTES} bytes")
+    try:
+        return tomllib.loads(text.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: byte {error.start} is not UTF-8") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from error
+
+
+def _explain(path: Path, error: ValidationError) -> str:
+    lines: list[str] = []
+    for problem in error.errors(include_url=False):
+        key = ".".join(str(part) for part in problem["loc"]) or "the whole file"
+        expected = problem["msg"].removeprefix("Value error, ")
+        variable = ENVIRONMENT_PREFIX + "__".join(str(part) for part in problem["loc"][:2]).upper()
+        where = f"{variable} in the environment" if variable in os.environ else f"{path}: {key}"
+        if problem["type"] == "extra_forbidden":
+            lines.append(f"{where}: no such key")
+        elif problem["type"] == "missing":
+            lines.append(f"{where}: is missing")
+        elif isinstance(problem["input"], dict | list | tuple | BaseModel):
+            lines.append(f"{where}: {expected}")
+        else:
+            lines.append(f"{where} = {_shown(problem['input'])}: {expected}")
+    return "\n".join(lines)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN_VALUE_CHARS else text[:SHOWN_VALUE_CHARS] + "…"
+
+
+def _with_absolute_paths(config: Config, directory: Path) -> Config:
+    location = config.store.url.removeprefix("sqlite:///")
+    store = config.store.model_copy(
+        update={
+            "url": f"sqlite:///{directory / location}",
+            "log_key": directory / config.store.log_key,
+        }
+    )
+    link = config.link.model_copy(update={"key_ring": directory / config.link.key_ring})
+    secret = directory / config.intake.webhook_secret
+    intake = config.intake.model_copy(update={"webhook_secret": secret})
+    return config.model_copy(update={"store": store, "link": link, "intake": intake})
+
+
+def find_config(option: Path | None, environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the file to read: the option, `CAREERRELAY_CONFIG`, or the one here."""
+    if option is not None:
+        return option
+    return Path(environment.get("CAREERRELAY_CONFIG", FILE_NAME))

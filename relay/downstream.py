@@ -1,0 +1,199 @@
+"""The next hop: connections to it, taken from a pool, and the raw SMTP dialogue on them.
+
+The only file that knows aiosmtplib. Of the library we use the connection and its replies, command
+by command: its `sendmail` hides refused recipients and its `data` rewrites line endings. Here a
+message goes out in the wire form it was given.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import aiosmtplib
+from aiosmtplib.protocol import SMTPProtocol
+
+from relay.addresses import Address
+from relay.reply import Reply
+
+CONNECT_SECONDS = 30.0  # RFC 5321 §4.5.3.2.1 gives 5 minutes for the greeting; our client waits.
+COMMAND_SECONDS = 60.0
+# RFC 5321 §4.5.3.2.6 gives 10 minutes for the final dot, but Postfix' proxy filter waits 100 s: we
+# answer before it, or it would send a letter again that was delivered.
+FINAL_DOT_SECONDS = 90.0
+IDLE_MAX_SECONDS = 30.0  # Servers drop idle clients after a minute or more; we leave first.
+IDLE_CONNECTIONS_MAX = 50
+
+# What our EHLO may offer when the next hop does; everything else of it concerns that hop alone.
+MIRRORED = ("SIZE", "8BITMIME", "SMTPUTF8", "PIPELINING", "ENHANCEDSTATUSCODES", "DSN")
+
+
+class NextHopError(Exception):
+    """The next hop cannot be talked to; the text is for the operator, not for the peer."""
+
+
+class NextHopAway(NextHopError):
+    """No connection could be made: nothing was sent."""
+
+
+class NextHopLost(NextHopError):
+    """The connection died, timed out or spoke nonsense in the middle of a dialogue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extensions:
+    """What the next hop offered in EHLO, of what we mirror: keyword and arguments."""
+
+    keywords: tuple[tuple[str, str], ...]
+
+    def size_max_bytes(self) -> int:
+        """Return the SIZE limit the next hop named, 0 for none (RFC 1870 §4)."""
+        for keyword, arguments in self.keywords:
+            if keyword == "SIZE" and arguments.isdigit():
+                return int(arguments)
+        return 0
+
+
+class Connection:
+    """One connection to the next hop, used by one transaction at a time."""
+
+    def __init__(self, client: aiosmtplib.SMTP, protocol: SMTPProtocol) -> None:
+        self._client = client
+        self._protocol = protocol
+        self.is_reused = False
+        self.idle_since = 0.0
+
+    async def command(self, verb: bytes, argument: bytes = b"") -> Reply:
+        """Send one command and return its reply; `NextHopLost` if there is none."""
+        words = (verb, argument) if argument else (verb,)
+        try:
+            response = await self._client.execute_command(*words, timeout=COMMAND_SECONDS)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            self.close()
+            raise NextHopLost(f"{verb.decode()}: {type(error).__name__}") from error
+        return _reply(response)
+
+    async def send(self, wire: bytes) -> Reply:
+        """Send a message after a 354: `wire` is dot-stuffed and ends in CRLF.CRLF.
+
+        Its reply decides over the message. `NextHopLost` means that the outcome is unknown.
+        """
+        try:
+            self._protocol.write(wire)
+            response = await self._protocol.read_response(timeout=FINAL_DOT_SECONDS)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            self.close()
+            raise NextHopLost(f"end of data: {type(error).__name__}") from error
+        return _reply(response)
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the connection was alive when last looked at."""
+        return self._client.is_connected
+
+    def close(self) -> None:
+        """Drop the connection: whatever transaction is open on it is void (RFC 5321 §4.1.1.5)."""
+        self._client.close()
+
+    async def quit(self) -> None:
+        """Take leave of the next hop, as far as it still listens."""
+        try:
+            await self._client.quit(timeout=COMMAND_SECONDS)
+        except (aiosmtplib.SMTPException, OSError):
+            self.close()
+
+
+class NextHop:
+    """The server all mail goes to, with the idle connections to it."""
+
+    def __init__(
+        self, address: Address, hostname: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.address = address
+        self._hostname = hostname
+        self._clock = clock
+        self._tls_context = _opportunistic_tls()
+        self._idle: list[Connection] = []  # Newest last; touched by the event loop alone.
+        self._extensions: Extensions | None = None
+
+    async def take(self) -> Connection:
+        """Return an idle connection, or a fresh one; `NextHopAway` if there is none to be had."""
+        oldest = self._clock() - IDLE_MAX_SECONDS
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_usable and connection.idle_since >= oldest:
+                connection.is_reused = True
+                return connection
+            connection.close()
+        return await self.connect()
+
+    async def connect(self) -> Connection:
+        """Return a fresh connection that has said EHLO, or HELO where that is not known."""
+        client = aiosmtplib.SMTP(
+            hostname=self.address.host,
+            port=self.address.port,
+            local_hostname=self._hostname,
+            timeout=CONNECT_SECONDS,
+            tls_context=self._tls_context,
+        )
+        try:
+            await client.connect()
+            if client.is_ehlo_or_helo_needed:
+                await _greet(client)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            client.close()
+            raise NextHopAway(f"{self.address}: {type(error).__name__}: {error}") from error
+        protocol = client.protocol
+        if protocol is None:
+            raise NextHopAway(f"{self.address}: closed after the greeting")
+        self._extensions = _extensions(client)
+        return Connection(client, protocol)
+
+    def give_back(self, connection: Connection) -> None:
+        """Keep a connection, with no transaction open on it, for the next message."""
+        if connection.is_usable and len(self._idle) < IDLE_CONNECTIONS_MAX:
+            connection.idle_since = self._clock()
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    async def extensions(self) -> Extensions:
+        """Return what the next hop offers, asking it if nobody has yet; may raise `NextHopAway`."""
+        if self._extensions is None:
+            self.give_back(await self.connect())
+        assert self._extensions is not None
+        return self._extensions
+
+    async def close(self) -> None:
+        """Take leave on every idle connection."""
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            await connection.quit()
+
+
+def _opportunistic_tls() -> ssl.SSLContext:
+    # RFC 7435: encrypt where the next hop offers STARTTLS; an unverified name beats plain text.
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+async def _greet(client: aiosmtplib.SMTP) -> None:
+    try:
+        await client.ehlo()
+    except aiosmtplib.SMTPHeloError:
+        await client.helo()
+
+
+def _extensions(client: aiosmtplib.SMTP) -> Extensions:
+    offered = client.esmtp_extensions
+    return Extensions(
+        tuple((name, offered[name.lower()]) for name in MIRRORED if name.lower() in offered)
+    )
+
+
+def _reply(response: aiosmtplib.SMTPResponse) -> Reply:
+    return Reply(response.code, tuple(response.message.split("\n")))

@@ -1,0 +1,66 @@
+"""SMTP replies (RFC 5321 §4.2): a code and its lines of text, the next hop's or our own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One reply. The text of each line starts with the enhanced status code, if there is one."""
+
+    code: int
+    lines: tuple[str, ...]
+
+    def encode(self) -> bytes:
+        """Return the reply as it goes over the wire, without the last CRLF."""
+        last = len(self.lines) - 1
+        return b"\r\n".join(
+            b"%d%s%s" % (self.code, b" " if n == last else b"-", _octets(line))
+            for n, line in enumerate(self.lines)
+        )
+
+    @property
+    def is_positive(self) -> bool:
+        """Whether the command was done (2xx)."""
+        return 200 <= self.code < 300
+
+    @property
+    def is_permanent(self) -> bool:
+        """Whether the peer says no for good (5xx)."""
+        return 500 <= self.code < 600
+
+
+def _octets(line: str) -> bytes:
+    return line.encode("utf-8", "surrogateescape")
+
+
+def reply(code: int, text: str) -> Reply:
+    """Return a reply of one line."""
+    return Reply(code, (text,))
+
+
+def temporary_failure(incident: str) -> Reply:
+    """Return our answer when something of ours failed: the sender keeps the mail and retries."""
+    return reply(451, f"4.3.0 Temporary failure, please try again (id {incident})")
+
+
+OK = reply(250, "2.0.0 OK")
+START_DATA = reply(354, "End data with <CR><LF>.<CR><LF>")
+BAD_SYNTAX = reply(501, "5.5.4 Syntax error in the command's argument")
+BAD_SEQUENCE = reply(503, "5.5.1 Bad sequence of commands")
+NO_RECIPIENTS = reply(554, "5.5.1 No valid recipients")
+NOT_ALLOWED = reply(554, "5.7.1 Your address is not allowed to use this relay")
+NOT_IMPLEMENTED = reply(502, "5.5.1 Command not implemented")
+TOO_MANY_CONNECTIONS = reply(421, "4.7.0 Too many connections, please try again later")
+SHUTTING_DOWN = reply(421, "4.3.2 Service is shutting down, please try again")
+TOO_MANY_RECIPIENTS = reply(452, "4.5.3 Too many recipients in one message")
+TOO_MANY_RECEIVED = reply(554, "5.4.6 Too many Received fields, the message is in a loop")
+BARE_LINE_ENDINGS = reply(554, "5.6.11 A CR or LF stands alone in the message")
+NEXT_HOP_AWAY = reply(451, "4.4.1 The next mail system cannot be reached, please try again later")
+NEXT_HOP_LOST = reply(451, "4.4.2 The next mail system went away, please try again later")
+
+
+def too_large(size_max_bytes: int) -> Reply:
+    """Return the refusal of a message over the limit (RFC 1870 §6.3)."""
+    return reply(552, f"5.3.4 The message is larger than {size_max_bytes} bytes")

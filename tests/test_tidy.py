@@ -1,0 +1,135 @@
+"""The house rules that no tool holds: import directions, one file per foreign library, names."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = {"relay": ROOT / "relay", "signer": ROOT / "signer", "ledger": ROOT / "queue" / "ledger"}
+FILES = sorted(path for folder in PACKAGES.values() for path in folder.rglob("*.py"))
+COMPOSITION_ROOT = ("relay/__main__.py", "relay/cli/")
+LINES_MAX = 400
+
+# What a package may import of ours besides itself. The composition root may import everything.
+ALLOWED = {
+    "signer": set[str](),
+    "ledger": {"signer"},
+    "relay": {"signer", "ledger.inbox", "ledger.events"},
+}
+
+# One file per foreign library. Where a library is met on two sides of the house, both are named.
+HOMES = {
+    "aiosmtpd": {"relay/smtp_in.py", "relay/sink.py"},
+    "aiosmtplib": {"relay/downstream.py"},
+    "itsdangerous": {"signer/tokens.py"},
+    "selectolax": {"relay/visible.py"},
+    "pydantic_settings": {"relay/config.py"},
+    "email_validator": {"relay/config.py"},
+    "standardwebhooks": {"queue/ledger/webhook.py"},
+    "uvicorn": {"queue/ledger/webserver.py"},
+    "uvloop": {"relay/cli/service.py"},
+}
+
+
+def name_of(path: Path) -> str:
+    """Return the path as the tables above write it."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """Yield the full name of everything that a file imports, inside functions too."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name_of(path)}: a relative import"
+            module = node.module or ""
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def package_of(path: Path) -> str:
+    """Return the package of ours that a file belongs to."""
+    return next(name for name, folder in PACKAGES.items() if path.is_relative_to(folder))
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_imports_point_one_way(path: Path) -> None:
+    """signer imports nothing of ours, ledger imports signer, relay only two files of ledger."""
+    if name_of(path).startswith(COMPOSITION_ROOT):
+        return
+    package = package_of(path)
+    for name in imports_of(path):
+        top = name.partition(".")[0]
+        if top not in PACKAGES or top == package:
+            continue
+        allowed = ALLOWED[package]
+        names = {top, ".".join(name.split(".")[:2])}
+        # `from ledger import inbox` names the package first, then the module: the module counts.
+        assert names & allowed or name in {each.partition(".")[0] for each in allowed}, (
+            f"{name_of(path)} imports {name}"
+        )
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_composition_root_is_imported_by_itself_alone(path: Path) -> None:
+    """Nobody but the command line imports the command line."""
+    if not name_of(path).startswith(COMPOSITION_ROOT):
+        assert not [name for name in imports_of(path) if name.startswith("relay.cli")]
+
+
+@pytest.mark.parametrize("library", sorted(HOMES))
+def test_each_library_has_one_home(library: str) -> None:
+    """A foreign library is known to one file, so that it can be replaced there."""
+    users = {
+        name_of(path)
+        for path in FILES
+        if any(name.partition(".")[0] == library for name in imports_of(path))
+    }
+    assert users == HOMES[library]
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_names_are_not_those_of_the_standard_library(path: Path) -> None:
+    """No module of ours, at any depth, hides one of the standard library."""
+    own = {"__init__", "__main__"}
+    assert path.stem in own or path.stem not in sys.stdlib_module_names
+    folders = path.relative_to(PACKAGES[package_of(path)]).parts[:-1]
+    assert not set(folders) & sys.stdlib_module_names
+
+
+def test_queue_is_a_source_root() -> None:
+    """A package named `queue` would hide the one that dramatiq and others import."""
+    assert not (ROOT / "queue" / "__init__.py").exists()
+    assert not (ROOT / "tests" / "queue").exists()
+    assert not list((ROOT / "tests").rglob("__init__.py"))
+    import queue
+
+    assert hasattr(queue, "SimpleQueue")
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_files_are_one_idea(path: Path) -> None:
+    """A file opens by saying what it is for, and is short enough to be read at once."""
+    text = path.read_text()
+    assert ast.get_docstring(ast.parse(text)), f"{name_of(path)} has no docstring"
+    assert text.count("\n") <= LINES_MAX
+
+
+def test_requirements_are_pinned_and_name_no_index() -> None:
+    """Every requirement has a version and hashes; no address of an index stands in the files."""
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        text = (ROOT / name).read_text()
+        assert "://" not in text
+        assert "--index-url" not in text
+        entries = re.split(r"\n(?=[a-z0-9])", text.strip())
+        assert len(entries) > 10
+        for entry in entries:
+            assert re.match(r"[A-Za-z0-9._-]+(\[[a-z,]+\])?==\S+", entry)
+            assert "--hash=sha256:" in entry
