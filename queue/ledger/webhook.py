@@ -1,0 +1,186 @@
+"""Calls of the registration service: signature, time and form, by Standard Webhooks.
+
+The signature is over the raw body and is checked before the body is read as anything. The library
+makes the signature; the comparison and the clock are here, because its own check takes the time
+from the system and lets malformed signatures out as errors of all kinds.
+
+Standard Webhooks 1.0: webhook-id, webhook-timestamp, webhook-signature; a signature header may
+hold several, separated by spaces, while the sender changes its secret.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
+
+from ledger.problems import FieldError, Problem
+
+SKEW_MAX = timedelta(minutes=5)  # As the specification recommends.
+HEADER_MAX_CHARS = 1024  # Several signatures of 47 characters.
+TIMESTAMP_MAX_DIGITS = 12  # Seconds until the year 33658.
+
+_SIGNATURE_TITLE = "The call is not signed as it must be"
+_Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=64)]
+
+
+class SignupData(BaseModel):
+    """One confirmed registration."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    signup_id: Annotated[
+        str,
+        Field(
+            description="The registration service's own id: the same id is the same registration.",
+            examples=["sgn_01JH8Z"],
+            min_length=1,
+            max_length=128,
+        ),
+    ]
+    token: Annotated[
+        str,
+        Field(
+            description="The token that the candidate arrived with, as it stood in the link.",
+            examples=["a" * 43],
+            max_length=512,
+        ),
+    ]
+    person_ref: Annotated[
+        str,
+        Field(
+            description="What tells this person from others, the same in every call. It is turned"
+            " into a keyed hash before anything is stored.",
+            examples=["person-4711"],
+            min_length=1,
+            max_length=256,
+        ),
+    ]
+    verified_at: Annotated[
+        AwareDatetime,
+        Field(description="When the person confirmed.", examples=["2026-01-15T03:04:05Z"]),
+    ]
+    verification: Annotated[
+        _Slug, Field(description="How it was confirmed.", examples=["double_opt_in"])
+    ]
+    consent_version: Annotated[
+        _Slug, Field(description="The consent text agreed to.", examples=["2026-01"])
+    ]
+
+
+class SignupMessage(BaseModel):
+    """The body of `POST /v1/signups`."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    type: Literal["signup.verified"]
+    timestamp: Annotated[
+        AwareDatetime,
+        Field(description="When the call's cause happened.", examples=["2026-01-15T03:04:06Z"]),
+    ]
+    data: SignupData
+
+
+def make_webhook(secret: str) -> Webhook:
+    """Return the signer for a secret (`whsec_` and base64); `ValueError` when it is none."""
+    try:
+        return Webhook(secret)
+    except (EmptyWebhookSecretError, binascii.Error) as error:
+        raise ValueError('a webhook secret is "whsec_" followed by base64') from error
+
+
+def check_signature(
+    webhook: Webhook, headers: Mapping[str, str], body: bytes, now: datetime
+) -> None:
+    """Return if the call is signed, for this body, not more than five minutes ago or ahead."""
+    message_id, stamp, signatures = (
+        headers.get(name, "") for name in ("webhook-id", "webhook-timestamp", "webhook-signature")
+    )
+    if not (message_id and stamp and signatures):
+        detail = "Send webhook-id, webhook-timestamp and webhook-signature."
+        raise _unauthorized("no_signature", detail)
+    if max(len(message_id), len(signatures)) > HEADER_MAX_CHARS:
+        raise _unauthorized("bad_signature", f"A header has {HEADER_MAX_CHARS} characters at most.")
+    signed_at = _parse_stamp(stamp)
+    if signed_at is None or abs(now - signed_at) > SKEW_MAX:
+        raise _unauthorized("clock_skew", "webhook-timestamp is not within five minutes of now.")
+    try:
+        expected = webhook.sign(message_id, signed_at, body.decode()).encode()
+    except UnicodeDecodeError:
+        raise _unauthorized("bad_signature", "The body is not UTF-8.") from None
+    offered = (signature.encode("utf-8", "replace") for signature in signatures.split(" "))
+    # All are compared, so that the time taken says nothing.
+    if not any([hmac.compare_digest(expected, signature) for signature in offered]):
+        raise _unauthorized("bad_signature", "No v1 signature fits this body under our secret.")
+
+
+def parse_signup(body: bytes, now: datetime) -> SignupMessage:
+    """Return the checked body; a `Problem` names every field that is not as it must be."""
+    try:
+        message = SignupMessage.model_validate_json(body)
+    except ValidationError as error:
+        if any(found["type"] == "json_invalid" for found in error.errors(include_url=False)):
+            raise Problem(400, "malformed_json", "The body is not JSON") from None
+        raise _unprocessable(_field_errors(error)) from None
+    if message.data.verified_at - now > SKEW_MAX:
+        future = FieldError(pointer="/data/verified_at", detail="Expected a time that has been")
+        raise _unprocessable([future])
+    return message
+
+
+def digest_signup(message: SignupMessage, person_reference: str) -> str:
+    """Return the digest by which the same call is known again (SHA-256, hexadecimal).
+
+    The person goes in as the reference, or a guess at who it is could be tried against the log.
+    """
+    data = message.data
+    fields = {
+        "type": message.type,
+        "timestamp": _seconds(message.timestamp),
+        "signup_id": data.signup_id,
+        "token": data.token,
+        "person": person_reference,
+        "verified_at": _seconds(data.verified_at),
+        "verification": data.verification,
+        "consent_version": data.consent_version,
+    }
+    canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _seconds(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _parse_stamp(text: str) -> datetime | None:
+    if not (text.isascii() and text.isdigit() and len(text) <= TIMESTAMP_MAX_DIGITS):
+        return None
+    try:
+        return datetime.fromtimestamp(int(text), tz=UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _field_errors(error: ValidationError) -> list[FieldError]:
+    return [
+        FieldError(pointer="".join(f"/{step}" for step in found["loc"]) or "/", detail=found["msg"])
+        # Without the input: it may be a person's.
+        for found in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
+
+
+def _unauthorized(name: str, detail: str) -> Problem:
+    # RFC 9110 §15.5.2: a 401 names a way to authenticate.
+    headers = {"WWW-Authenticate": "Webhook-Signature"}
+    return Problem(401, name, _SIGNATURE_TITLE, detail, headers=headers)
+
+
+def _unprocessable(errors: list[FieldError]) -> Problem:
+    return Problem(422, "bad_field", "A field is not as it must be", errors=errors)
