@@ -97,6 +97,12 @@ class EventType(StrEnum):
     CHECKPOINT_SIGNED = "checkpoint.signed"
 
 
+# These exist only because a rule made them out of another event; nobody may report them.
+DERIVED_ONLY: Final = frozenset(
+    {EventType.REFERRAL_COUNTED, EventType.REFERRAL_HELD, EventType.SLOT_GRANTED}
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One thing that happened; checked on construction, so that every instance can be encoded.
@@ -271,7 +277,12 @@ def installation_event(
 
 
 def derived(
-    kind: EventType, source: Event, data: Mapping[str, str | int], *, name: str = ""
+    kind: EventType,
+    source: Event,
+    data: Mapping[str, str | int],
+    *,
+    name: str = "",
+    subject: str = "",
 ) -> Event:
     """Return the event that follows from `source` by a rule; it bears that event's time.
 
@@ -279,7 +290,7 @@ def derived(
     again gives the same event.
     """
     event_id = _make_id(kind, name or source.id.partition(":")[2])
-    return Event(event_id, kind, source.company, source.time, source.subject, data)
+    return Event(event_id, kind, source.company, source.time, subject or source.subject, data)
 
 
 def link_issued_id(link_id: str) -> str:

@@ -1,8 +1,55 @@
-"""The one way in: an event is a durable row before anyone is answered."""
+"""The one way in: an event is a durable row before anyone is answered.
+
+`submit` hands the event to one writer thread, which takes all that wait, writes them in one
+transaction (group commit), and answers after the commit with `synchronous=FULL`. The event loop
+never blocks. The row is the outbox: a publisher thread announces ids to the worker afterwards,
+never inside `submit`.
+
+What is left behind when the process is killed:
+- before the commit: nothing, and nobody was answered; the caller's client tries again;
+- after the commit, before the answer: the row; the client tries again and meets the same id;
+- after the answer, before the announcement: the row; the worker's sweeper finds it;
+- after the announcement: the row; the broker in the process is gone, the sweeper finds it.
+
+When the store is away `submit` says so within the deadline, and the next batch tries it afresh.
+"""
 
 from __future__ import annotations
 
-from ledger.events import Event
+import asyncio
+import logging
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from ledger import store_inbox, store_subject
+from ledger.events import DERIVED_ONLY, Event, EventError, encode, fingerprint
+from ledger.store import RepeatedKey, Store, StoreError, Transaction
+
+# A mail waits for this answer; beyond it the letter passes unchanged.
+DEADLINE_SECONDS: Final = 2.0
+
+# Events that may wait for the writer. At 2,000 a second and more this is what two seconds can
+# clear: whatever came later would meet the deadline anyway.
+WAITING_MAX: Final = 4096
+
+# Events in one commit: a few milliseconds of work, beside which the disk's flush stops mattering.
+BATCH_EVENTS: Final = 256
+
+# Announcements that may wait for the publisher. More are dropped: the sweeper finds the rows.
+ANNOUNCEMENTS_MAX: Final = 1024
+
+# Closing writes what is waiting; a store that hangs does not hold the process longer than this.
+CLOSE_SECONDS: Final = 10.0
+
+_log: Final = logging.getLogger(__name__)
+
+# Called in the publisher thread with ids of events that are on disk; must not raise.
+Announce = Callable[[Sequence[str]], None]
 
 
 class InboxError(Exception):
@@ -12,9 +59,8 @@ class InboxError(Exception):
 class InboxUnavailable(InboxError):
     """The event could not be made durable in time.
 
-    `reason` is `full`, `timeout`, `store` or `closed`.
-
-    Later: the store is away. The event may or may not be on disk; submitting it again is safe.
+    `reason` is `full`, `timeout`, `store` or `closed`. After `timeout` the event may be on disk
+    all the same; submitting it again is safe.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:
@@ -30,21 +76,207 @@ class EventConflict(InboxError):
         self.event_id = event_id
 
 
+@dataclass(frozen=True, slots=True)
+class _Person:
+    """The wish for a person's reference in a company's log."""
+
+    company: str
+    person: str
+
+
+_Work = store_inbox.NewRow | _Person
+_Result = str | InboxError | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Work for the writer, and the future of the loop that waits for it."""
+
+    work: _Work
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[str | None]
+
+
 class Inbox:
     """Takes events, answers when they are on disk; `start` and `close` block shortly."""
 
+    def __init__(
+        self,
+        store: Store,
+        *,
+        subject_key: bytes,
+        clock: Callable[[], datetime],
+        random_bytes: Callable[[int], bytes],
+        announce: Announce | None = None,
+        deadline_seconds: float = DEADLINE_SECONDS,
+        waiting_max: int = WAITING_MAX,
+    ) -> None:
+        self._store = store
+        self._subject_key = subject_key
+        self._clock = clock
+        self._random_bytes = random_bytes
+        self._announce = announce
+        self._deadline_seconds = deadline_seconds
+        self._waiting_max = waiting_max
+        # Guards `_waiting` and `_open`; never held during I/O, so a handler may take it.
+        self._condition = threading.Condition()
+        self._waiting: deque[_Job] = deque()
+        self._open = False
+        self._announcements: queue.Queue[Sequence[str] | None] = queue.Queue(ANNOUNCEMENTS_MAX)
+        self._writer = threading.Thread(target=self._write_loop, name="inbox-writer", daemon=True)
+        self._publisher = threading.Thread(
+            target=self._publish_loop, name="inbox-publisher", daemon=True
+        )
+
     def start(self) -> None:
-        """Open the store and start the writer and publisher threads."""
-        raise NotImplementedError
+        """Start the threads. The store need not be there: it is opened by the first event."""
+        self._open = True
+        self._writer.start()
+        self._publisher.start()
 
     def close(self) -> None:
-        """Write what was submitted, announce it, stop the threads."""
-        raise NotImplementedError
+        """Write what was submitted, announce it, stop the threads. To be called once."""
+        with self._condition:
+            self._open = False
+            self._condition.notify()
+        self._writer.join(CLOSE_SECONDS)
+        self._announcements.put(None)
+        self._publisher.join(CLOSE_SECONDS)
 
     async def submit(self, event: Event) -> None:
-        """Return when the event is on disk; raises `InboxUnavailable` or `EventConflict`."""
-        raise NotImplementedError
+        """Return when the event is on disk.
 
-    async def reference(self, person: str) -> str:
-        """Return the `h:` reference of a person for `signup_verified(person_ref=…)`."""
-        raise NotImplementedError
+        The same event again is fine and stays one row. Raises `EventConflict` when another event
+        has its id, `InboxUnavailable` when it could not be made durable in time.
+        """
+        if event.type in DERIVED_ONLY:
+            raise EventError("type", f"{event.type} follows from a rule and is not reported")
+        received_ms = int(self._clock().timestamp() * 1000)
+        row = store_inbox.NewRow(
+            event.id, event.company, encode(event), fingerprint(event), received_ms
+        )
+        await self._do(row)
+
+    async def reference(self, company: str, person: str) -> str:
+        """Return the person's `h:` reference in this company's log, the salt behind it on disk.
+
+        `person` is whatever identifies the person to the caller: it is hashed, and not kept.
+        Raises `InboxUnavailable`.
+        """
+        found = await self._do(_Person(company, person))
+        return found or ""
+
+    async def _do(self, work: _Work) -> str | None:
+        loop = asyncio.get_running_loop()
+        job = _Job(work, loop, loop.create_future())
+        with self._condition:
+            if not self._open:
+                raise InboxUnavailable("closed")
+            if len(self._waiting) >= self._waiting_max:
+                raise InboxUnavailable("full", f"{self._waiting_max} events are waiting")
+            self._waiting.append(job)
+            self._condition.notify()
+        try:
+            async with asyncio.timeout(self._deadline_seconds):
+                return await job.future
+        except TimeoutError:
+            # The future is cancelled with it, so the writer leaves out what it has not begun.
+            raise InboxUnavailable("timeout", f"{self._deadline_seconds} s") from None
+
+    # ---------------------------------------------------------- the writer thread
+
+    def _write_loop(self) -> None:
+        try:
+            while jobs := self._take():
+                self._write(jobs)
+        finally:
+            # Only a bug gets here with work left; nobody may wait for a thread that is gone.
+            with self._condition:
+                self._open = False
+                left = list(self._waiting)
+                self._waiting.clear()
+            _answer([(job, InboxUnavailable("closed")) for job in left])
+
+    def _take(self) -> list[_Job]:
+        """Return the jobs of the next transaction; none when the inbox is closed and empty."""
+        with self._condition:
+            while self._open and not self._waiting:
+                self._condition.wait()
+            count = min(len(self._waiting), BATCH_EVENTS)
+            return [self._waiting.popleft() for _ in range(count)]
+
+    def _write(self, jobs: Sequence[_Job]) -> None:
+        wanted = [job for job in jobs if not job.future.cancelled()]
+        added: list[str] = []
+        results: list[tuple[_Job, _Result]]
+        try:
+            if wanted:
+                with self._store.write() as transaction:
+                    results = self._perform(transaction, wanted, added)
+            else:
+                results = []
+        except (StoreError, RepeatedKey) as error:
+            _log.warning("inbox: %d events refused: %s", len(wanted), error)
+            results = [(job, InboxUnavailable("store", str(error))) for job in wanted]
+            added = []
+        _answer(results)
+        if added and self._announce:
+            try:
+                self._announcements.put_nowait(added)
+            except queue.Full:
+                _log.info("inbox: %d events left to the sweeper", len(added))
+
+    def _perform(
+        self, transaction: Transaction, jobs: Sequence[_Job], added: list[str]
+    ) -> list[tuple[_Job, _Result]]:
+        ids = [job.work.id for job in jobs if isinstance(job.work, store_inbox.NewRow)]
+        # Grows by the events of this batch, so that repetitions within it are seen, too.
+        known = store_inbox.fingerprints(transaction, ids)
+        rows: list[store_inbox.NewRow] = []
+        results: list[tuple[_Job, _Result]] = []
+        for job in jobs:
+            work = job.work
+            result: _Result = None
+            if isinstance(work, _Person):
+                salt = self._random_bytes(store_subject.SALT_SIZE_BYTES)
+                result = store_subject.reference(
+                    transaction, self._subject_key, work.company, work.person, salt
+                )
+            elif work.id not in known:
+                known[work.id] = work.fingerprint
+                rows.append(work)
+            elif known[work.id] != work.fingerprint:
+                result = EventConflict(work.id)
+            results.append((job, result))
+        store_inbox.insert_rows(transaction, rows)
+        added.extend(row.id for row in rows)
+        return results
+
+    # ------------------------------------------------------- the publisher thread
+
+    def _publish_loop(self) -> None:
+        while (ids := self._announcements.get()) is not None:
+            if self._announce:
+                self._announce(ids)
+
+
+def _answer(results: Sequence[tuple[_Job, _Result]]) -> None:
+    """Resolve the futures, each in its own loop, with one wake-up per loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Job, _Result]]] = {}
+    for job, result in results:
+        by_loop.setdefault(job.loop, []).append((job, result))
+    for loop, own in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_resolve, own)
+        except RuntimeError:
+            _log.info("inbox: %d answers had no one left to hear them", len(own))
+
+
+def _resolve(results: Sequence[tuple[_Job, _Result]]) -> None:
+    for job, result in results:
+        if job.future.done():
+            continue  # The caller gave up.
+        if isinstance(result, InboxError):
+            job.future.set_exception(result)
+        else:
+            job.future.set_result(result)

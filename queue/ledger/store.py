@@ -54,6 +54,10 @@ class StoreError(LedgerError):
         self.what = what
 
 
+class RepeatedKey(LedgerError):
+    """A row with this unique key exists: something was about to happen twice."""
+
+
 class Store:
     """A database by URL. Thread-safe; not to be shared over a fork."""
 
@@ -124,8 +128,8 @@ class Store:
         try:
             with engine.connect() as connection, connection.begin():
                 yield connection
-        except IntegrityError:
-            raise  # A bug of ours or a repeated key, never the store being away.
+        except IntegrityError as error:
+            raise RepeatedKey(_reason(error)) from error
         except SQLAlchemyError as error:
             # A connection that failed is not trusted with the next transaction.
             self._engine.dispose()
@@ -240,7 +244,9 @@ def _enter_wal(connection: Connection) -> None:
 
 def _where(url: URL) -> str:
     return (
-        f"{url.drivername}:///{url.database or ''}" if not url.host else f"{url.drivername}://{url.host}"
+        f"{url.drivername}:///{url.database or ''}"
+        if not url.host
+        else f"{url.drivername}://{url.host}"
     )
 
 

@@ -88,8 +88,7 @@ checkpoint: Final = Table(
 transfer: Final = Table(
     "transfer",
     metadata,
-    Column("id", _RowId, primary_key=True, autoincrement=True),
-    Column("key", String, nullable=False, unique=True),
+    Column("key", String, primary_key=True),
     Column("company", String, nullable=False),
     Column("event_id", String, nullable=False),
     Column("rule", String, nullable=False),
@@ -99,7 +98,7 @@ transfer: Final = Table(
 posting: Final = Table(
     "posting",
     metadata,
-    Column("transfer_id", BigInteger, ForeignKey("transfer.id"), primary_key=True),
+    Column("transfer_key", String, ForeignKey("transfer.key"), primary_key=True),
     Column("account", String, primary_key=True),
     Column("unit", String, primary_key=True),
     Column("amount", BigInteger, nullable=False),

@@ -74,8 +74,7 @@ def _logs() -> None:
 def _ledger() -> None:
     op.create_table(
         "transfer",
-        sa.Column("id", _row_id, primary_key=True, autoincrement=True),
-        sa.Column("key", sa.String, nullable=False, unique=True),
+        sa.Column("key", sa.String, primary_key=True),
         sa.Column("company", sa.String, nullable=False),
         sa.Column("event_id", sa.String, nullable=False),
         sa.Column("rule", sa.String, nullable=False),
@@ -83,7 +82,7 @@ def _ledger() -> None:
     )
     op.create_table(
         "posting",
-        sa.Column("transfer_id", sa.BigInteger, sa.ForeignKey("transfer.id"), primary_key=True),
+        sa.Column("transfer_key", sa.String, sa.ForeignKey("transfer.key"), primary_key=True),
         sa.Column("account", sa.String, primary_key=True),
         sa.Column("unit", sa.String, primary_key=True),
         sa.Column("amount", sa.BigInteger, nullable=False),

@@ -1,0 +1,136 @@
+"""The inbox table: events are taken, handed out to be applied, and their outcomes kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, func, insert, select, update
+
+from ledger.credits import Decision, Outcome
+from ledger.store import Transaction
+from ledger.store_tables import inbox
+
+
+@dataclass(frozen=True, slots=True)
+class NewRow:
+    """An event about to be taken."""
+
+    id: str
+    company: str
+    body: bytes
+    fingerprint: bytes
+    received_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PendingRow:
+    """An event that was taken and is not applied."""
+
+    seq: int
+    id: str
+    body: bytes
+    failures: int
+
+
+def fingerprints(transaction: Transaction, ids: Sequence[str]) -> dict[str, bytes]:
+    """Return the fingerprints on record for those of the ids that are known."""
+    query = select(inbox.c.id, inbox.c.fingerprint).where(inbox.c.id.in_(ids))
+    return {row.id: bytes(row.fingerprint) for row in transaction.execute(query)}
+
+
+def insert_rows(transaction: Transaction, rows: Iterable[NewRow]) -> None:
+    """Add rows whose ids are not on record."""
+    values = [
+        {
+            "id": row.id,
+            "company": row.company,
+            "body": row.body,
+            "fingerprint": row.fingerprint,
+            "received_ms": row.received_ms,
+            "failures": 0,
+            "retry_ms": 0,
+        }
+        for row in rows
+    ]
+    if values:
+        transaction.execute(insert(inbox), values)
+
+
+def pending(transaction: Transaction, limit: int, now_ms: int) -> list[PendingRow]:
+    """Return the oldest events that are to be applied now, in the order they were taken."""
+    query = (
+        select(inbox.c.seq, inbox.c.id, inbox.c.body, inbox.c.failures)
+        .where(inbox.c.decision.is_(None), inbox.c.retry_ms <= now_ms)
+        .order_by(inbox.c.seq)
+        .limit(limit)
+    )
+    return [
+        PendingRow(row.seq, row.id, bytes(row.body), row.failures)
+        for row in transaction.execute(query)
+    ]
+
+
+def pending_count(transaction: Transaction) -> int:
+    """Return how many events are taken and not applied, the deferred ones included."""
+    query = select(func.count()).select_from(inbox).where(inbox.c.decision.is_(None))
+    return transaction.execute(query).scalar_one()
+
+
+def mark_applied(transaction: Transaction, outcomes: Sequence[tuple[PendingRow, Outcome]]) -> None:
+    """Keep what became of the events; the body goes, the log entry holds the same bytes."""
+    statement = (
+        update(inbox)
+        .where(inbox.c.seq == bindparam("at"))
+        .values(
+            body=b"",
+            decision=bindparam("decided"),
+            reasons=bindparam("why"),
+            open=bindparam("open_after"),
+            slots_available=bindparam("slots_after"),
+        )
+    )
+    values = [
+        {
+            "at": row.seq,
+            "decided": str(outcome.decision),
+            "why": " ".join(outcome.reasons),
+            "open_after": outcome.open,
+            "slots_after": outcome.slots_available,
+        }
+        for row, outcome in outcomes
+    ]
+    if values:
+        transaction.execute(statement, values)
+
+
+def defer(transaction: Transaction, row: PendingRow, retry_ms: int) -> None:
+    """Keep an event that could not be applied from standing in the way until `retry_ms`."""
+    statement = (
+        update(inbox)
+        .where(inbox.c.seq == row.seq, inbox.c.decision.is_(None))
+        .values(failures=row.failures + 1, retry_ms=retry_ms)
+    )
+    transaction.execute(statement)
+
+
+def is_known(transaction: Transaction, event_id: str) -> bool:
+    """Tell whether an event of this id was taken."""
+    return (
+        transaction.execute(select(inbox.c.seq).where(inbox.c.id == event_id)).first() is not None
+    )
+
+
+def outcome(transaction: Transaction, event_id: str) -> Outcome | None:
+    """Return what became of the event, None while it is not applied."""
+    query = select(inbox).where(inbox.c.id == event_id, inbox.c.decision.is_not(None))
+    row = transaction.execute(query).first()
+    if row is None:
+        return None
+    return Outcome(
+        event_id=row.id,
+        decision=Decision(row.decision),
+        reasons=tuple(row.reasons.split()),
+        open=row.open,
+        slots_available=row.slots_available,
+    )

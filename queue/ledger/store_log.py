@@ -1,0 +1,204 @@
+"""The log tables: entries, complete tree nodes and checkpoints; rows are only ever inserted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import func, insert, select
+
+from ledger.log import Frontier, Node, NodeReader, frontier_of
+from ledger.store import Transaction
+from ledger.store_tables import checkpoint, entry, inbox, node
+
+# Entries read at once when a whole log is walked: a few megabytes.
+CHUNK_ENTRIES: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRow:
+    """One entry as stored."""
+
+    seq: int
+    event_id: str
+    body: bytes
+    leaf: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointRow:
+    """One checkpoint as stored."""
+
+    size: int
+    root: bytes
+    note: bytes
+
+
+class MissingNode(LookupError):
+    """A node that must be there is not: the store was tampered with or damaged."""
+
+    def __init__(self, log: str, level: int, index: int) -> None:
+        super().__init__(f"log {log}: no node at level {level}, index {index}")
+
+
+class LogShrunk(LookupError):
+    """The log has fewer entries than were signed for. Appending would hide that, so nothing may."""
+
+    def __init__(self, log: str, found: int, signed: int) -> None:
+        super().__init__(f"log {log}: {found} entries, but {signed} were signed for")
+
+
+def size(transaction: Transaction, log: str) -> int:
+    """Return the number of entries, taking the last one's place for it."""
+    last = transaction.execute(select(func.max(entry.c.seq)).where(entry.c.log == log)).scalar()
+    return 0 if last is None else int(last) + 1
+
+
+def names(transaction: Transaction) -> list[str]:
+    """Return the ids of all logs that have an entry, a node or a checkpoint, in order."""
+    found: set[str] = set()
+    for table in (entry, node, checkpoint):
+        # One index look-up per log instead of a walk over all its entries.
+        name = transaction.execute(select(func.min(table.c.log))).scalar()
+        while name is not None:
+            found.add(str(name))
+            query = select(func.min(table.c.log)).where(table.c.log > name)
+            name = transaction.execute(query).scalar()
+    return sorted(found)
+
+
+def node_reader(transaction: Transaction, log: str) -> NodeReader:
+    """Return a reader of this log's complete nodes; it raises `MissingNode`."""
+
+    def read(level: int, index: int) -> bytes:
+        if level == 0:
+            query = select(entry.c.leaf).where(entry.c.log == log, entry.c.seq == index)
+        else:
+            query = select(node.c.hash).where(
+                node.c.log == log, node.c.level == level, node.c.idx == index
+            )
+        found = transaction.execute(query).scalar()
+        if found is None:
+            raise MissingNode(log, level, index)
+        return bytes(found)
+
+    return read
+
+
+def frontier(transaction: Transaction, log: str) -> Frontier:
+    """Return what appending to the log needs; raises `LogShrunk` or `MissingNode`."""
+    found = size(transaction, log)
+    newest = newest_checkpoint(transaction, log)
+    if newest and newest.size > found:
+        raise LogShrunk(log, found, newest.size)
+    return frontier_of(found, node_reader(transaction, log))
+
+
+def insert_entries(transaction: Transaction, log: str, rows: Sequence[EntryRow]) -> None:
+    """Append entries; their places must be the next ones."""
+    if rows:
+        transaction.execute(
+            insert(entry),
+            [
+                {
+                    "log": log,
+                    "seq": row.seq,
+                    "event_id": row.event_id,
+                    "body": row.body,
+                    "leaf": row.leaf,
+                }
+                for row in rows
+            ],
+        )
+
+
+def insert_nodes(transaction: Transaction, log: str, nodes: Sequence[Node]) -> None:
+    """Add the nodes that new entries completed."""
+    if nodes:
+        transaction.execute(
+            insert(node),
+            [{"log": log, "level": n.level, "idx": n.index, "hash": n.hash} for n in nodes],
+        )
+
+
+def entries(transaction: Transaction, log: str, start: int = 0) -> Iterator[list[EntryRow]]:
+    """Yield the entries from `start` on in chunks, in order, whatever gaps there are."""
+    after = start - 1
+    while True:
+        query = (
+            select(entry.c.seq, entry.c.event_id, entry.c.body, entry.c.leaf)
+            .where(entry.c.log == log, entry.c.seq > after)
+            .order_by(entry.c.seq)
+            .limit(CHUNK_ENTRIES)
+        )
+        rows = [
+            EntryRow(seq, event_id, bytes(body), bytes(leaf))
+            for seq, event_id, body, leaf in transaction.execute(query)
+        ]
+        if not rows:
+            return
+        yield rows
+        after = rows[-1].seq
+
+
+def nodes(
+    transaction: Transaction, log: str, level: int, first: int, last: int
+) -> dict[int, bytes]:
+    """Return the stored nodes of a level from index `first` up to, not including, `last`."""
+    query = select(node.c.idx, node.c.hash).where(
+        node.c.log == log, node.c.level == level, node.c.idx >= first, node.c.idx < last
+    )
+    return {index: bytes(found) for index, found in transaction.execute(query)}
+
+
+def node_count(transaction: Transaction, log: str) -> int:
+    """Return how many nodes the log has above level 0."""
+    query = select(func.count()).select_from(node).where(node.c.log == log)
+    return transaction.execute(query).scalar_one()
+
+
+def insert_checkpoint(transaction: Transaction, log: str, row: CheckpointRow) -> None:
+    """Keep a signed checkpoint."""
+    transaction.execute(
+        insert(checkpoint).values(log=log, size=row.size, root=row.root, note=row.note)
+    )
+
+
+def checkpoints(transaction: Transaction, log: str) -> list[CheckpointRow]:
+    """Return all checkpoints of the log, the smallest size first."""
+    query = select(checkpoint).where(checkpoint.c.log == log).order_by(checkpoint.c.size)
+    return [
+        CheckpointRow(row.size, bytes(row.root), bytes(row.note))
+        for row in transaction.execute(query)
+    ]
+
+
+def newest_checkpoint(transaction: Transaction, log: str) -> CheckpointRow | None:
+    """Return the checkpoint of the largest size."""
+    query = (
+        select(checkpoint)
+        .where(checkpoint.c.log == log)
+        .order_by(checkpoint.c.size.desc())
+        .limit(1)
+    )
+    row = transaction.execute(query).first()
+    return None if row is None else CheckpointRow(row.size, bytes(row.root), bytes(row.note))
+
+
+def issued_links(transaction: Transaction, log: str, event_ids: Iterable[str]) -> set[str]:
+    """Return those of the event ids that are entries of this log."""
+    query = select(entry.c.event_id).where(entry.c.event_id.in_(event_ids), entry.c.log == log)
+    return set(transaction.execute(query).scalars())
+
+
+def applied_without_entry(transaction: Transaction) -> list[tuple[str, str]]:
+    """Return (log, event id) of the events that were applied and are in no log."""
+    present = select(entry.c.seq).where(entry.c.event_id == inbox.c.id).exists()
+    query = (
+        select(inbox.c.company, inbox.c.id)
+        .where(inbox.c.decision.is_not(None), ~present)
+        .order_by(inbox.c.seq)
+        .limit(CHUNK_ENTRIES)
+    )
+    return [(company, event_id) for company, event_id in transaction.execute(query)]
