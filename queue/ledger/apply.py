@@ -33,6 +33,7 @@ from ledger.credits import (
 from ledger.events import Event, encode, parse
 from ledger.log import Node, append, leaf_hash
 from ledger.store import LedgerError, RepeatedKey, Store, Transaction
+from ledger.store_log import DamagedLog
 
 # At about 0.1 ms an event the writer's lock is held for some 10 ms; twice the size gains only 10 %.
 BATCH_EVENTS: Final = 100
@@ -44,7 +45,7 @@ DEFER_MAX_MS: Final = 600_000
 
 # What an event can raise that cannot be applied: a damaged row, a fact that contradicts the store.
 # It must not stop those behind it.
-_UNUSABLE: Final = (ValueError, LookupError, RepeatedKey)
+_UNUSABLE: Final = (ValueError, LookupError, RepeatedKey, DamagedLog)
 
 _log: Final = logging.getLogger(__name__)
 
@@ -92,11 +93,15 @@ class Applier:
         with self._store.read() as transaction:
             return store_inbox.outcome(transaction, event_id)
 
+    def is_due(self) -> bool:
+        """Tell whether there is an event to apply now."""
+        with self._store.read() as transaction:
+            return bool(store_inbox.pending(transaction, 1, self._now_ms()))
+
     def apply_pending(self, limit: int = BATCH_EVENTS) -> int:
         """Apply one batch; return how many events were applied, 0 when none is due."""
-        with self._store.read() as transaction:
-            if not store_inbox.pending(transaction, 1, self._now_ms()):
-                return 0  # Without asking for the writer's lock.
+        if not self.is_due():
+            return 0  # Without asking for the writer's lock.
         try:
             return self._apply_batch(limit)
         except _UNUSABLE:

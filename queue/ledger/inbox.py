@@ -140,7 +140,10 @@ class Inbox:
             self._open = False
             self._condition.notify()
         self._writer.join(CLOSE_SECONDS)
-        self._announcements.put(None)
+        try:
+            self._announcements.put(None, timeout=CLOSE_SECONDS)
+        except queue.Full:
+            return  # The publisher hangs; the sweeper finds what it did not announce.
         self._publisher.join(CLOSE_SECONDS)
 
     async def submit(self, event: Event) -> None:

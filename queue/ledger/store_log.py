@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import func, insert, select
 
 from ledger.log import Frontier, Node, NodeReader, frontier_of
-from ledger.store import Transaction
+from ledger.store import LedgerError, Transaction
 from ledger.store_tables import checkpoint, entry, inbox, node
 
 # Entries read at once when a whole log is walked: a few megabytes.
@@ -35,15 +35,19 @@ class CheckpointRow:
     note: bytes
 
 
-class MissingNode(LookupError):
-    """A node that must be there is not: the store was tampered with or damaged."""
+class DamagedLog(LedgerError):
+    """The log is not what it was: nothing is appended or signed until someone has looked."""
+
+
+class MissingNode(DamagedLog):
+    """A node that must be there is not."""
 
     def __init__(self, log: str, level: int, index: int) -> None:
         super().__init__(f"log {log}: no node at level {level}, index {index}")
 
 
-class LogShrunk(LookupError):
-    """The log has fewer entries than were signed for. Appending would hide that, so nothing may."""
+class LogShrunk(DamagedLog):
+    """The log has fewer entries than were signed for; appending would hide that."""
 
     def __init__(self, log: str, found: int, signed: int) -> None:
         super().__init__(f"log {log}: {found} entries, but {signed} were signed for")
