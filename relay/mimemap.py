@@ -125,6 +125,11 @@ def map_message(message: bytes) -> MessageMap:
     return MessageMap(message, _Scanner(message).scan_root())
 
 
+def header_start(message: bytes) -> int:
+    """Return the offset of the first header field: behind the `From ` line of an mbox, if any."""
+    return message.find(b"\n") + 1 if message.startswith(b"From ") else 0
+
+
 def body_of(message_map: MessageMap, part: Part) -> bytes:
     """Return the body of a leaf with its transfer encoding undone; `MapError` if it is broken."""
     return decode_body(message_map.message[part.body_start : part.body_end], part.transfer_encoding)
@@ -171,7 +176,8 @@ class _Scanner:
         self._part_count += 1
         if self._part_count > PARTS_MAX_COUNT:
             raise MapError(MapReason.TOO_MANY_PARTS)
-        headers, body_start = _scan_header(self._message, start, end)
+        at = header_start(self._message) if start == 0 else start
+        headers, body_start = _scan_header(self._message, at, end)
         fields = _decisive_fields(headers)
         try:
             kind = parse_content_type(fields.get("content-type"), default_type)

@@ -1,0 +1,260 @@
+"""The visible lines of an HTML body with the byte offsets between them where a note may stand.
+
+A small tokenizer (after the WHATWG one, as far as placing needs it) over decoded bytes whose
+multi-byte characters are masked, so that offsets are true and no half of a kanji is taken for a
+tag. It never builds a tree and never raises; what it does not understand (a tag that never ends,
+an unclosed comment) ends the scan, and only gaps before it are offered. Quotes and signatures
+known by their markup come out as quoted lines and signature marks, so that text rules see them.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+
+from relay.partcharset import PartCharset
+
+# Deeper than any letter; a stack that grows without end is an attack on the time we have.
+DEPTH_MAX = 200
+
+_MARKUP = re.compile(rb"<(?:(!--)|(/?)([A-Za-z][^\s/>]*+)|([!?/]))")
+_ATTRIBUTE = re.compile(
+    rb"[\s/]*+([^\s/>=][^\s/>=]*+)(?:\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s>\"'][^\s>]*+)?))?"
+)
+_TAG_END = re.compile(rb"[\s/]*+>")
+_COMMENT_END = re.compile(rb"--!?>")
+_SPACES = re.compile(r"[ \t\r\n\f]+")
+
+_VOID = frozenset(
+    b"area base br col embed hr img input link meta param source track wbr o:p".split()
+)
+_RAW_TEXT = frozenset(b"script style title textarea xmp iframe noembed noframes plaintext".split())
+_HIDDEN = frozenset(b"head template select svg math object audio video canvas map button".split())
+_BLOCKS = frozenset(
+    b"address article aside blockquote body center dd details div dl dt fieldset figure footer form"
+    b" h1 h2 h3 h4 h5 h6 header hr html li main nav ol p pre section table tbody td tfoot th thead"
+    b" tr ul".split()
+)
+# Where a block of ours may stand, and where only text and line breaks of ours may.
+CONTAINERS = frozenset(b"article body center div footer form main section td th".split())
+_TABLE = frozenset(b"table tbody td tfoot th thead tr".split())
+INLINE = frozenset(b"p span font b strong i em u small big tt".split())
+_CLOSES_ITSELF = frozenset(b"p li td th tr dd dt".split())
+_QUOTE_MARK = re.compile(
+    rb"gmail_quote|yahoo_quoted|protonmail_quote|tutanota_quote|moz-cite-prefix|divRplyFwdMsg"
+    rb"|appendonsend|OLK_SRC_BODY_SECTION|mail-editor-reference-message-container|gmail_attr"
+    rb"|zmail_extra|ms-outlook-mobile-reference-message"
+    rb"|border:none;border-top:solid #(?:E1E1E1|B5C4DF) 1\.0pt",
+    re.IGNORECASE,
+)
+_SIGNATURE_MARK = re.compile(
+    rb"gmail_signature|moz-signature|AppleMailSignature|(?:\A|[\s_-])signature(?:\Z|[\s_-])"
+    rb"|protonmail_signature|ms-outlook-mobile-signature|x_Signature\b",
+    re.IGNORECASE,
+)
+_HIDDEN_STYLE = re.compile(
+    rb"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all|font-size\s*:\s*0(?![.\d]*[1-9])"
+    rb"|max-height\s*:\s*0|opacity\s*:\s*0(?!\.)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A byte offset between two tokens: `container` and `depth` say which element it lies in."""
+
+    offset: int
+    container: bytes
+    depth: int
+    is_open: bool
+
+
+@dataclass(slots=True)
+class Line:
+    """One visible line: `first_gap` gaps were passed before it, gap `last_gap` follows its end.
+
+    `block` is the element that breaks the line, `block_start` the offset of its tag.
+    """
+
+    text: str
+    first_gap: int
+    last_gap: int
+    block: bytes
+    block_depth: int
+    block_start: int
+
+
+@dataclass(slots=True)
+class _Element:
+    name: bytes
+    start: int
+    hidden: bool
+    quoted: bool
+    closed_to_notes: bool
+
+
+class _Outliner:
+    def __init__(self, body: bytes, charset: PartCharset) -> None:
+        self.body = body
+        self.charset = charset
+        self.masked = charset.mask(body)
+        self.stack: list[_Element] = []
+        self.gaps: list[Gap] = []
+        self.lines: list[Line] = []
+        self.fresh = True  # The next visible text begins a line.
+
+    def run(self) -> None:
+        position = 0
+        while (met := _MARKUP.search(self.masked, position)) is not None:
+            if met.start() > position:
+                self._text(position, met.start())
+            end = self._markup(met)
+            if end is None:
+                return
+            position = end
+            self._gap(position)
+        if position < len(self.body):
+            self._text(position, len(self.body))
+
+    def _markup(self, met: re.Match[bytes]) -> int | None:
+        """Take in one tag or comment; return the offset behind it, `None` if it never ends."""
+        if met[1]:
+            # `<!-->` is a whole comment to a browser.
+            end = _COMMENT_END.search(self.masked, met.end() - 2)
+            return end.end() if end else None
+        if met[4]:
+            end_at = self.masked.find(b">", met.end())
+            return end_at + 1 if end_at != -1 else None
+        position, attributes = _read_attributes(self.masked, met.end())
+        if position is None:
+            return None
+        name = met[3].lower()
+        if met[2]:
+            self._close(name)
+            return position
+        return self._open(name, attributes, met.start(), position)
+
+    def _open(
+        self, name: bytes, attributes: dict[bytes, bytes], start: int, end: int
+    ) -> int | None:
+        if name in _RAW_TEXT:
+            closing = re.compile(rb"</" + re.escape(name) + rb"[\s/>]", re.IGNORECASE)
+            found = closing.search(self.masked, end)
+            if found is None:
+                return None
+            tag_end = self.masked.find(b">", found.start())
+            return tag_end + 1 if tag_end != -1 else None
+        if name in _BLOCKS or name == b"br":
+            self.fresh = True
+        if name in _VOID:
+            return end
+        self._close_implied(name)
+        if name == b"body":
+            # Browsers close a forgotten `<head>` here.
+            self.stack.clear()
+        if len(self.stack) >= DEPTH_MAX:
+            return None
+        outer = self.stack[-1] if self.stack else None
+        label = attributes.get(b"class", b"") + b" " + attributes.get(b"id", b"")
+        style = attributes.get(b"style", b"")
+        is_quote = _QUOTE_MARK.search(label + b" " + style) is not None
+        is_signature = _SIGNATURE_MARK.search(label) is not None
+        hidden = (
+            name in _HIDDEN or b"hidden" in attributes or _HIDDEN_STYLE.search(style) is not None
+        )
+        element = _Element(
+            name,
+            start,
+            hidden=hidden or (outer is not None and outer.hidden),
+            quoted=name == b"blockquote" or is_quote or (outer is not None and outer.quoted),
+            closed_to_notes=is_signature
+            or name in (b"a", b"label", b"ruby")
+            or (outer is not None and outer.closed_to_notes),
+        )
+        if is_signature and not element.quoted and not element.hidden:
+            self.lines.append(self._line("-- "))
+            self.fresh = True
+        self.stack.append(element)
+        return end
+
+    def _close(self, name: bytes) -> None:
+        if name in _BLOCKS:
+            self.fresh = True
+        if name in (b"body", b"html"):
+            # What follows is still shown; only its place in the source is odd.
+            return
+        for index in range(len(self.stack) - 1, -1, -1):
+            if self.stack[index].name == name:
+                del self.stack[index:]
+                return
+            # HTML Standard §13.2.4.2 (element in scope): no end tag but a table's own reaches out
+            # of a table cell.
+            if self.stack[index].name in (b"td", b"th") and name not in _TABLE:
+                return
+
+    def _close_implied(self, name: bytes) -> None:
+        """An opening tag closes what cannot hold it: `<p>` a paragraph, `<tr>` a cell."""
+        if not self.stack:
+            return
+        top = self.stack[-1].name
+        if top == b"p" and name in _BLOCKS:
+            self.stack.pop()
+        elif top in _CLOSES_ITSELF and name == top:
+            self.stack.pop()
+        elif top in (b"td", b"th") and name in (b"td", b"th", b"tr", b"tbody"):
+            self.stack.pop()
+            if name in (b"tr", b"tbody") and self.stack and self.stack[-1].name == b"tr":
+                self.stack.pop()
+
+    def _text(self, start: int, end: int) -> None:
+        raw = self.body[start:end]
+        if raw.strip() and not (self.stack and self.stack[-1].hidden):
+            words = _SPACES.sub(" ", html.unescape(self.charset.decode(raw)))
+            if words.strip(" \xa0\u200b\u200c\u200d\ufeff"):
+                if self.fresh:
+                    quoted = self.stack and self.stack[-1].quoted
+                    self.lines.append(self._line("> " if quoted else ""))
+                    self.fresh = False
+                    words = words.lstrip(" ")
+                line = self.lines[-1]
+                line.text += words
+                line.last_gap = len(self.gaps)
+        self._gap(end)
+
+    def _line(self, text: str) -> Line:
+        depth = len(self.stack)
+        while depth and self.stack[depth - 1].name not in _BLOCKS:
+            depth -= 1
+        block = self.stack[depth - 1] if depth else _Element(b"body", 0, False, False, False)
+        return Line(text, len(self.gaps), len(self.gaps), block.name, depth, block.start)
+
+    def _gap(self, offset: int) -> None:
+        outer = self.stack[-1] if self.stack else None
+        is_open = outer is None or not (outer.hidden or outer.quoted or outer.closed_to_notes)
+        name = outer.name if outer else b"body"
+        # `<head>` and what browsers move out of a table are no places to stand.
+        name = b"body" if name == b"html" else name
+        self.gaps.append(Gap(offset, name, len(self.stack), is_open))
+
+
+def outline(body: bytes, charset: PartCharset) -> tuple[list[Line], list[Gap]]:
+    """Return the visible lines of a decoded HTML body and the gaps between its tokens."""
+    outliner = _Outliner(body, charset)
+    outliner.run()
+    return outliner.lines, outliner.gaps
+
+
+def _read_attributes(masked: bytes, position: int) -> tuple[int | None, dict[bytes, bytes]]:
+    """Return the offset behind the tag (`None` if it never ends) and its attributes."""
+    attributes: dict[bytes, bytes] = {}
+    while True:
+        end = _TAG_END.match(masked, position)
+        if end is not None:
+            return end.end(), attributes
+        met = _ATTRIBUTE.match(masked, position)
+        if met is None or met.end() == len(masked):
+            return None, attributes
+        value = next((group for group in (met[2], met[3], met[4]) if group is not None), b"")
+        attributes.setdefault(met[1].lower(), value)
+        position = met.end()

@@ -1,0 +1,140 @@
+"""The splice: a message with the note in each text alternative, and the way back in its mark.
+
+Promise 3 of DESIGN: the message is never parsed and written out again. Every change is an insertion
+at a mapped offset inside one text part (base64: from the first changed line on) plus one header
+field in front of all others. Before a result is handed out it is restored and compared with the
+original; if that failed the letter would pass untouched (`not_reversible`).
+
+Pure: bytes in, bytes out. Whether the letter is a rejection is not judged here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from relay.mimemap import MapError, MessageMap, Part, body_of, header_start, map_message
+from relay.note import Note, Notes
+from relay.partcharset import CharsetRefused, PartCharset, charset_of
+from relay.placement import NoPlace, Place, place_in_html, place_in_text
+from relay.safety import NotInjected, Rules, check_safety, find_targets
+from relay.transfer import BodyRefused, Change, Undo, insert_decoded
+from relay.undo import Mark, NotOurs, render_field, restore
+
+__all__ = ["Injected", "Mark", "NotInjected", "Rules", "inject"]
+
+
+@dataclass(frozen=True, slots=True)
+class Injected:
+    """The changed message, and in how many parts the note stands."""
+
+    message: bytes
+    parts: int
+
+
+def inject(
+    message_map: MessageMap, note: Note | Notes, mark: Mark, rules: Rules | None = None
+) -> Injected:
+    """Return the message with the note spliced in; raise `NotInjected` with the reason if not."""
+    check_safety(message_map, rules or Rules())
+    notes = note if isinstance(note, Notes) else Notes((note,))
+    line_end = _line_end_of(message_map.message, "\r\n")
+    targets = find_targets(message_map)
+    changes = [_change(message_map, part, notes, line_end) for part in targets]
+    changed = _assemble(message_map, targets, changes, mark, line_end.encode("ascii"))
+    if not _is_sound(message_map, targets, changed):
+        raise NotInjected("not_reversible")
+    return Injected(changed, len(targets))
+
+
+def _is_sound(message_map: MessageMap, targets: Sequence[Part], changed: bytes) -> bool:
+    """Tell whether the change can be undone and leaves every other part as it was.
+
+    The second could fail where text that begins with a boundary comes to stand at a line start.
+    """
+    try:
+        if restore(changed) != message_map.message:
+            return False
+        changed_map = map_message(changed)
+    except (NotOurs, MapError):
+        return False
+    before, after = list(message_map.leaves()), list(changed_map.leaves())
+    return len(before) == len(after) and all(
+        old in targets
+        or message_map.message[old.start : old.body_end] == changed[new.start : new.body_end]
+        for old, new in zip(before, after, strict=True)
+    )
+
+
+def _change(message_map: MessageMap, part: Part, notes: Notes, line_end: str) -> Change:
+    """Return the change of one part's body, offsets counted from the start of that body."""
+    try:
+        decoded = body_of(message_map, part)
+        html = part.content_type == "text/html"
+        charset = charset_of(part, decoded, html=html)
+        # Encoded lines keep the message's line ends; identity and base64 text may have its own.
+        if part.transfer_encoding != "quoted-printable":
+            line_end = _line_end_of(decoded, line_end)
+        place = (place_in_html if html else place_in_text)(decoded, charset, line_end)
+        return insert_decoded(
+            message_map.message[part.body_start : part.body_end],
+            part.transfer_encoding,
+            place.offset,
+            _units(place, notes, charset, line_end, html=html),
+            _line_end_of(message_map.message, "\r\n").encode("ascii"),
+        )
+    except MapError as error:
+        raise NotInjected(error.reason) from error
+    except CharsetRefused as error:
+        raise NotInjected("charset_unsupported") from error
+    except NoPlace as error:
+        raise NotInjected("no_text_part") from error
+    except BodyRefused as error:
+        raise NotInjected("not_reversible") from error
+
+
+def _units(
+    place: Place, notes: Notes, charset: PartCharset, line_end: str, *, html: bool
+) -> list[bytes]:
+    """Return the note as encoded units, in the fullest wording that the charset can write."""
+    for note in notes.wordings:
+        words = (note.html if html else note.text).replace("\n", line_end)
+        units = charset.units(place.before + words + place.after, references=html)
+        if units is not None:
+            return units
+    raise CharsetRefused
+
+
+def _assemble(
+    message_map: MessageMap,
+    targets: Sequence[Part],
+    changes: Sequence[Change],
+    mark: Mark,
+    line_end: bytes,
+) -> bytes:
+    """Return the whole changed message; the targets are in the order of their bytes."""
+    message = message_map.message
+    body_start = message_map.root.body_start
+    pieces: list[bytes] = []
+    splices: list[Undo] = []
+    position = body_start
+    grown = 0
+    for part, change in zip(targets, changes, strict=True):
+        offset = part.body_start + change.offset
+        pieces += (message[position:offset], change.new)
+        position = offset + change.old_length
+        moved = part.body_start - body_start + grown
+        splices.append(replace(change.undo, offset=change.undo.offset + moved))
+        grown += len(change.new) - change.old_length
+    pieces.append(message[position:])
+    field = render_field(mark, splices, message[body_start:], line_end)
+    front = header_start(message)
+    return b"".join((message[:front], field, message[front:body_start], *pieces))
+
+
+def _line_end_of(data: bytes, default: str) -> str:
+    """Return the line end of the first line, the default where there is only one line."""
+    first = data.find(b"\n")
+    if first == -1:
+        return default
+    return "\r\n" if data[first - 1 : first] == b"\r" else "\n"

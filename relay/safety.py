@@ -1,0 +1,179 @@
+"""What is never touched, and which parts of a message carry the letter's text.
+
+`check_safety` refuses whatever a change could break (signatures, encryption, digests) or a reader
+would not expect (calendar, reports, a second note). `find_targets` returns the one text part, or
+the two alternatives, that a person reads first; a structure where that is not plain gets no note.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from relay.charset import decode_text
+from relay.mimemap import MapError, MessageMap, Part, body_of
+from relay.undo import Mark, parse_field
+
+# Gmail, Microsoft 365 and Exchange accept letters up to 25 to 35 MiB; a larger one is no letter.
+MESSAGE_MAX_BYTES = 40 * 1024 * 1024
+# A long letter (HTML by Word, with styles) has 200 KiB; ten times that is something else.
+TEXT_MAX_BYTES = 2 * 1024 * 1024
+
+_DIGEST_FIELDS = frozenset({"content-length", "content-md5", "lines", "body-length"})
+_BY_TYPE = {
+    "multipart/signed": "signed",
+    "application/pkcs7-signature": "signed",
+    "application/x-pkcs7-signature": "signed",
+    "application/pgp-signature": "pgp",
+    "multipart/encrypted": "encrypted",
+    "application/pgp-encrypted": "encrypted",
+    "application/pkcs7-mime": "encrypted",
+    "application/x-pkcs7-mime": "encrypted",
+    "text/calendar": "calendar",
+    "application/ics": "calendar",
+    "application/ms-tnef": "tnef",
+    "application/vnd.ms-tnef": "tnef",
+    "multipart/report": "delivery_report",
+    "message/delivery-status": "delivery_report",
+    "message/disposition-notification": "delivery_report",
+}
+_INLINE_PGP = re.compile(rb"^-----BEGIN PGP (?:SIGNED )?MESSAGE-----", re.MULTILINE)
+_TEXT_TYPES = ("text/plain", "text/html")
+
+
+class NotInjected(Exception):
+    """The letter passes as it is; `reason` is the value of a `relay.policy.Reason`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def _any_mark(_mark: Mark) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What an installation holds inviolable.
+
+    `base_url` is the one of our links, `""` if unknown. `dkim` is the company's setting: with
+    `pass` a signed letter is left alone. `is_own_mark` tells a mark of ours from a forged one.
+    """
+
+    base_url: str = ""
+    dkim: str = "pass"
+    is_own_mark: Callable[[Mark], bool] = _any_mark
+
+
+def check_safety(message_map: MessageMap, rules: Rules) -> None:
+    """Return if the message may be changed; raise `NotInjected` with the reason if not."""
+    if len(message_map.message) > MESSAGE_MAX_BYTES:
+        raise NotInjected("too_large")
+    for value in message_map.headers("x-career-relay"):
+        field = parse_field(value)
+        if field is not None and rules.is_own_mark(field.mark):
+            raise NotInjected("already_marked")
+    if rules.dkim == "pass" and message_map.header("dkim-signature") is not None:
+        raise NotInjected("dkim_signed")
+    if message_map.root.content_type.startswith("message/"):
+        raise NotInjected("structure_unsupported")
+    for part in _all_parts(message_map.root):
+        _check_part(message_map, part, rules)
+
+
+def _all_parts(part: Part) -> Iterator[Part]:
+    yield part
+    for child in part.children:
+        yield from _all_parts(child)
+
+
+def _check_part(message_map: MessageMap, part: Part, rules: Rules) -> None:
+    reason = _BY_TYPE.get(part.content_type)
+    if reason == "encrypted" and part.parameters.get("smime-type", "").lower() == "signed-data":
+        reason = "signed"
+    if reason is None and (part.filename or "").lower() in ("winmail.dat", "smime.p7m"):
+        reason = "tnef" if (part.filename or "").lower() == "winmail.dat" else "encrypted"
+    if reason is not None:
+        raise NotInjected(reason)
+    if any(name in _DIGEST_FIELDS for name, _ in part.headers):
+        raise NotInjected("body_digest_header")
+    if part.content_type in _TEXT_TYPES and part.disposition != "attachment":
+        _check_text(message_map, part, rules)
+
+
+def _check_text(message_map: MessageMap, part: Part, rules: Rules) -> None:
+    if part.body_end - part.body_start > TEXT_MAX_BYTES:
+        raise NotInjected("too_large")
+    try:
+        body = body_of(message_map, part)
+    except MapError as error:
+        raise NotInjected(error.reason) from error
+    if _INLINE_PGP.search(body):
+        raise NotInjected("pgp")
+    if rules.base_url and _carries_link(body, part, rules.base_url):
+        raise NotInjected("already_linked")
+
+
+def _carries_link(body: bytes, part: Part, base_url: str) -> bool:
+    """Tell whether a link of ours stands there, also one rewritten by a scanner, or quoted."""
+    host_and_path = base_url.partition("://")[2].lower()
+    text = decode_text(body, part.parameters.get("charset")).lower()
+    return host_and_path in text or host_and_path.replace("/", "%2f") in text
+
+
+def find_targets(message_map: MessageMap) -> tuple[Part, ...]:
+    """Return the text part, or both alternatives, in the order of their bytes.
+
+    Raise `NotInjected` when there is none, or when readers would differ on what they show.
+    """
+    return _targets_in(message_map, message_map.root)
+
+
+def _targets_in(message_map: MessageMap, part: Part) -> tuple[Part, ...]:
+    if not part.is_multipart:
+        if part.content_type not in _TEXT_TYPES or _is_attached(part):
+            raise NotInjected("no_text_part")
+        return (part,)
+    if part.content_type == "multipart/alternative":
+        return _alternatives(message_map, part)
+    if part.content_type == "multipart/related":
+        start = part.parameters.get("start")
+        first_id = (part.children[0].header("content-id") or b"").strip().decode("latin-1")
+        if start and start != first_id:
+            raise NotInjected("structure_unsupported")
+        return _targets_in(message_map, part.children[0])
+    if part.content_type == "multipart/mixed":
+        for other in part.children[1:]:
+            # Apple Mail continues a letter behind a picture: the end of the text is there then.
+            if any(_is_body_text(message_map, leaf) for leaf in other.leaves()):
+                raise NotInjected("structure_unsupported")
+        return _targets_in(message_map, part.children[0])
+    raise NotInjected("structure_unsupported")
+
+
+def _alternatives(message_map: MessageMap, part: Part) -> tuple[Part, ...]:
+    targets: list[Part] = []
+    for child in part.children:
+        if child.content_type not in (*_TEXT_TYPES, "multipart/related"):
+            # A calendar, a watch or an AMP version would be shown without the note.
+            raise NotInjected("structure_unsupported")
+        targets.extend(_targets_in(message_map, child))
+    if len({target.content_type for target in targets}) < len(targets):
+        raise NotInjected("structure_unsupported")
+    return tuple(targets)
+
+
+def _is_attached(part: Part) -> bool:
+    return part.disposition == "attachment" or part.filename is not None
+
+
+def _is_body_text(message_map: MessageMap, leaf: Part) -> bool:
+    """Tell whether a leaf is shown as text; one of white space only does not count."""
+    if leaf.content_type not in _TEXT_TYPES or _is_attached(leaf):
+        return False
+    try:
+        return bool(body_of(message_map, leaf).strip())
+    except MapError as error:
+        raise NotInjected(error.reason) from error

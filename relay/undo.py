@@ -1,0 +1,141 @@
+"""The mark we put on a changed letter, and the way back to the original bytes.
+
+    X-Career-Relay: v=1; link=<16 characters>; mac=<26 characters>;
+     undo=<splice>[,<splice>];
+     sum=<13 characters>
+
+Each splice is `offset:length`, counted from the start of the message's body, so that fields which
+later relays add or fold anew do not matter; for base64 it is
+`offset:length:inner:inner_length:width`, see `relay.transfer.Undo`. `sum` is the beginning of the
+SHA-256 of the original body in lower-case base32: `restore` gives back the original or nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from relay.mimemap import header_start
+from relay.transfer import BodyRefused, Undo, undo_change
+
+FIELD_NAME = b"X-Career-Relay"
+# Text and HTML: a letter has two alternatives at most.
+SPLICES_MAX = 2
+# 65 bits: damage is noticed; forging is the mac's business.
+SUM_CHARS = 13
+
+_FIELD = re.compile(
+    rb"^x-career-relay[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z)", re.IGNORECASE | re.MULTILINE
+)
+_EMPTY_LINE = re.compile(rb"^\r?\n", re.MULTILINE)
+_NUMBERS = re.compile(rb"[0-9]{1,10}(?::[0-9]{1,10})*\Z")
+
+
+class NotOurs(Exception):
+    """The message is none that we changed, or was changed again behind us; see `reason`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What identifies a letter we changed: the id of its link, and the MAC that proves it."""
+
+    link_id: str
+    mac: str
+
+
+@dataclass(frozen=True, slots=True)
+class MarkField:
+    """A parsed mark field with the record of our splices, in the order of their offsets."""
+
+    mark: Mark
+    splices: tuple[Undo, ...]
+    digest: str
+
+
+def render_field(
+    mark: Mark, splices: Sequence[Undo], original_body: bytes, line_end: bytes
+) -> bytes:
+    """Return the header field, folded to lines of at most 76 columns, with its line end."""
+    record = ",".join(_encode_splice(splice) for splice in splices)
+    first = f"X-Career-Relay: v=1; link={mark.link_id}; mac={mark.mac};".encode("ascii")
+    lines = (first, f" undo={record};".encode(), f" sum={_digest(original_body)}".encode())
+    return b"".join(line + line_end for line in lines)
+
+
+def parse_field(value: bytes) -> MarkField | None:
+    """Return the mark in the value of an X-Career-Relay field, `None` if it has another form."""
+    # Relays may fold anywhere; no item of ours holds white space.
+    items = b"".join(value.split()).split(b";")
+    fields = {name: text for name, _, text in (item.partition(b"=") for item in items)}
+    if fields.get(b"v") != b"1" or not value.isascii():
+        return None
+    record = fields.get(b"undo")
+    splices = [_parse_splice(item) for item in record.split(b",")] if record else []
+    known = tuple(splice for splice in splices if splice is not None)
+    if len(known) < len(splices) or len(known) > SPLICES_MAX:
+        return None
+    link_id, mac, digest = (fields.get(name, b"").decode() for name in (b"link", b"mac", b"sum"))
+    return MarkField(Mark(link_id, mac), known, digest)
+
+
+def restore(message: bytes) -> bytes:
+    """Return the bytes the message had before we changed it; raise `NotOurs` with the reason.
+
+    A file saved with other line ends than the letter travelled with is understood, too.
+    """
+    try:
+        return _restore(message)
+    except NotOurs as error:
+        if error.reason != "body_changed":
+            raise
+        there, back = (b"\r\n", b"\n") if b"\r\n" in message else (b"\n", b"\r\n")
+        try:
+            return _restore(message.replace(there, back)).replace(back, there)
+        except NotOurs:
+            raise error from None
+
+
+def _restore(message: bytes) -> bytes:
+    start = header_start(message)
+    gap = _EMPTY_LINE.search(message, start)
+    header_end, body_start = (gap.start(), gap.end()) if gap else (len(message), len(message))
+    met = _FIELD.search(message, start, header_end)
+    if met is None:
+        raise NotOurs("no_mark")
+    field = parse_field(met[1])
+    if field is None or not field.splices:
+        raise NotOurs("unreadable_mark")
+    body = message[body_start:]
+    try:
+        for splice in reversed(field.splices):
+            body = undo_change(body, splice)
+    except BodyRefused as error:
+        raise NotOurs("body_changed") from error
+    if _digest(body) != field.digest:
+        raise NotOurs("body_changed")
+    return message[: met.start()] + message[met.end() : body_start] + body
+
+
+def _encode_splice(splice: Undo) -> str:
+    numbers = [splice.offset, splice.length]
+    if splice.width:
+        numbers += [splice.inner, splice.inner_length, splice.width]
+    return ":".join(str(number) for number in numbers)
+
+
+def _parse_splice(item: bytes) -> Undo | None:
+    if not _NUMBERS.match(item):
+        return None
+    numbers = [int(number) for number in item.split(b":")]
+    return Undo(*numbers) if len(numbers) in (2, 5) else None
+
+
+def _digest(body: bytes) -> str:
+    return base64.b32encode(hashlib.sha256(body).digest()).decode("ascii").lower()[:SUM_CHARS]
