@@ -53,6 +53,19 @@ _SIGNATURE_MARK = re.compile(
     rb"|protonmail_signature|ms-outlook-mobile-signature|x_Signature\b",
     re.IGNORECASE,
 )
+_FOOTER_MARK = re.compile(
+    rb"(?:\A|[\s_-])(?:footer|disclaimer|legal|unsubscribe)(?:\Z|[\s_-])", re.IGNORECASE
+)
+# An ATS sets what is not the letter in small grey type: 12 px or less, a grey of any darkness.
+_SMALL_PRINT = (
+    re.compile(rb"font-size\s*:\s*(?:(?:[5-9]|1[0-2])(?:\.\d+)?px|[4-9](?:\.\d+)?pt|x*-?small)"),
+    re.compile(
+        rb"(?<![\w-])color\s*:\s*(?:gr[ae]y|#([4-9a-c])[0-9a-f]?(?:\1[0-9a-f]?){2}\b"
+        rb"|#[6-9a-b][0-9a-f][6-9a-b][0-9a-f][6-9a-b][0-9a-f]\b)"
+    ),
+)
+# Above this many lines small print is a preheader or a heading, not the end of a letter.
+_SMALL_PRINT_AFTER_LINES = 3
 _HIDDEN_STYLE = re.compile(
     rb"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all|font-size\s*:\s*0(?![.\d]*[1-9])"
     rb"|max-height\s*:\s*0|opacity\s*:\s*0(?!\.)",
@@ -159,7 +172,9 @@ class _Outliner:
         label = attributes.get(b"class", b"") + b" " + attributes.get(b"id", b"")
         style = attributes.get(b"style", b"")
         is_quote = _QUOTE_MARK.search(label + b" " + style) is not None
-        is_signature = _SIGNATURE_MARK.search(label) is not None
+        is_signature = _SIGNATURE_MARK.search(label) is not None or self._is_footer(
+            name, label, style
+        )
         hidden = (
             name in _HIDDEN or b"hidden" in attributes or _HIDDEN_STYLE.search(style) is not None
         )
@@ -177,6 +192,15 @@ class _Outliner:
             self.fresh = True
         self.stack.append(element)
         return end
+
+    def _is_footer(self, name: bytes, label: bytes, style: bytes) -> bool:
+        if len(self.lines) < _SMALL_PRINT_AFTER_LINES or name not in _BLOCKS:
+            return False
+        return (
+            name == b"footer"
+            or _FOOTER_MARK.search(label) is not None
+            or all(mark.search(style.lower()) for mark in _SMALL_PRINT)
+        )
 
     def _close(self, name: bytes) -> None:
         if name in _BLOCKS:

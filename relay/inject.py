@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from relay.mimemap import MapError, MessageMap, Part, body_of, header_start, map_message
 from relay.note import Note, Notes
 from relay.partcharset import CharsetRefused, PartCharset, charset_of
-from relay.placement import NoPlace, Place, place_in_html, place_in_text
+from relay.placement import HtmlSurface, NoPlace, Place, PlainSurface, own_counts
 from relay.safety import NotInjected, Rules, check_safety, find_targets
 from relay.transfer import BodyRefused, Change, Undo, insert_decoded
 from relay.undo import Mark, NotOurs, render_field, restore
@@ -40,7 +40,7 @@ def inject(
     notes = note if isinstance(note, Notes) else Notes((note,))
     line_end = _line_end_of(message_map.message, "\r\n")
     targets = find_targets(message_map)
-    changes = [_change(message_map, part, notes, line_end) for part in targets]
+    changes = _changes(message_map, targets, notes, line_end)
     changed = _assemble(message_map, targets, changes, mark, line_end.encode("ascii"))
     if not _is_sound(message_map, targets, changed):
         raise NotInjected("not_reversible")
@@ -66,23 +66,16 @@ def _is_sound(message_map: MessageMap, targets: Sequence[Part], changed: bytes) 
     )
 
 
-def _change(message_map: MessageMap, part: Part, notes: Notes, line_end: str) -> Change:
-    """Return the change of one part's body, offsets counted from the start of that body."""
+def _changes(
+    message_map: MessageMap, targets: Sequence[Part], notes: Notes, line_end: str
+) -> list[Change]:
+    """Return the change of each target's body, offsets counted from the start of that body."""
     try:
-        decoded = body_of(message_map, part)
-        html = part.content_type == "text/html"
-        charset = charset_of(part, decoded, html=html)
-        # Encoded lines keep the message's line ends; identity and base64 text may have its own.
-        if part.transfer_encoding != "quoted-printable":
-            line_end = _line_end_of(decoded, line_end)
-        place = (place_in_html if html else place_in_text)(decoded, charset, line_end)
-        return insert_decoded(
-            message_map.message[part.body_start : part.body_end],
-            part.transfer_encoding,
-            place.offset,
-            _units(place, notes, charset, line_end, html=html),
-            _line_end_of(message_map.message, "\r\n").encode("ascii"),
-        )
+        bodies = [_Body.read(message_map, part) for part in targets]
+        counts = own_counts([body.surface for body in bodies])
+        return [
+            body.change(notes, count, line_end) for body, count in zip(bodies, counts, strict=True)
+        ]
     except MapError as error:
         raise NotInjected(error.reason) from error
     except CharsetRefused as error:
@@ -93,16 +86,54 @@ def _change(message_map: MessageMap, part: Part, notes: Notes, line_end: str) ->
         raise NotInjected("not_reversible") from error
 
 
-def _units(
-    place: Place, notes: Notes, charset: PartCharset, line_end: str, *, html: bool
-) -> list[bytes]:
-    """Return the note as encoded units, in the fullest wording that the charset can write."""
-    for note in notes.wordings:
-        words = (note.html if html else note.text).replace("\n", line_end)
-        units = charset.units(place.before + words + place.after, references=html)
-        if units is not None:
-            return units
-    raise CharsetRefused
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """The body of one target: as sent, decoded, and as a reader sees it."""
+
+    raw: bytes
+    decoded: bytes
+    transfer_encoding: str
+    is_html: bool
+    charset: PartCharset
+    surface: PlainSurface | HtmlSurface
+
+    @classmethod
+    def read(cls, message_map: MessageMap, part: Part) -> _Body:
+        decoded = body_of(message_map, part)
+        is_html = part.content_type == "text/html"
+        charset = charset_of(part, decoded, html=is_html)
+        return cls(
+            raw=message_map.message[part.body_start : part.body_end],
+            decoded=decoded,
+            transfer_encoding=part.transfer_encoding,
+            is_html=is_html,
+            charset=charset,
+            surface=(HtmlSurface if is_html else PlainSurface)(decoded, charset),
+        )
+
+    def change(self, notes: Notes, count: int, message_line_end: str) -> Change:
+        """Return the change that puts the note behind the first `count` visible lines."""
+        # Encoded lines keep the message's line ends; identity and base64 text may have its own.
+        line_end = message_line_end
+        if self.transfer_encoding != "quoted-printable":
+            line_end = _line_end_of(self.decoded, line_end)
+        place = self.surface.place(count, line_end)
+        return insert_decoded(
+            self.raw,
+            self.transfer_encoding,
+            place.offset,
+            self._units(place, notes, line_end),
+            message_line_end.encode("ascii"),
+        )
+
+    def _units(self, place: Place, notes: Notes, line_end: str) -> list[bytes]:
+        """Return the note as encoded units, in the fullest wording the charset can write."""
+        for note in notes.wordings:
+            words = (note.html if self.is_html else note.text).replace("\n", line_end)
+            units = self.charset.units(place.before + words + place.after, references=self.is_html)
+            if units is not None:
+                return units
+        raise CharsetRefused
 
 
 def _assemble(

@@ -1,13 +1,15 @@
-"""Where a note goes in one text part: a decoded offset, and the text to put there.
+"""Where a note goes in a letter: a decoded offset in each text part, and what stands around it.
 
 In plain text that is a line boundary behind the letter's own words, with an empty line before and
 after as fitting. In HTML it is a gap between two tags: behind the paragraph that ends the letter's
 own words, inside the table cell or division that holds them, and never inside a comment, script,
-style, hidden element, link, quote or signature. Works on decoded bytes; never changes any.
+style, hidden element, link, quote or signature. Two alternatives of one letter get the note at the
+same words. Works on decoded bytes; never changes any.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from relay.htmlwords import CONTAINERS, INLINE, Gap, Line, outline
@@ -16,6 +18,8 @@ from relay.partcharset import PartCharset
 
 # An em above and below, as a paragraph; font, size and colour are the letter's.
 _DIVISION = '<div style="margin:1em 0">'
+# Shorter endings of a line ("敬具", "です。") are met in more than one place.
+_SAME_WORDS_MIN_CHARS = 8
 
 
 class NoPlace(Exception):
@@ -31,61 +35,108 @@ class Place:
     after: str
 
 
-def place_in_text(body: bytes, charset: PartCharset, line_end: str) -> Place:
-    """Return where the note goes in a decoded text/plain body; raise `NoPlace` if nowhere."""
-    raw_lines = body.split(b"\n")
-    if not raw_lines[-1]:
-        raw_lines.pop()
-    lines = [charset.decode(line.removesuffix(b"\r")) for line in raw_lines]
-    count = end_of_own_text(lines)
-    if not any(line.strip() for line in lines[:count]):
-        raise NoPlace
-    offset = min(sum(len(line) + 1 for line in raw_lines[:count]), len(body))
-    if not charset.is_ascii_state(body, offset):
-        raise NoPlace
-    before = line_end if lines[count - 1].strip() else ""
-    if body[offset - 1 : offset] != b"\n":
-        before = line_end + before
-    after = line_end
-    if count < len(lines):
-        # An empty line that is already there separates well enough.
-        after = line_end * 2 if lines[count].strip() else line_end
-    elif body[-1:] != b"\n":
-        # The last line of the part goes without a line end, as it did.
-        after = ""
-    return Place(offset, before, after)
+class PlainSurface:
+    """A decoded text/plain body as lines, and the places between them."""
+
+    def __init__(self, body: bytes, charset: PartCharset) -> None:
+        self._body = body
+        self._charset = charset
+        self._raw_lines = body.split(b"\n")
+        if not self._raw_lines[-1]:
+            self._raw_lines.pop()
+        self.lines = [charset.decode(line.removesuffix(b"\r")) for line in self._raw_lines]
+
+    def place(self, count: int, line_end: str) -> Place:
+        """Return the place behind the first `count` lines; raise `NoPlace` if there is none."""
+        lines, body = self.lines, self._body
+        if not any(line.strip() for line in lines[:count]):
+            raise NoPlace
+        offset = min(sum(len(line) + 1 for line in self._raw_lines[:count]), len(body))
+        if not self._charset.is_ascii_state(body, offset):
+            raise NoPlace
+        before = line_end if lines[count - 1].strip() else ""
+        if body[offset - 1 : offset] != b"\n":
+            before = line_end + before
+        after = line_end
+        if count < len(lines):
+            # An empty line that is already there separates well enough.
+            after = line_end * 2 if lines[count].strip() else line_end
+        elif body[-1:] != b"\n":
+            # The last line of the part goes without a line end, as it did.
+            after = ""
+        return Place(offset, before, after)
 
 
-def place_in_html(body: bytes, charset: PartCharset, line_end: str) -> Place:
-    """Return where the note goes in a decoded text/html body; raise `NoPlace` if nowhere."""
-    lines, gaps = outline(body, charset)
-    count = end_of_own_text([line.text for line in lines])
-    if count == 0:
-        raise NoPlace
-    stop = lines[count].first_gap if count < len(lines) else len(gaps)
-    last = lines[count - 1]
-    free = [
-        gap
-        for gap in gaps[last.last_gap : stop]
-        if gap.is_open and charset.is_ascii_state(body, gap.offset)
+class HtmlSurface:
+    """A decoded text/html body as visible lines, and the places between its tags."""
+
+    def __init__(self, body: bytes, charset: PartCharset) -> None:
+        self._body = body
+        self._charset = charset
+        self._lines, self._gaps = outline(body, charset)
+        self.lines = [line.text for line in self._lines]
+
+    def place(self, count: int, line_end: str) -> Place:
+        """Return the place behind the first `count` lines; raise `NoPlace` if there is none."""
+        if count == 0:
+            raise NoPlace
+        lines, body = self._lines, self._body
+        stop = lines[count].first_gap if count < len(lines) else len(self._gaps)
+        free = [
+            gap
+            for gap in self._gaps[lines[count - 1].last_gap : stop]
+            if gap.is_open and self._charset.is_ascii_state(body, gap.offset)
+        ]
+        gap = _block_gap(free, lines[count - 1], is_shared=_shares_block(lines, count))
+        if gap is not None:
+            at_line_start = gap.offset == 0 or body[gap.offset - 1 : gap.offset] == b"\n"
+            at_line_end = body[gap.offset : gap.offset + 1] in (b"\r", b"\n")
+            before = f"{'' if at_line_start else line_end}{_DIVISION}{line_end}"
+            after = f"{line_end}</div>{'' if at_line_end else line_end}"
+            return Place(gap.offset, before, after)
+        gap = next((gap for gap in free if gap.container in INLINE), None)
+        if gap is None:
+            raise NoPlace
+        return Place(gap.offset, f"<br>{line_end}<br>{line_end}", "")
+
+
+def own_counts(surfaces: Sequence[PlainSurface | HtmlSurface]) -> list[int]:
+    """Return how many leading lines of each surface are the letter's own text.
+
+    Of two alternatives one often shows better where that ends (a ruler in the text, a cell in the
+    HTML): the earlier end counts for both, where its last words are found once in the other.
+    """
+    counts = [end_of_own_text(surface.lines) for surface in surfaces]
+    if len(counts) != 2:
+        return counts
+    (first, second), (first_count, second_count) = surfaces, counts
+    return [
+        min(first_count, _same_end(second.lines, second_count, first.lines) or first_count),
+        min(second_count, _same_end(first.lines, first_count, second.lines) or second_count),
     ]
-    gap = _block_gap(free, last, has_company=_shares_block(lines, count))
-    if gap is not None:
-        opening = "" if body[gap.offset - 1 : gap.offset] in (b"", b"\n") else line_end
-        before = f"{opening}{_DIVISION}{line_end}"
-        return Place(gap.offset, before, f"{line_end}</div>{line_end}")
-    gap = next((gap for gap in free if gap.container in INLINE), None)
-    if gap is None:
-        raise NoPlace
-    return Place(gap.offset, f"<br>{line_end}<br>{line_end}", "")
 
 
-def _block_gap(free: list[Gap], last: Line, *, has_company: bool) -> Gap | None:
+def _same_end(lines: Sequence[str], count: int, others: Sequence[str]) -> int:
+    """Return the number of other lines up to the words that end these, 0 if not found once."""
+    own = ["".join(line.split()) for line in lines[:count]]
+    last = next((words for words in reversed(own) if words), "")
+    found = [index for index, line in enumerate(others) if _end_alike(last, "".join(line.split()))]
+    return found[0] + 1 if len(found) == 1 else 0
+
+
+def _end_alike(words: str, others: str) -> bool:
+    """Text breaks a paragraph into lines, HTML does not: one ends as the other does."""
+    if min(len(words), len(others)) < _SAME_WORDS_MIN_CHARS:
+        return False
+    return words.endswith(others) or others.endswith(words)
+
+
+def _block_gap(free: list[Gap], last: Line, *, is_shared: bool) -> Gap | None:
     """Return the gap for a block of ours, `None` if only inline content fits."""
     blocks = [gap for gap in free if gap.container in CONTAINERS]
     # A line that is a paragraph or division of its own is left first; a cell or division that
     # holds several lines, or the whole letter, is not: its width and font should be ours too.
-    if last.block not in CONTAINERS or (last.block == b"div" and not has_company):
+    if last.block not in CONTAINERS or (last.block == b"div" and not is_shared):
         outside = next((gap for gap in blocks if gap.depth < last.block_depth), None)
         if outside is not None:
             return outside
