@@ -1,0 +1,41 @@
+"""A letter in a file: its bytes, and the envelope it probably travelled with.
+
+A file has no envelope. Sender and recipients are taken from the header here, and only here: on the
+wire the envelope is what the SMTP dialogue says.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from relay.charset import decode_header
+from relay.cli.common import fail
+from relay.envelope import Envelope
+from relay.mimemap import MessageMap
+
+# Addresses without quoted local parts: enough for telling company and candidate apart.
+_ADDRESS = re.compile(r"[^\s<>\"(),:;@]+@[A-Za-z0-9.-]+")
+
+
+def read_letter_file(path: Path) -> bytes:
+    """Return the bytes of a file, or end the command when it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        fail(f"{path}: {error.strerror}")
+
+
+def envelope_from_header(message_map: MessageMap) -> Envelope:
+    """Return the envelope that the header suggests; parts that are missing stay empty."""
+    senders = _addresses(message_map, "return-path") or _addresses(message_map, "from")
+    recipients = _addresses(message_map, "to") + _addresses(message_map, "cc")
+    return Envelope(senders[0] if senders else "", recipients)
+
+
+def _addresses(message_map: MessageMap, name: str) -> tuple[str, ...]:
+    return tuple(
+        address
+        for value in message_map.headers(name)
+        for address in _ADDRESS.findall(decode_header(value))
+    )
