@@ -1,1 +1,35 @@
-def main() -> None: ...
+"""The command `careerrelay`: every command, put together from relay/cli."""
+
+from __future__ import annotations
+
+import typer
+
+from relay.cli import init, judge, keys, record, splice
+from relay.cli.demo import run
+from relay.cli.service import serve
+
+app = typer.Typer(
+    help="Career Relay: one line in a rejection letter that helps the candidate.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command()(run)
+app.command()(serve)
+app.command("init")(init.init)
+app.command()(judge.check)
+app.command()(judge.evaluate)
+app.command("inject")(splice.inject)
+app.command("restore")(splice.restore)
+app.add_typer(keys.app, name="keys")
+app.add_typer(record.log_app, name="log")
+app.add_typer(record.credits_app, name="credits")
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="careerrelay")
+
+
+if __name__ == "__main__":
+    main()

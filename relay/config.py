@@ -154,7 +154,10 @@ class StoreSection(_Section):
 
     url: str = Field(default="sqlite:///careerrelay.db", pattern=r"^sqlite:///.+")
     broker: Literal["embedded"] = "embedded"
-    log_key: Path = Path("log-key.pem")
+    log_key: Path = Path("log-key")
+    subject_key: Path = Path("subject-key")
+    # The name under which checkpoints are signed; an auditor knows the logs by it.
+    installation: str = Field(default="careerrelay", pattern=r"^[a-z0-9][a-z0-9.-]{0,99}$")
 
 
 class IntakeSection(_Section):
@@ -307,6 +310,7 @@ def _with_absolute_paths(config: Config, directory: Path) -> Config:
         update={
             "url": f"sqlite:///{directory / location}",
             "log_key": directory / config.store.log_key,
+            "subject_key": directory / config.store.subject_key,
         }
     )
     link = config.link.model_copy(update={"key_ring": directory / config.link.key_ring})

@@ -74,8 +74,7 @@ class Delivery:
             wire = stuff(message)
         if _received_count(message) > RECEIVED_MAX:
             return TOO_MANY_RECEIVED
-        outcome = await self._judge(message, job)
-        outcome = await self._put_on_record(outcome, message, job)
+        outcome = await self._consider(message, job)
         if outcome.decision.action is Action.INJECT:
             wire = stuff(outcome.message)
         judged = time.perf_counter()
@@ -83,17 +82,22 @@ class Delivery:
         self._account(outcome, answer, job, transaction, (started, judged, time.perf_counter()))
         return answer
 
-    async def _judge(self, message: bytes, job: Job) -> Outcome:
+    async def _consider(self, message: bytes, job: Job) -> Outcome:
+        """Return what to do with the message; whatever goes wrong here, it goes on unchanged."""
         try:
-            if len(message) <= JUDGE_IN_LOOP_MAX_BYTES:
-                return process(message, job.envelope, self.rules)
-            work = asyncio.to_thread(process, message, job.envelope, self.rules)
-            return await asyncio.wait_for(work, JUDGE_SECONDS)
+            outcome = await self._judge(message, job)
+            return await self._put_on_record(outcome, message, job)
         except TimeoutError:
             return passed(message, Reason.TIME_BOX)
-        except Exception as error:  # Promise 1. One of two broad catches; the cause is logged.
-            log.exception("judge_failed", incident=job.incident, error=type(error).__name__)
+        except Exception:  # Promise 1. One of two broad catches; the cause is logged.
+            log.exception("judge_failed", incident=job.incident)
             return passed(message, Reason.INTERNAL_ERROR)
+
+    async def _judge(self, message: bytes, job: Job) -> Outcome:
+        if len(message) <= JUDGE_IN_LOOP_MAX_BYTES:
+            return process(message, job.envelope, self.rules)
+        work = asyncio.to_thread(process, message, job.envelope, self.rules)
+        return await asyncio.wait_for(work, JUDGE_SECONDS)
 
     async def _put_on_record(self, outcome: Outcome, message: bytes, job: Job) -> Outcome:
         """Return the outcome once its link is on record, or one that changes nothing."""
@@ -151,7 +155,7 @@ class Delivery:
             decision=decision.action.value,
             reason=decision.reason.value,
             company=outcome.company,
-            verdict=outcome.verdict,
+            verdict=outcome.verdict.kind.value if outcome.verdict else None,
             link=link.link_id if link else None,
             recipients=len(job.envelope.recipients),
             size=len(job.wire),

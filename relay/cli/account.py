@@ -1,0 +1,133 @@
+"""The account that `careerrelay run` gives on the terminal: what happened, and what to try next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from relay.config import FILE_NAME, Config
+
+if TYPE_CHECKING:  # demo imports this file; only its types are needed here.
+    from relay.cli.demo import Journey, Summary
+
+REFERRALS_PER_SLOT = 10
+INDENT = (0, 0, 0, 4)
+
+
+def is_as_promised(summary: Summary) -> bool:
+    """Say whether every number is what the demonstration is about."""
+    return (
+        summary.delivered == summary.sent
+        and summary.injected >= REFERRALS_PER_SLOT
+        and summary.unchanged_identical
+        and summary.clicked >= 1
+        and summary.referrals == REFERRALS_PER_SLOT
+        and summary.slots == 1
+        and summary.log == "verified"
+    )
+
+
+def describe(journey: Journey) -> dict[str, object]:
+    """Return what became of one letter, as `--json` shows it."""
+    verdict = journey.outcome.verdict
+    return {
+        "subject": journey.sample.subject,
+        "verdict": verdict.kind.value if verdict else None,
+        "decision": journey.outcome.decision.action.value,
+        "reason": journey.outcome.decision.reason.value,
+        "delivered": journey.arrived is not None,
+        "identical": journey.is_identical,
+        "restorable": journey.url is not None and journey.is_restorable,
+    }
+
+
+def print_opening(console: Console, config: Config) -> None:
+    """Say what runs where."""
+    console.print()
+    console.print(Text("Career Relay", style="bold"), "– everything on this machine")
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_row("relay", f"smtp://{config.relay.listen[0]}", "takes the company's outgoing mail")
+    table.add_row(
+        "outside world", f"smtp://{config.relay.next_hop}", "takes what the relay sends on"
+    )
+    table.add_row("intake", f"http://{config.intake.listen}", "clicks and registrations")
+    console.print(Padding(table, INDENT))
+
+
+def print_letters(console: Console, journeys: Sequence[Journey]) -> None:
+    """Show what went in and how it came out."""
+    _step(console, 1, f"{len(journeys)} letters went in over SMTP. At the outside world arrived:")
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("subject", "judged", "what arrived"):
+        table.add_column(name, no_wrap=name != "subject")
+    for journey in journeys:
+        verdict = journey.outcome.verdict
+        judged = verdict.kind.value if verdict else journey.outcome.decision.reason.value
+        table.add_row(journey.sample.subject, judged, _arrival(journey))
+    console.print(Padding(table, INDENT))
+
+
+def _arrival(journey: Journey) -> Text:
+    if journey.arrived is None:
+        return Text("nothing", style="bold red")
+    if journey.url is None:
+        if journey.is_identical:
+            return Text("the same bytes", style="green")
+        return Text("other bytes than were sent", style="bold red")
+    if not journey.is_restorable:
+        return Text("one link; the original is lost", style="bold red")
+    return Text("one link added; the original can be restored", style="cyan")
+
+
+def print_click(console: Console, clicked: int) -> None:
+    """Show that a candidate followed a link."""
+    _step(console, 2, "A candidate followed the link in the first letter:")
+    what = "sent on at once (303), and the click is on disk" if clicked else "not sent on"
+    console.print(Padding(what, INDENT))
+
+
+def print_credits(console: Console, decisions: Sequence[str], summary: Summary) -> None:
+    """Show what the registrations came to."""
+    counts = ", ".join(f"{count} {name}" for name, count in sorted(Counter(decisions).items()))
+    _step(console, 3, f"{len(decisions)} confirmed registrations were reported: {counts}")
+    slots = "one hire free of fees" if summary.slots == 1 else f"{summary.slots} hires free of fees"
+    console.print(
+        Padding(f"株式会社あおぞら now has {summary.referrals} referrals and {slots}", INDENT)
+    )
+    _step(console, 4, f"The event log, checked from its first entry to its last: {summary.log}")
+
+
+def print_next_steps(console: Console, data: Path, config: Config, page: str) -> None:
+    """Say what a person might try now."""
+    listen = config.relay.listen[0]
+    file = data / FILE_NAME
+    console.print()
+    console.print(Text("Try next", style="bold"))
+    steps = (
+        ("See each letter before and after:", page),
+        (
+            "Send one of your own:",
+            f"swaks --server {listen} --from recruit@aozora.example.jp "
+            "--to you@mail.example.com --data @letter.eml",
+        ),
+        ("Why was a letter judged so?", f"careerrelay check letter.eml --config {file}"),
+        ("Prove the log:", f"careerrelay log verify --config {file}"),
+        ("See the credits:", f"careerrelay credits balance --config {file}"),
+    )
+    for what, how in steps:
+        console.print(Padding(what, INDENT))
+        console.print(Padding(Text(how, style="cyan"), (0, 0, 0, 6)), soft_wrap=True)
+    console.print()
+    console.print(Text("Everything stays up until Ctrl-C.", style="dim"))
+
+
+def _step(console: Console, number: int, text: str) -> None:
+    console.print()
+    console.print(Text(f"{number}  ", style="bold") + Text(text))

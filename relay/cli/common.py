@@ -1,0 +1,67 @@
+"""What the commands share: where the configuration is, and how a mistake ends them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from relay.config import Config, ConfigError, find_config, load_config
+from relay.lexicons import LexiconError, load_lexicons
+from relay.note import TemplateError, load_templates
+from relay.pipeline import Rules, make_rules
+from signer.errors import KeyRingError
+from signer.keyring_file import load_key_ring
+
+# DESIGN section 9.
+FOUND_WRONG = 1
+WRONG_USE = 2
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="The configuration file.", show_default="careerrelay.toml here"),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+
+
+def fail(text: str, code: int = WRONG_USE) -> NoReturn:
+    """End the command with a text on stderr."""
+    sys.stderr.write(text + "\n")
+    raise typer.Exit(code)
+
+
+def read_config(option: Path | None) -> Config:
+    """Return the configuration, or end the command with every mistake in it."""
+    try:
+        return load_config(find_config(option))
+    except ConfigError as error:
+        fail(str(error))
+
+
+def read_rules(config: Config) -> Rules:
+    """Return what decisions rest on, or end the command naming the file that is wrong."""
+    try:
+        return make_rules(
+            config.companies,
+            load_lexicons(),
+            load_templates(),
+            load_key_ring(config.link.key_ring),
+            config.link.base_url,
+        )
+    except (KeyRingError, LexiconError, TemplateError) as error:
+        fail(str(error))
+
+
+def print_json(row: object) -> None:
+    """Print one object on a line of its own."""
+    sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def now() -> datetime:
+    """Return the time, as every part that is given a clock gets it."""
+    return datetime.now(UTC)

@@ -1,0 +1,165 @@
+"""`careerrelay init`: a commented configuration, a key ring, the log key and the webhook secret."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from ledger.keyfiles import create_log_key, create_subject_key
+from ledger.store import LedgerError
+from relay.cli.common import FOUND_WRONG, fail
+from relay.config import FILE_NAME
+from signer.errors import SignerError
+from signer.keyring import KeyRing
+from signer.keyring_file import save_key_ring
+
+KEY_RING_NAME = "keys.json"
+LOG_KEY_NAME = "log-key"
+SUBJECT_KEY_NAME = "subject-key"
+WEBHOOK_SECRET_NAME = "webhook-secret"  # noqa: S105 (a file name)
+WEBHOOK_SECRET_BYTES = 32  # Standard Webhooks wants 24 to 64.
+
+TEMPLATE = """\
+# Career Relay: the configuration. Every key can be overridden in the environment, as in
+# CAREERRELAY_RELAY__NEXT_HOP=mx.example.jp:25. Relative paths are relative to this file.
+
+[relay]
+# Where your mail system hands us its outgoing mail.
+listen = ["{relay}"]
+# Where all of it goes on to: the server that sends it to the outside world today.
+next_hop = "{next_hop}"
+# The networks that may use the relay: your own mail systems, nobody else.
+allow = ["127.0.0.0/8", "::1/128"]
+processes = 1
+# Bare CR or LF in a message: "normalise" makes them CRLF, "refuse" answers 554.
+line_endings = "normalise"
+# hostname = "relay.example.jp"        # what we call ourselves; default: the name of this machine
+# size_max_bytes = 52428800            # larger messages are refused with 552
+# connections_max = 500                # more clients at a time get 421
+
+[link]
+# What the links in letters begin with; your web server passes it to [intake] below.
+# At most 32 characters, so that the whole link stays on one line of mail.
+base_url = "{base_url}"
+# The keys that sign them. Keep a copy in a safe place: links of lost keys cannot be checked.
+key_ring = "{key_ring}"
+
+[store]
+# Events, log and ledger.
+url = "sqlite:///careerrelay.db"
+broker = "embedded"
+# Signs the checkpoints of the log, in the name of this installation.
+log_key = "{log_key}"
+installation = "{installation}"
+# Makes references of people, so that no address stands in the log.
+subject_key = "{subject_key}"
+
+[intake]
+# The HTTP side: clicks, and signups that the registration service reports.
+listen = "{intake}"
+# "builtin": our own page; "external": registration_url, to which the token is added.
+registration = "builtin"
+# registration_url = "https://career.example.jp/register"
+# The secret that the registration service signs its reports with (Standard Webhooks).
+webhook_secret = "{webhook_secret}"
+
+[outside]
+# The page of `careerrelay run` that shows what arrived; `careerrelay serve` does not use it.
+listen = "{outside}"
+
+# One table per company whose letters pass here.
+[[company]]
+id = "aozora"
+name = "株式会社あおぞら"
+# Domains of the envelope sender or of From.
+domains = ["aozora.example.jp"]
+# "off", "observe" (judge and record, change nothing) or "inject". Watch first, then switch.
+mode = "{mode}"
+# "recognised": every letter we recognise; "approved": only letters you approved.
+accept = "recognised"
+# Letters with a DKIM signature that our line would break: "pass" leaves them alone.
+dkim = "pass"
+language = "ja"
+# Whom a candidate may ask about the line.
+contact = "recruit@aozora.example.jp"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What differs between a production configuration and that of `careerrelay run`."""
+
+    mode: str = "observe"
+    relay: str = "127.0.0.1:2525"
+    next_hop: str = "127.0.0.1:2526"
+    base_url: str = "https://r.example.jp/"
+    intake: str = "127.0.0.1:8080"
+    outside: str = "127.0.0.1:8025"
+
+
+def create_installation(directory: Path, choices: Choices) -> list[Path]:
+    """Make what is missing in `directory` and return it; never touch what is there.
+
+    The configuration comes last: a crash before it leaves keys that the next try keeps.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    made: list[Path] = []
+
+    def make(name: str, create: Callable[[Path], object]) -> None:
+        path = directory / name
+        if not path.exists():
+            create(path)
+            made.append(path)
+
+    ring = KeyRing.generate(datetime.now(UTC))
+    make(KEY_RING_NAME, lambda path: save_key_ring(path, ring, replace=False))
+    make(LOG_KEY_NAME, create_log_key)
+    make(SUBJECT_KEY_NAME, create_subject_key)
+    make(WEBHOOK_SECRET_NAME, _create_webhook_secret)
+    text = TEMPLATE.format(
+        key_ring=KEY_RING_NAME,
+        log_key=LOG_KEY_NAME,
+        subject_key=SUBJECT_KEY_NAME,
+        webhook_secret=WEBHOOK_SECRET_NAME,
+        mode=choices.mode,
+        relay=choices.relay,
+        next_hop=choices.next_hop,
+        base_url=choices.base_url,
+        installation=urlsplit(choices.base_url).hostname,
+        intake=choices.intake,
+        outside=choices.outside,
+    )
+    make(FILE_NAME, lambda path: path.write_text(text, encoding="utf-8"))
+    return made
+
+
+def _create_webhook_secret(path: Path) -> None:
+    # The form of Standard Webhooks: "whsec_" and base64.
+    secret = "whsec_" + base64.b64encode(secrets.token_bytes(WEBHOOK_SECRET_BYTES)).decode()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secret + "\n")
+
+
+def init(
+    directory: Annotated[Path, typer.Argument(help="Where to put the files.")] = Path(),
+) -> None:
+    """Write a commented configuration and the keys beside it. Touches nothing that exists."""
+    try:
+        made = create_installation(directory, Choices())
+    except (OSError, SignerError, LedgerError) as error:
+        fail(f"careerrelay init: {error}", FOUND_WRONG)
+    if not made:
+        fail(f"{directory}: everything is there already; nothing was changed", FOUND_WRONG)
+    for path in made:
+        typer.echo(f"wrote {path}")
+    typer.echo(f"Next: set next_hop and your [[company]] in {directory / FILE_NAME}.")

@@ -1,0 +1,178 @@
+"""A message through all pure stations: gate, letter, verdict, policy, note, splice.
+
+Values in, values out: no I/O, no clock. What happens around it (the record, the next hop) is the
+business of `deliver`; the commands `check` and `inject` use the very same path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from relay.charset import decode_header
+from relay.envelope import Envelope, domain_of
+from relay.gate import dismiss
+from relay.inject import Mark, NotInjected, inject
+from relay.inject import Rules as SafetyRules
+from relay.letter import read_letter
+from relay.lexicons import Lexicons
+from relay.mimemap import MapError, MessageMap, map_message
+from relay.note import NoteTemplates, TemplateError
+from relay.policy import Action, Company, Decision, Mode, Reason, decide
+from relay.verdict import Verdict, judge
+from signer.keyring import KeyRing
+from signer.links import derive_link_id, link_url
+from signer.marks import check_mark, make_mark
+from signer.tokens import make_token
+
+# What of the header is searched for From when the envelope does not tell the company.
+HEADER_SEARCHED_MAX_BYTES = 64 * 1024
+_FROM = re.compile(rb"^from:((?:[^\n]|\n[ \t])*)", re.IGNORECASE | re.MULTILINE)
+_ADDRESS_DOMAIN = re.compile(r"@([A-Za-z0-9.-]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """All that a decision rests on besides the message; replaced as a whole when read again."""
+
+    companies: tuple[Company, ...]
+    by_domain: Mapping[str, Company]
+    lexicons: Lexicons
+    templates: NoteTemplates
+    ring: KeyRing
+    base_url: str
+
+
+def make_rules(
+    companies: Iterable[Company],
+    lexicons: Lexicons,
+    templates: NoteTemplates,
+    ring: KeyRing,
+    base_url: str,
+) -> Rules:
+    """Return the rules with companies found by their domains."""
+    known = tuple(companies)
+    by_domain = {domain: company for company in known for domain in company.domains}
+    return Rules(known, by_domain, lexicons, templates, ring, base_url)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The link a letter gets, and what was read off the letter without any personal data."""
+
+    company: str
+    link_id: str
+    language: str
+    stage: str
+    position: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What to do with a message. `message` is the original unless the decision is to inject."""
+
+    decision: Decision
+    message: bytes
+    company: str | None = None
+    verdict: Verdict | None = None
+    link: Link | None = None
+
+
+def passed(message: bytes, reason: Reason, instead_of: Outcome | None = None) -> Outcome:
+    """Return the outcome that leaves the message as it was."""
+    decision = Decision(Action.PASS, reason)
+    if instead_of is None:
+        return Outcome(decision, message)
+    return Outcome(decision, message, instead_of.company, instead_of.verdict)
+
+
+def process(message: bytes, envelope: Envelope, rules: Rules) -> Outcome:
+    """Return what becomes of a message."""
+    company = find_company(message, envelope, rules)
+    if company is None:
+        return passed(message, Reason.NOT_OWN_COMPANY)
+    if company.mode is Mode.OFF:
+        return Outcome(Decision(Action.PASS, Reason.MODE_OFF), message, company.id)
+    reason = dismiss(message, envelope, company)
+    if reason is not None:
+        return Outcome(Decision(Action.PASS, reason), message, company.id)
+    try:
+        message_map = map_message(message)
+    except MapError as error:
+        return Outcome(Decision(Action.PASS, Reason(error.reason)), message, company.id)
+    verdict = judge(read_letter(message_map, envelope), rules.lexicons)
+    decision = decide(company, verdict)
+    if decision.action is Action.PASS:
+        return Outcome(decision, message, company.id, verdict)
+    return add_note(message_map, envelope, company, verdict, rules)
+
+
+def add_note(
+    message_map: MessageMap, envelope: Envelope, company: Company, verdict: Verdict, rules: Rules
+) -> Outcome:
+    """Return the letter with the note in it, or unchanged where that cannot be done safely."""
+    message = message_map.message
+    link_id = derive_link_id(
+        rules.ring,
+        company.id,
+        envelope.sender,
+        envelope.recipients,
+        message_digest(message_map),
+    )
+    url = link_url(rules.base_url, make_token(rules.ring, company.id, link_id))
+    message_id = message_map.header("message-id") or b""
+    mark = Mark(link_id, make_mark(rules.ring, company.id, message_id, link_id))
+    safety = SafetyRules(
+        rules.base_url,
+        company.dkim,
+        is_own_mark=lambda found: _is_ours(found, message_id, rules),
+    )
+    language = verdict.language if verdict.language in ("ja", "en") else company.language
+    try:
+        notes = rules.templates.notes(company, language, url)
+        injected = inject(message_map, notes, mark, safety)
+    except NotInjected as error:
+        decision = Decision(Action.PASS, Reason(error.reason))
+        return Outcome(decision, message, company.id, verdict)
+    except TemplateError:
+        decision = Decision(Action.PASS, Reason.TEMPLATE_MISSING)
+        return Outcome(decision, message, company.id, verdict)
+    link = Link(company.id, link_id, language, verdict.stage or "", verdict.position or "")
+    decision = Decision(Action.INJECT, Reason.INJECTED)
+    return Outcome(decision, injected.message, company.id, verdict, link)
+
+
+def find_company(message: bytes, envelope: Envelope, rules: Rules) -> Company | None:
+    """Return the company whose domain the envelope sender has, or else From."""
+    company = rules.by_domain.get(domain_of(envelope.sender))
+    if company is not None:
+        return company
+    head = message[:HEADER_SEARCHED_MAX_BYTES].partition(b"\r\n\r\n")[0]
+    found = _FROM.search(head)
+    if found is None:
+        return None
+    for domain in reversed(_ADDRESS_DOMAIN.findall(decode_header(found[1]))):
+        company = rules.by_domain.get(domain.lower())
+        if company is not None:
+            return company
+    return None
+
+
+def _is_ours(found: Mark, message_id: bytes, rules: Rules) -> bool:
+    """Say whether we changed this message already: a mark that somebody forged does not count."""
+    companies = [company.id for company in rules.companies]
+    return check_mark(rules.ring, companies, message_id, found.link_id, found.mac) is not None
+
+
+def message_digest(message_map: MessageMap) -> bytes:
+    """Return a digest of what makes this the same letter when it is sent again.
+
+    Message-ID and body count. Trace fields do not: a cloud system may retry from another machine,
+    with other Received lines.
+    """
+    message_id = (message_map.header("message-id") or b"").strip()
+    digest = hashlib.sha256(len(message_id).to_bytes(4, "big") + message_id)
+    digest.update(message_map.message[message_map.root.body_start :])
+    return digest.digest()

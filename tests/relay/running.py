@@ -1,0 +1,103 @@
+"""A relay in a thread of its own, on free ports, with real rules, store and sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import secrets
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ledger.inbox import Inbox
+from ledger.store import Store
+from relay.addresses import Address
+from relay.deliver import Delivery
+from relay.downstream import NextHop
+from relay.lexicons import load_lexicons
+from relay.note import load_templates
+from relay.pipeline import Rules, make_rules
+from relay.policy import Company, Mode
+from relay.smtp_in import Door, Relay
+from signer.keyring import Key, KeyRing, KeyState
+
+NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
+RING = KeyRing((Key("a", bytes(range(32)), KeyState.ACTIVE, NOW),))
+AOZORA = Company(
+    id="aozora",
+    name="株式会社あおぞら",
+    domains=("aozora.example.jp",),
+    mode=Mode.INJECT,
+    contact="recruit@aozora.example.jp",
+)
+BASE_URL = "https://r.example.jp/"
+LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
+
+
+def rules(*companies: Company) -> Rules:
+    """Return real rules for these companies, by default the one that injects."""
+    return make_rules(companies or (AOZORA,), load_lexicons(), load_templates(), RING, BASE_URL)
+
+
+@dataclass
+class Running:
+    """A running relay; `call` runs a coroutine function in its loop."""
+
+    port: int
+    relay: Relay
+    call: Callable[[Coroutine[Any, Any, object]], object]
+
+
+@contextmanager
+def running(
+    hop_port: int,
+    folder: Path,
+    *,
+    with_rules: Rules | None = None,
+    size_max_bytes: int = 1024 * 1024,
+    connections_max: int = 20,
+    refuse_bare_line_endings: bool = False,
+    allow: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = LOOPBACK,
+) -> Iterator[Running]:
+    """Run a relay in front of the hop on this port; its store lies in `folder`."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    def call(coroutine: Coroutine[Any, Any, object]) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(30)
+
+    store = Store(f"sqlite:///{folder / 'careerrelay.db'}")
+    inbox = Inbox(
+        store, subject_key=bytes(32), clock=lambda: NOW, random_bytes=secrets.token_bytes
+    )
+    inbox.start()
+
+    async def start() -> Running:
+        delivery = Delivery(
+            with_rules or rules(),
+            inbox,
+            refuse_bare_line_endings=refuse_bare_line_endings,
+            now=lambda: NOW,
+        )
+        door = Door("relay.example", allow, size_max_bytes, connections_max)
+        relay = Relay(door, NextHop(Address("127.0.0.1", hop_port), "relay.example"), delivery)
+        address = await relay.listen(Address("127.0.0.1", 0))
+        return Running(address.port, relay, call)
+
+    try:
+        relay = call(start())
+        try:
+            yield relay
+        finally:
+            call(relay.relay.close(grace_seconds=5.0))
+    finally:
+        inbox.close()
+        store.close()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
