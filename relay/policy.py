@@ -1,9 +1,17 @@
-"""What we may do with a letter: `INJECT` or `PASS`, always with one reason from a closed list."""
+"""What we may do with a letter: `INJECT` or `PASS`, always with one reason from a closed list.
+
+Pure rules over values. The reasons are the words of logs, metrics, events and `check`; operators
+build alerts on them, so a name is never reused for something else. Also stated here, because every
+rule serves it: a line in the wrong letter is worse than a line missing, so whatever is not clearly
+a rejection passes.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+
+from relay.verdict import Kind, Verdict
 
 
 class Mode(StrEnum):
@@ -33,3 +41,89 @@ class Action(StrEnum):
 
     INJECT = "inject"
     PASS = "pass"  # noqa: S105 (the word of DESIGN, not a password)
+
+
+class Reason(StrEnum):
+    """Why a letter was changed, or why it passed. Closed: new reasons are added here first."""
+
+    # The one reason that goes with INJECT.
+    INJECTED = "injected"
+
+    # The company and the letter's way.
+    NOT_OWN_COMPANY = "not_own_company"  # the sender belongs to no company of ours
+    MODE_OFF = "mode_off"
+    OBSERVE = "observe"  # would have been injected, the company only watches
+    INTERNAL_RECIPIENTS = "internal_recipients"
+    NO_RECIPIENTS = "no_recipients"
+    SUPPRESSED_RECIPIENT = "suppressed_recipient"  # the candidate opted out
+    OVERRIDE = "override"  # the recruiter's own tag
+
+    # What kind of mail it is.
+    LIST_MAIL = "list_mail"
+    AUTO_SUBMITTED = "auto_submitted"
+    NULL_SENDER = "null_sender"
+    DELIVERY_REPORT = "delivery_report"
+    CALENDAR = "calendar"
+    ENCRYPTED = "encrypted"
+    SIGNED = "signed"
+    PGP = "pgp"
+    TNEF = "tnef"
+
+    # The judgement.
+    NOT_REJECTION = "not_rejection"
+    UNSURE = "unsure"
+    NOT_APPROVED = "not_approved"  # recognised, but the company accepts approved letters only
+
+    # The message as bytes.
+    AMBIGUOUS_MIME = "ambiguous_mime"
+    NO_TEXT_PART = "no_text_part"
+    TOO_LARGE = "too_large"
+    TOO_MANY_PARTS = "too_many_parts"
+    TOO_DEEP = "too_deep"
+    BROKEN_HEADER = "broken_header"
+    UNCLOSED_MULTIPART = "unclosed_multipart"
+    HEADER_TOO_LARGE = "header_too_large"
+    NUL_BYTES = "nul_bytes"
+    BROKEN_ENCODING = "broken_encoding"
+    UNKNOWN_ENCODING = "unknown_encoding"
+    CHARSET_UNSUPPORTED = "charset_unsupported"
+    ENCODING_BROKEN = "encoding_broken"
+    NOT_REVERSIBLE = "not_reversible"
+    DKIM_SIGNED = "dkim_signed"
+    ALREADY_MARKED = "already_marked"  # our own valid mark is on it
+    ALREADY_LINKED = "already_linked"  # the conversation carries our link
+
+    # Ours: promise 1 of DESIGN, the original bytes go downstream.
+    TEMPLATE_MISSING = "template_missing"
+    STORE_UNAVAILABLE = "store_unavailable"
+    TIME_BOX = "time_box"
+    INTERNAL_ERROR = "internal_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is done with a letter and why."""
+
+    action: Action
+    reason: Reason
+
+
+def decide(company: Company | None, verdict: Verdict, *, approved: bool = False) -> Decision:
+    """Return what `company` wants done with a letter of this verdict.
+
+    `approved` says that the letter matches one of the company's approved templates. `observe`
+    comes last, so that its count is the number of letters that would have been changed.
+    """
+    if company is None:
+        return Decision(Action.PASS, Reason.NOT_OWN_COMPANY)
+    if company.mode is Mode.OFF:
+        return Decision(Action.PASS, Reason.MODE_OFF)
+    if verdict.kind is Kind.OTHER:
+        return Decision(Action.PASS, Reason.NOT_REJECTION)
+    if verdict.kind is Kind.UNSURE:
+        return Decision(Action.PASS, Reason.UNSURE)
+    if company.accept == "approved" and not approved:
+        return Decision(Action.PASS, Reason.NOT_APPROVED)
+    if company.mode is Mode.OBSERVE:
+        return Decision(Action.PASS, Reason.OBSERVE)
+    return Decision(Action.INJECT, Reason.INJECTED)

@@ -1,0 +1,233 @@
+"""What the sentences of a letter say: named observations with the words they rest on.
+
+Who says what about which object in which mood is read sentence by sentence. A sentence that
+turns the reader down counts as a decision only when it is asserted (not conditional,
+reported, quoted, denied or about somebody else) and when its object is not something other
+than a job application. Everything else is gathered only for letters that hold such a
+sentence: ordinary mail holds none and costs little.
+
+Pure: values in, values out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from relay.letter import Letter
+from relay.lexicons import Entry, Lexicon, Lexicons, Scope, Section
+from relay.sentences import Sentence, normalise, split
+
+# The words shown with an observation: enough to recognise the place, never the letter.
+SHOWN_SIZE_MAX_CHARS = 80
+# Behind a decision, a condition or report ("… とのことです") stands within this distance.
+AFTER_SIZE_MAX_CHARS = 24
+# The salutation and who writes stand in the first sentences.
+OPENING_SENTENCES_MAX = 6
+# What a decision weighs against it when the letter does not otherwise speak of an application.
+OBJECT_MISSING_WEIGHT = -3.0
+
+# A foreign thing that is mentioned beside the application counts this much of its weight.
+ASIDE_FACTOR = 0.5
+# A counter-cue of this weight forbids the verdict and is never explained away.
+FORBIDDING_WEIGHT = -10.0
+
+# A quotation longer than this is somebody else's wording, a shorter one an emphasised word.
+_QUOTATION = re.compile(r"「[^「」]{9,400}」|『[^『』]{9,400}』|\"[^\"]{16,400}\"")
+_EMPHASIS = re.compile(r"[「」『』\"]")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One observation: `section.name`, its weight (negative: against a rejection), its words."""
+
+    name: str
+    weight: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A sentence made ready for the patterns of its language."""
+
+    plain: str
+    text: str
+    lexicon: Lexicon
+    is_subject: bool
+
+
+def weigh(letter: Letter, lexicons: Lexicons) -> tuple[Evidence, ...]:
+    """Return the evidence in a letter's own text; empty when nothing in it turns anybody down."""
+    subject, text = normalise(letter.subject), normalise(letter.text)
+    if not _holds_a_cue(f"{subject}\n{text}", lexicons):
+        return ()
+    lines = _prepare(split(subject, text), lexicons)
+    decisions: list[Evidence] = []
+    needed = 0.0
+    deciding: set[int] = set()
+    for index, line in enumerate(lines):
+        for entry, evidence in _decisions(line):
+            decisions.append(evidence)
+            if evidence.name.startswith("decision."):
+                deciding.add(index)
+                needed = entry.object_min if len(deciding) == 1 else min(needed, entry.object_min)
+    if not decisions:
+        return ()
+    context = _context(lines, deciding)
+    return (*decisions, *context, *_missing_object(decisions, context, needed))
+
+
+def _holds_a_cue(text: str, lexicons: Lexicons) -> bool:
+    """Tell whether any decision could be in the text: plain substring search, no patterns."""
+    for lexicon in lexicons.values():
+        plain = lexicon.plain(text)
+        for entry in lexicon.of(Section.DECISION):
+            if not entry.cues or any(cue in plain for cue in entry.cues):
+                return True
+    return False
+
+
+def _prepare(sentences: Iterable[Sentence], lexicons: Lexicons) -> list[_Line]:
+    lines: list[_Line] = []
+    for sentence in sentences:
+        lexicon = lexicons.get(sentence.language)
+        if lexicon is None:
+            continue
+        own_words = _EMPHASIS.sub("", _QUOTATION.sub("", sentence.text))
+        plain = lexicon.plain(own_words)
+        lines.append(_Line(plain, sentence.text, lexicon, sentence.is_subject))
+    return lines
+
+
+def _decisions(line: _Line) -> Iterable[tuple[Entry, Evidence]]:
+    """Yield the decisions of a sentence, each as decision or as the reason why it is none."""
+    for entry in line.lexicon.of(Section.DECISION):
+        if entry.cues and not any(cue in line.plain for cue in entry.cues):
+            continue
+        for match in entry.pattern.finditer(line.plain):
+            void = _voiding(line, match)
+            if void is not None:
+                yield entry, Evidence(f"assertion.{void.name}", void.weight, _shown(line.text))
+            elif line.is_subject:
+                yield entry, Evidence(f"support.subject-{entry.name}", 1.0, _shown(line.text))
+            else:
+                yield entry, Evidence(f"decision.{entry.name}", entry.weight, _shown(line.text))
+                break
+
+
+def _voiding(line: _Line, match: re.Match[str]) -> Entry | None:
+    """Return what makes the words of a decision not a decision about the reader, if anything."""
+    before = line.plain[: match.start()]
+    after = line.plain[match.end() : match.end() + AFTER_SIZE_MAX_CHARS]
+    for entry in line.lexicon.of(Section.ASSERTION):
+        if entry.scope is Scope.BEFORE:
+            found = entry.pattern.search(before)
+        elif entry.scope is Scope.AFTER:
+            found = entry.pattern.match(after)
+        elif entry.scope is Scope.WITHIN:
+            found = entry.pattern.search(line.plain)
+        else:
+            continue
+        if found:
+            return entry
+    return _foreign_object(line)
+
+
+def _foreign_object(line: _Line) -> Entry | None:
+    """Return the strongest foreign object of a sentence that outweighs its own job words."""
+    own = sum(entry.weight for entry, _ in _found(line.plain, line.lexicon, Section.OBJECT))
+    foreign = [entry for entry, _ in _found(line.plain, line.lexicon, Section.FOREIGN)]
+    if foreign and own + sum(entry.weight for entry in foreign) < 0:
+        return min(foreign, key=lambda entry: entry.weight)
+    return None
+
+
+def _found(
+    plain: str, lexicon: Lexicon, section: Section, scope: Scope = Scope.SENTENCE
+) -> Iterable[tuple[Entry, re.Match[str]]]:
+    for entry in lexicon.of(section):
+        if entry.scope is scope and (not entry.cues or any(cue in plain for cue in entry.cues)):
+            match = entry.pattern.search(plain)
+            if match:
+                yield entry, match
+
+
+def _context(lines: list[_Line], deciding: set[int]) -> list[Evidence]:
+    """Return what else the letter holds, each entry once, with the words it was first seen in."""
+    seen: dict[str, Evidence] = {}
+    for section in (Section.OBJECT, Section.FOREIGN, Section.SUPPORT, Section.COUNTER):
+        for index, line in enumerate(lines):
+            for entry, match in _found(line.plain, line.lexicon, section):
+                if section is Section.COUNTER and index in deciding and not _forbids(entry):
+                    continue  # "We cannot invite you to an interview" is no invitation.
+                weight = _weight_in(line, entry)
+                name = f"{section}.{entry.name}"
+                if weight and (name not in seen or weight < seen[name].weight):
+                    seen[name] = Evidence(name, weight, _around(line.plain, match))
+        for scope in (Scope.OPENING, Scope.TEXT, Scope.SUBJECT):
+            for plain, lexicon in _joined(lines, scope):
+                for entry, match in _found(plain, lexicon, section, scope):
+                    name = f"{section}.{entry.name}"
+                    seen.setdefault(name, Evidence(name, entry.weight, _around(plain, match)))
+    return list(seen.values())
+
+
+def _weight_in(line: _Line, entry: Entry) -> float:
+    """Return what an entry weighs in a sentence: less where it is not what the letter is about."""
+    if entry.section is Section.FOREIGN and not line.is_subject:
+        # Full weight where the foreign thing is what was applied for, half where it is mentioned.
+        return entry.weight if _is_about_applying(line) else entry.weight * ASIDE_FACTOR
+    if entry.section is Section.COUNTER and not _forbids(entry):
+        for void in line.lexicon.of(Section.ASSERTION):
+            if void.scope is Scope.COUNTER and void.pattern.search(line.plain):
+                return 0.0
+    return entry.weight
+
+
+def _forbids(entry: Entry) -> bool:
+    return entry.weight <= FORBIDDING_WEIGHT
+
+
+def _is_about_applying(line: _Line) -> bool:
+    return next(iter(_found(line.plain, line.lexicon, Section.OBJECT)), None) is not None and (
+        _foreign_object(line) is not None
+    )
+
+
+def _joined(lines: list[_Line], scope: Scope) -> Iterable[tuple[str, Lexicon]]:
+    """Yield per language the subject, the first sentences, or all of them, one a line."""
+    if scope is Scope.SUBJECT:
+        chosen = [line for line in lines if line.is_subject]
+    else:
+        chosen = [line for line in lines if not line.is_subject]
+        if scope is Scope.OPENING:
+            chosen = chosen[:OPENING_SENTENCES_MAX]
+    by_language: dict[str, list[_Line]] = {}
+    for line in chosen:
+        by_language.setdefault(line.lexicon.language, []).append(line)
+    for group in by_language.values():
+        yield "\n".join(line.plain for line in group), group[0].lexicon
+
+
+def _missing_object(
+    decisions: list[Evidence], context: list[Evidence], needed: float
+) -> tuple[Evidence, ...]:
+    """Return the finding that a decision lacks the application it would have to be about."""
+    decided = [item for item in decisions if item.name.startswith("decision.")]
+    objects = sum(item.weight for item in context if item.name.startswith("object."))
+    if not decided or objects >= needed:
+        return ()
+    return (Evidence("counter.no-application", OBJECT_MISSING_WEIGHT, decided[0].text),)
+
+
+def _shown(text: str) -> str:
+    if len(text) <= SHOWN_SIZE_MAX_CHARS:
+        return text
+    return text[: SHOWN_SIZE_MAX_CHARS - 1] + "…"
+
+
+def _around(plain: str, match: re.Match[str]) -> str:
+    """Return the matched words with a little of what stands beside them."""
+    start, end = max(0, match.start() - 10), min(len(plain), match.end() + 10)
+    return _shown(plain[start:end].replace("\n", " "))

@@ -1,0 +1,134 @@
+"""Our read-only view of a message: who writes to whom, and the text a person would read.
+
+Reads the message through its map, never changes it, and raises nothing: what cannot be read
+is empty, and an empty letter is no rejection. Of multipart/alternative the plain part is read
+unless it is only a hint to use another program; attached texts and forwarded messages are not
+the letter.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from relay.charset import decode_header, decode_text
+from relay.envelope import Envelope
+from relay.mimemap import MapError, MessageMap, Part, body_of
+from relay.newest import end_of_own_text, own_lines
+from relay.visible import visible_text
+
+# Text behind this is not read: the longest letters of a person are a tenth of it, and decoding and
+# cutting cost time in proportion.
+READ_SIZE_MAX_BYTES = 256 * 1024
+# A plain alternative shorter than this beside a much longer HTML part is a hint, not the letter.
+HINT_SIZE_MAX_CHARS = 120
+
+_ADDRESS = re.compile(r"<([^<>]{0,320})>\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What a person would read of a message, and the headers that say what kind of mail it is."""
+
+    subject: str
+    sender: str
+    sender_name: str
+    recipients: tuple[str, ...]
+    text: str
+    """The writer's own newest text, decoded, lines separated by LF; NFKC is not applied."""
+    history: str = ""
+    """What follows it: signature, quoted history, footers."""
+    is_auto_submitted: bool = False
+    is_list_mail: bool = False
+
+
+def read_letter(message_map: MessageMap, envelope: Envelope) -> Letter:
+    """Return the letter in a message. Never raises; what cannot be read is empty."""
+    name, address = _read_address(message_map.header("from"))
+    lines = _text_of(message_map).split("\n")
+    end = end_of_own_text(lines)
+    auto = (message_map.header("auto-submitted") or b"no").strip().lower()
+    return Letter(
+        subject=_decode(message_map.header("subject")),
+        sender=address or envelope.sender,
+        sender_name=name,
+        recipients=envelope.recipients,
+        text="\n".join(own_lines(lines)),
+        history="\n".join(lines[end:]),
+        is_auto_submitted=not auto.startswith(b"no"),
+        is_list_mail=any(message_map.header(h) for h in ("list-id", "list-unsubscribe")),
+    )
+
+
+def _decode(value: bytes | None) -> str:
+    return "" if value is None else decode_header(value).strip()
+
+
+def _read_address(value: bytes | None) -> tuple[str, str]:
+    """Return display name and address of a From field, as far as they can be told apart."""
+    text = _decode(value)
+    match = _ADDRESS.search(text[-400:])
+    if match is None:
+        return ("", text) if "@" in text else (text, "")
+    name = text[: text.rfind("<")].strip().strip("\"'")
+    return name, match.group(1).strip()
+
+
+def _text_of(message_map: MessageMap) -> str:
+    plain, html = _find_texts(message_map, message_map.root)
+    plain_text = _read_plain(message_map, plain) if plain else ""
+    if html is None:
+        return plain_text
+    if plain is not None and len(plain_text.strip()) > HINT_SIZE_MAX_CHARS:
+        return plain_text
+    html_text = visible_text(_read_part(message_map, html))
+    if plain is not None and len(html_text) < 3 * len(plain_text):
+        return plain_text
+    return html_text
+
+
+def _find_texts(message_map: MessageMap, part: Part) -> tuple[Part | None, Part | None]:
+    """Return the first plain and the first HTML part that are the letter itself."""
+    plain: Part | None = None
+    html: Part | None = None
+    for leaf in part.leaves():
+        if leaf.disposition == "attachment" or leaf.filename:
+            continue
+        if leaf.content_type == "text/plain" and plain is None and html is None:
+            plain = leaf
+        elif leaf.content_type == "text/html" and html is None:
+            html = leaf
+    return plain, html
+
+
+def _read_part(message_map: MessageMap, part: Part) -> str:
+    try:
+        body = body_of(message_map, part)
+    except MapError:
+        return ""
+    return decode_text(body[:READ_SIZE_MAX_BYTES], part.parameters.get("charset"))
+
+
+def _read_plain(message_map: MessageMap, part: Part) -> str:
+    text = _read_part(message_map, part).replace("\r\n", "\n").replace("\r", "\n")
+    if part.parameters.get("format", "").lower() != "flowed":
+        return text
+    return _unflow(text, deletes_space=part.parameters.get("delsp", "").lower() == "yes")
+
+
+def _unflow(text: str, *, deletes_space: bool) -> str:
+    """Return format=flowed text with its soft line breaks taken out (RFC 3676 §4.1, §4.2)."""
+    out: list[str] = []
+    is_open = False
+    for raw in text.split("\n"):
+        is_quoted = raw.startswith(">")
+        line = raw[1:] if raw.startswith(" ") else raw  # Space-stuffing.
+        if is_open and not is_quoted:
+            out[-1] += line
+        else:
+            out.append(line)
+        is_soft = line.endswith(" ") and line != "-- " and not is_quoted
+        if is_soft and deletes_space:
+            out[-1] = out[-1][:-1]
+        is_open = is_soft
+    return "\n".join(out)

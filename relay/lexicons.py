@@ -1,0 +1,224 @@
+"""The words we know a rejection by: data files of one language each,
+`relay/lexicon/<language>.toml`.
+
+The files are for people who know letters, not code. Every entry has a name, what it is for, a
+weight and patterns; `[words]` names parts that patterns share. A pattern is matched against
+one sentence (or what `scope` says) after the language's spelling variants have been made
+alike. Loading checks everything and names file, entry and fault, so a slip in a data file
+stops the start, not a letter.
+
+Sections, in the order in which they decide:
+
+    decision    the sentence says that the reader is not taken
+    object      words of a job application        foreign   words of anything else one can refuse
+    support     what stands around a rejection    counter   what never stands in one (an offer)
+    assertion   what makes a decision conditional, reported or denied: it then counts nothing
+    stage, position   what is read off for the statistics, without personal data
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, cast
+
+# Entries come from our own files, but a company may extend them: a slip must not eat the memory.
+PATTERN_SIZE_MAX_CHARS = 2000
+
+_WORD = re.compile(r"\{([a-z_]+)\}")
+_FOLDER = Path(__file__).parent / "lexicon"
+
+
+class LexiconError(Exception):
+    """A lexicon file is wrong; the text says which file, which entry and what is expected."""
+
+
+class Section(StrEnum):
+    """What an entry is evidence of."""
+
+    DECISION = "decision"
+    OBJECT = "object"
+    FOREIGN = "foreign"
+    SUPPORT = "support"
+    COUNTER = "counter"
+    ASSERTION = "assertion"
+    STAGE = "stage"
+    POSITION = "position"
+
+
+class Scope(StrEnum):
+    """Where the patterns of an entry are looked for."""
+
+    SENTENCE = "sentence"  # each sentence of the text and the subject
+    OPENING = "opening"  # the first lines, joined: salutation and who writes
+    TEXT = "text"  # the whole own text, joined
+    SUBJECT = "subject"
+    BEFORE = "before"  # assertion: in the sentence, before the words of the decision
+    AFTER = "after"  # assertion: directly behind the words of the decision
+    WITHIN = "within"  # assertion: anywhere in the sentence of the decision
+    COUNTER = "counter"  # assertion: voids not a decision but the softer counter-cues beside it
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One named observation the lexicon can make."""
+
+    name: str
+    section: Section
+    scope: Scope
+    pattern: re.Pattern[str]
+    weight: float
+    # Plain strings one of which a text must hold before the pattern is tried; empty: always tried.
+    cues: tuple[str, ...]
+    # How much other evidence of a job application a decision of this wording needs.
+    object_min: float
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """The entries of one language by section, and its spelling variants."""
+
+    language: str
+    spellings: tuple[tuple[str, str], ...]
+    folds_case: bool
+    entries: Mapping[Section, tuple[Entry, ...]]
+
+    def of(self, section: Section) -> tuple[Entry, ...]:
+        """Return the entries of a section, in the order of the file."""
+        return self.entries.get(section, ())
+
+    def plain(self, text: str) -> str:
+        """Return `text` with case and spelling variants made alike, as the patterns expect it."""
+        if self.folds_case:
+            text = text.lower()
+        for variant, form in self.spellings:
+            if variant in text:
+                text = text.replace(variant, form)
+        return text
+
+
+Lexicons = Mapping[str, Lexicon]
+
+
+def load_lexicons(folder: Path = _FOLDER) -> Lexicons:
+    """Return every lexicon of the folder by language; raises LexiconError on the first fault."""
+    lexicons: dict[str, Lexicon] = {}
+    for path in sorted(folder.glob("*.toml")):
+        lexicon = parse_lexicon(path.read_text(encoding="utf-8"), path.name)
+        lexicons[lexicon.language] = lexicon
+    if not lexicons:
+        raise LexiconError(f"{folder}: no lexicon file (*.toml) found")
+    return lexicons
+
+
+def parse_lexicon(text: str, file: str) -> Lexicon:
+    """Return the lexicon written in `text`; `file` is named in errors."""
+    try:
+        data: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise LexiconError(f"{file}: not TOML: {error}") from error
+    language = data.pop("language", None)
+    if not isinstance(language, str) or not language:
+        raise LexiconError(f"{file}: 'language' must be a language code such as \"ja\"")
+    folds_case = bool(data.pop("folds_case", False))
+    words = _strings(data.pop("words", {}), f"{file}: [words]")
+    spellings = _strings(data.pop("spellings", {}), f"{file}: [spellings]")
+    entries: dict[Section, tuple[Entry, ...]] = {}
+    for key, rows in data.items():
+        if key not in set(Section):
+            raise LexiconError(f"{file}: unknown section [[{key}]]; known: {', '.join(Section)}")
+        section = Section(key)
+        entries[section] = tuple(_parse_entry(row, section, words, file) for row in rows)
+    return Lexicon(language, tuple(spellings.items()), folds_case, entries)
+
+
+_ALLOWED = {"name", "patterns", "weight", "cues", "scope", "object_min", "code", "comment"}
+
+
+def _parse_entry(row: Any, section: Section, words: Mapping[str, str], file: str) -> Entry:
+    if not isinstance(row, dict):
+        raise LexiconError(f"{file}: [[{section}]] must be a table")
+    fields = cast(dict[str, Any], row)
+    name = fields.get("name")
+    if not isinstance(name, str) or not name:
+        raise LexiconError(f"{file}: an entry of [[{section}]] has no 'name'")
+    where = f"{file}: [[{section}]] {name!r}"
+    for unknown in fields.keys() - _ALLOWED:
+        raise LexiconError(
+            f"{where}: unknown key {unknown!r}; known: {', '.join(sorted(_ALLOWED))}"
+        )
+    if not isinstance(fields.get("comment"), str):
+        raise LexiconError(f"{where}: 'comment' must say what the entry is for")
+    try:
+        scope = Scope(fields.get("scope", Scope.SENTENCE))
+    except ValueError as error:
+        raise LexiconError(f"{where}: 'scope' must be one of {', '.join(Scope)}") from error
+    return Entry(
+        name=name,
+        section=section,
+        scope=scope,
+        pattern=_compile(fields.get("patterns"), words, where),
+        weight=_number(fields, "weight", where),
+        cues=tuple(_list_of_strings(fields.get("cues", []), f"{where}: 'cues'")),
+        object_min=_number(fields, "object_min", where),
+        code=str(fields.get("code", "")),
+    )
+
+
+def _compile(patterns: Any, words: Mapping[str, str], where: str) -> re.Pattern[str]:
+    alternatives: list[str] = []
+    for pattern in _list_of_strings(patterns, f"{where}: 'patterns'"):
+        try:
+            filled = _fill(pattern, words)
+            re.compile(filled)
+        except KeyError as error:
+            raise LexiconError(
+                f"{where}: {pattern!r} uses {{{error.args[0]}}}, not in [words]"
+            ) from None
+        except re.error as error:
+            raise LexiconError(f"{where}: {pattern!r} is no regular expression: {error}") from error
+        if len(pattern) > PATTERN_SIZE_MAX_CHARS:
+            raise LexiconError(f"{where}: a pattern is over {PATTERN_SIZE_MAX_CHARS} characters")
+        alternatives.append(filled)
+    if not alternatives:
+        raise LexiconError(f"{where}: 'patterns' is empty")
+    return re.compile("|".join(alternatives))
+
+
+def _fill(pattern: str, words: Mapping[str, str]) -> str:
+    """Return the pattern with each `{word}` replaced, words within words too."""
+    for _ in range(4):  # Words nest a few levels at most; a word that names itself ends here.
+        filled = _WORD.sub(lambda m: f"(?:{words[m.group(1)]})", pattern)
+        if filled == pattern:
+            break
+        pattern = filled
+    return pattern
+
+
+def _number(fields: Mapping[str, Any], key: str, where: str) -> float:
+    value = fields.get(key, 0)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise LexiconError(f"{where}: {key!r} must be a number")
+    return float(value)
+
+
+def _list_of_strings(value: object, where: str) -> list[str]:
+    if not isinstance(value, list):
+        raise LexiconError(f"{where} must be a list of strings")
+    items = cast(list[object], value)
+    if not all(isinstance(item, str) for item in items):
+        raise LexiconError(f"{where} must be a list of strings")
+    return cast(list[str], items)
+
+
+def _strings(value: Any, where: str) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(
+        isinstance(v, str) for v in cast(dict[str, Any], value).values()
+    ):
+        raise LexiconError(f"{where} must be a table of strings")
+    return cast(dict[str, str], value)

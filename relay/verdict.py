@@ -1,0 +1,104 @@
+"""What a letter is: `rejection`, `other` or `unsure`, with the evidence for it.
+
+The evidence is added up by section and read as a probability. The sums are capped, so that no
+heap of polite phrases makes up for a missing decision, and a decision needs to outweigh all
+that contradicts it. A counter-cue of -10 or less forbids `rejection` whatever else is there.
+In doubt the verdict is `unsure`, and an unsure letter passes: a line in the wrong letter is
+worse than a line missing.
+
+Pure: values in, values out.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from relay.evidence import Evidence, weigh
+from relay.letter import Letter
+from relay.lexicons import Lexicons, Section
+from relay.sentences import language_of, normalise
+
+# What has to be overcome before a letter is taken for a rejection: most mail is none.
+BIAS = -3.8
+# Further sentences that turn the reader down confirm the first, but only so far.
+DECISION_CONFIRMATION_WEIGHT = 0.5
+DECISION_CONFIRMATIONS_MAX = 2
+# Words of a job application and what stands around a rejection never decide alone.
+OBJECT_WEIGHT_MAX = 2.5
+SUPPORT_WEIGHT_MAX = 2.0
+# From here on a letter is taken for a rejection, and from there on for worth a second look.
+REJECTION_SCORE_MIN = 0.8
+UNSURE_SCORE_MIN = 0.35
+
+
+class Kind(StrEnum):
+    """The three verdicts."""
+
+    REJECTION = "rejection"
+    OTHER = "other"
+    UNSURE = "unsure"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a letter is, how sure that is (0 to 1), why, and what else was read off it."""
+
+    kind: Kind
+    score: float
+    evidence: tuple[Evidence, ...]
+    language: str
+    stage: str | None
+    position: str | None
+
+
+def judge(letter: Letter, lexicons: Lexicons) -> Verdict:
+    """Return the verdict on a letter. Never raises on any text."""
+    evidence = weigh(letter, lexicons)
+    kind, score = conclude(evidence)
+    subject, text = normalise(letter.subject), normalise(letter.text)
+    language = language_of(f"{subject}\n{text}")
+    if kind is Kind.OTHER:
+        return Verdict(kind, score, evidence, language, None, None)
+    stage = _code(subject, text, lexicons, Section.STAGE)
+    position = _code(subject, text, lexicons, Section.POSITION)
+    return Verdict(kind, score, evidence, language, stage, position)
+
+
+def conclude(evidence: tuple[Evidence, ...]) -> tuple[Kind, float]:
+    """Return verdict and score for the evidence alone."""
+    decisions = sorted((e.weight for e in evidence if e.name.startswith("decision.")), reverse=True)
+    if not decisions:
+        return Kind.OTHER, 0.0
+    confirmations = min(len(decisions) - 1, DECISION_CONFIRMATIONS_MAX)
+    total = (
+        BIAS
+        + decisions[0]
+        + DECISION_CONFIRMATION_WEIGHT * confirmations
+        + min(_sum(evidence, "object."), OBJECT_WEIGHT_MAX)
+        + min(_sum(evidence, "support."), SUPPORT_WEIGHT_MAX)
+        + _sum(evidence, "foreign.")
+        + _sum(evidence, "counter.")
+        + _sum(evidence, "assertion.")
+    )
+    score = round(1.0 / (1.0 + math.exp(-max(-50.0, min(50.0, total)))), 4)
+    if score >= REJECTION_SCORE_MIN:
+        return Kind.REJECTION, score
+    return (Kind.UNSURE, score) if score >= UNSURE_SCORE_MIN else (Kind.OTHER, score)
+
+
+def _sum(evidence: tuple[Evidence, ...], prefix: str) -> float:
+    return sum(item.weight for item in evidence if item.name.startswith(prefix))
+
+
+def _code(subject: str, text: str, lexicons: Lexicons, section: Section) -> str | None:
+    """Return the code of the first entry found: the subject before the text, in file order."""
+    for source in (subject, text):
+        squeezed = source.replace("\n", " ")
+        for lexicon in lexicons.values():
+            plain = lexicon.plain(squeezed)
+            for entry in lexicon.of(section):
+                if entry.pattern.search(plain):
+                    return entry.code
+    return None

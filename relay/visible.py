@@ -1,0 +1,129 @@
+"""HTML as the text a person sees: what is hidden, quoted or only for machines is left out.
+
+Built on selectolax (lexbor). Block elements, table cells and line breaks become lines, so
+that the rules for plain text apply. Left out are head, scripts, styles, comments, preheaders
+and anything styled away; quoted history (blockquote, Gmail's and Yahoo's quote, what follows
+Outlook's reply divider) is left out, because another person wrote it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+# A letter has a few hundred elements; a newsletter a few thousand. More is not a letter.
+NODES_MAX = 20_000
+
+_DROPPED = frozenset(
+    "head script style title template noscript svg object iframe select textarea blockquote".split()
+)
+_BLOCKS = frozenset(
+    "address article aside body center dd div dl dt fieldset footer form h1 h2 h3 h4 h5 h6 header"
+    " hr li main nav ol p pre section table tbody td tfoot th thead tr ul".split()
+)
+_PARAGRAPHS = frozenset("p h1 h2 h3 h4 h5 h6 table ul ol hr".split())
+_HIDDEN_STYLE = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all|opacity\s*:\s*0(?:\.0*)?\s*(?:;|!|$)"
+    r"|font-size\s*:\s*0(?:px|pt|em|%)?\s*(?:;|!|$)|max-height\s*:\s*0(?:px)?\s*(?:;|!|$)",
+    re.IGNORECASE,
+)
+_QUOTE_CLASS = re.compile(
+    r"\b(?:gmail_quote|gmail_attr|gmail_extra|yahoo_quoted|moz-cite-prefix|protonmail_quote|zmail_extra)",
+    re.IGNORECASE,
+)
+# Where Outlook, its mobile editions and Windows Mail put the reply; all behind it is history.
+_DIVIDER_ID = re.compile(
+    r"divRplyFwdMsg|appendonsend|mail-editor-reference-message-container|reply-intro", re.IGNORECASE
+)
+_DIVIDER_STYLE = re.compile(
+    r"border:none;\s*border-top:\s*solid\s*#(?:E1E1E1|B5C4DF)", re.IGNORECASE
+)
+_BLANK_LINES = re.compile(r"\n{3,}")
+_SPACES = re.compile(r"[ \t\r\n\f\u00a0]+")
+
+
+def visible_text(html: str) -> str:
+    """Return what a person reads of `html`, lines separated by LF. Never raises."""
+    body = LexborHTMLParser(html).body
+    if body is None:
+        return ""
+    writer = _Writer()
+    writer.walk(body)
+    lines = [line.strip() for line in "".join(writer.out).split("\n")]
+    return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip("\n")
+
+
+class _Writer:
+    """Collects the visible text of a tree, without recursion: mail nests thousands of tables."""
+
+    def __init__(self) -> None:
+        self.out: list[str] = []
+        self._line_is_empty = True
+
+    def walk(self, root: LexborNode) -> None:
+        """Write the visible text under `root`, up to a reply divider."""
+        stack: list[tuple[LexborNode, bool]] = [(root, False)]
+        seen = 0
+        while stack:
+            node, is_closing = stack.pop()
+            tag = node.tag or ""
+            if is_closing:
+                self._end_block(tag)
+                continue
+            seen += 1
+            if seen > NODES_MAX or _is_divider(node, tag):
+                return
+            if tag == "-text":
+                self._text(node.text_content or "")
+            elif tag == "br":
+                self._newline()
+            elif not tag.startswith(("-", "!")) and tag not in _DROPPED and not _is_left_out(node):
+                self._start_block(tag)
+                stack.append((node, True))
+                children = list(node.iter(include_text=True))
+                stack.extend((child, False) for child in reversed(children))
+
+    def _text(self, text: str) -> None:
+        text = _SPACES.sub(" ", text)
+        if self._line_is_empty:
+            text = text.lstrip(" ")
+        if text:
+            self.out.append(text)
+            self._line_is_empty = False
+
+    def _newline(self) -> None:
+        self.out.append("\n")
+        self._line_is_empty = True
+
+    def _start_block(self, tag: str) -> None:
+        if tag in _BLOCKS and not self._line_is_empty:
+            self._newline()
+
+    def _end_block(self, tag: str) -> None:
+        if tag in _BLOCKS and not self._line_is_empty:
+            self._newline()
+        if tag in _PARAGRAPHS:
+            self._newline()
+
+
+def _is_left_out(node: LexborNode) -> bool:
+    attributes = node.attributes
+    if not attributes:
+        return False
+    if "hidden" in attributes or attributes.get("aria-hidden") == "true":
+        return True
+    if _HIDDEN_STYLE.search(attributes.get("style") or ""):
+        return True
+    return _QUOTE_CLASS.search(attributes.get("class") or "") is not None
+
+
+def _is_divider(node: LexborNode, tag: str) -> bool:
+    if tag not in {"div", "hr", "span"}:
+        return False
+    attributes = node.attributes
+    if not attributes:
+        return False
+    if _DIVIDER_ID.search(attributes.get("id") or ""):
+        return True
+    return _DIVIDER_STYLE.search((attributes.get("style") or "").replace(" ;", ";")) is not None
