@@ -210,10 +210,9 @@ class Session(SMTP):
         if self.transport is not None:
             self.transport.close()
 
-    @property
-    def _dialogue(self) -> ServerSession:
-        assert self.session is not None  # The library sets it as soon as there is a connection.
-        return self.session
+    def _create_session(self) -> ServerSession:
+        self._dialogue = super()._create_session()
+        return self._dialogue
 
     async def _answer(self, answer: Reply) -> None:
         await self.push(answer.encode())
