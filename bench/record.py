@@ -55,7 +55,7 @@ def make_events(count: int) -> list[Event]:
     """Return what letters bring about: of 20 events 16 links, 3 clicks and 1 signup."""
     events: list[Event] = []
     for number in range(count):
-        company, link = f"company{number % 5}", f"link{number - number % 20 // 16 * 4:012d}"
+        company, link = f"company{number // 20 % 5}", f"link{number - number % 20 // 16 * 4:012d}"
         if number % 20 == 19:
             event = signup_verified(
                 company,

@@ -31,7 +31,7 @@ from ledger.credits import (
     parse_policies,
 )
 from ledger.events import Event, encode, parse
-from ledger.log import Node, append, leaf_hash
+from ledger.log import Frontier, Node, append, leaf_hash
 from ledger.store import LedgerError, RepeatedKey, Store, Transaction
 from ledger.store_log import DamagedLog
 
@@ -67,6 +67,9 @@ class Applier:
         self._store = store
         self._policies = tuple(policies)
         self._clock = clock
+        # What the last batch left, to save reading it again. Written under the writer's lock; an
+        # entry that a rollback or another process made wrong has the wrong size and is not used.
+        self._frontiers: dict[str, Frontier] = {}
 
     def apply_event(self, event_id: str) -> Outcome:
         """Apply what is pending up to this event and return what it came to.
@@ -168,11 +171,25 @@ class Applier:
             transfers.extend(ruling.transfers)
             if ruling.claim:
                 claims.append(ruling.claim)
-        _append(transaction, company, entries)
+        self._append(transaction, company, entries)
         if transfers:
             store_ledger.insert_transfers(transaction, transfers)
             store_ledger.save_balances(transaction, company, book.balances)
         store_ledger.insert_claims(transaction, claims)
+
+    def _append(self, transaction: Transaction, log: str, events: Sequence[Event]) -> None:
+        frontier = store_log.frontier(transaction, log, self._frontiers.get(log))
+        rows: list[store_log.EntryRow] = []
+        nodes: list[Node] = []
+        for event in events:
+            body = encode(event)
+            leaf = leaf_hash(body)
+            rows.append(store_log.EntryRow(frontier.size, event.id, body, leaf))
+            frontier, completed = append(frontier, leaf)
+            nodes.extend(completed)
+        store_log.insert_entries(transaction, log, rows)
+        store_log.insert_nodes(transaction, log, nodes)
+        self._frontiers[log] = frontier
 
     def _now_ms(self) -> int:
         return int(self._clock().timestamp() * 1000)
@@ -191,17 +208,3 @@ def _outcome(event: Event, ruling: Ruling, book: Book) -> Outcome:
         open=book.balance(Account.OPEN, Unit.REFERRAL),
         slots_available=book.balance(Account.AVAILABLE, Unit.SLOT),
     )
-
-
-def _append(transaction: Transaction, log: str, events: Sequence[Event]) -> None:
-    frontier = store_log.frontier(transaction, log)
-    rows: list[store_log.EntryRow] = []
-    nodes: list[Node] = []
-    for event in events:
-        body = encode(event)
-        leaf = leaf_hash(body)
-        rows.append(store_log.EntryRow(frontier.size, event.id, body, leaf))
-        frontier, completed = append(frontier, leaf)
-        nodes.extend(completed)
-    store_log.insert_entries(transaction, log, rows)
-    store_log.insert_nodes(transaction, log, nodes)

@@ -27,6 +27,7 @@ from ledger.events import (
     EventError,
     EventType,
     derived,
+    link_issued_id,
     parse_time,
 )
 
@@ -197,7 +198,9 @@ Balances = dict[tuple[Account, Unit], int]
 class Book:
     """A company's ledger while it is folded; `apply` is the only thing that writes to it.
 
-    It may be partial: the applier loads only what the events at hand can touch.
+    `issued` holds the ids of the `letter.link_issued` events, `links` how often a link was
+    claimed, `people` when a person claimed. A book may be partial: the applier loads only what the
+    events at hand can touch.
     """
 
     company: str
@@ -214,7 +217,7 @@ class Book:
         if event.type is EventType.SIGNUP_VERIFIED:
             return self._judge(event)
         if event.type is EventType.LETTER_LINK_ISSUED:
-            self.issued.add(_text(event, "link_id"))
+            self.issued.add(event.id)
             return Ruling(Decision.RECORDED)
         if event.type in DERIVED_ONLY:
             raise EventError("type", f"{event.type} follows from a rule and is not reported")
@@ -265,7 +268,7 @@ class Book:
         if duplicate:
             return Decision.DUPLICATE, tuple(duplicate)
         held: list[Reason] = []
-        if link_id not in self.issued:
+        if not link_id or link_issued_id(link_id) not in self.issued:
             held.append(Reason.NO_LETTER_ON_RECORD)
         if policy.hold_days:
             held.append(Reason.HOLD_PERIOD)

@@ -21,7 +21,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -47,6 +47,8 @@ YEAR_MAX: Final = 2999
 SPEC_VERSION: Final = "1.0"
 # CloudEvents wants source + id unique; our ids are unique alone, so the source is a constant.
 SOURCE: Final = "/careerrelay"
+
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 _COMPANY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}|_installation")
 _ID = re.compile(r"[a-z][a-z_]*\.[a-z][a-z_]*:[A-Za-z0-9_./-]+")
@@ -116,6 +118,8 @@ class Event:
     time: datetime
     subject: str
     data: Mapping[str, str | int]
+    # The encoding, made once: it is checked here, submitted, compared and stored.
+    _body: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.id) > ID_LENGTH_MAX or not _ID.fullmatch(self.id):
@@ -135,13 +139,25 @@ class Event:
         object.__setattr__(self, "time", cut)
         object.__setattr__(self, "data", MappingProxyType(dict(self.data)))
         _check_data(self.data)
-        if (size := len(encode(self))) > EVENT_SIZE_MAX_BYTES:
-            raise EventError("event", f"is {size} bytes, the limit is {EVENT_SIZE_MAX_BYTES}")
+        body = _canonical({"time": format_time(cut), **_untimed(self)})
+        if len(body) > EVENT_SIZE_MAX_BYTES:
+            raise EventError("event", f"is {len(body)} bytes, the limit is {EVENT_SIZE_MAX_BYTES}")
+        object.__setattr__(self, "_body", body)
+
+    def __reduce__(self) -> tuple[type[Event], tuple[object, ...]]:
+        # A mapping proxy cannot be pickled or copied.
+        fields = (self.id, self.type, self.company, self.time, self.subject, dict(self.data))
+        return (Event, fields)
+
+    @property
+    def body(self) -> bytes:
+        """The canonical bytes of the event: what is stored and hashed."""
+        return self._body
 
 
 def encode(event: Event) -> bytes:
     """Return the canonical bytes of the event: what is stored and hashed."""
-    return _canonical({"time": format_time(event.time), **_untimed(event)})
+    return event.body
 
 
 def fingerprint(event: Event) -> bytes:
@@ -187,7 +203,7 @@ def parse(body: bytes) -> Event:
 
 def format_time(time: datetime) -> str:
     """Return the time as RFC 3339 in UTC with milliseconds."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03}Z"
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def parse_time(text: str) -> datetime:
@@ -343,9 +359,8 @@ def _untimed(event: Event) -> dict[str, object]:
 def _canonical(fields: Mapping[str, object]) -> bytes:
     # Field names are ASCII, so sorting by code point is also RFC 8785's order, and Python writes
     # strings as RFC 8785 §3.2.2.2 does.
-    text = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     try:
-        return text.encode()
+        return _ENCODER.encode(fields).encode()
     except UnicodeEncodeError:
         raise EventError("event", "holds half of a surrogate pair") from None
 

@@ -4,12 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import bindparam, func, insert, select, update
 
 from ledger.credits import Decision, Outcome
 from ledger.store import Transaction
 from ledger.store_tables import inbox
+
+# Built once: putting a statement together costs more than running it.
+_PENDING: Final = (
+    select(inbox.c.seq, inbox.c.id, inbox.c.body, inbox.c.failures)
+    .where(inbox.c.decision.is_(None), inbox.c.retry_ms <= bindparam("now_ms"))
+    .order_by(inbox.c.seq)
+    .limit(bindparam("count"))
+)
+_FINGERPRINTS: Final = select(inbox.c.id, inbox.c.fingerprint).where(
+    inbox.c.id.in_(bindparam("ids", expanding=True))
+)
+_MARK: Final = (
+    update(inbox)
+    .where(inbox.c.seq == bindparam("at"))
+    .values(
+        body=b"",
+        decision=bindparam("decided"),
+        reasons=bindparam("why"),
+        open=bindparam("open_after"),
+        slots_available=bindparam("slots_after"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +58,8 @@ class PendingRow:
 
 def fingerprints(transaction: Transaction, ids: Sequence[str]) -> dict[str, bytes]:
     """Return the fingerprints on record for those of the ids that are known."""
-    query = select(inbox.c.id, inbox.c.fingerprint).where(inbox.c.id.in_(ids))
-    return {row.id: bytes(row.fingerprint) for row in transaction.execute(query)}
+    found = transaction.execute(_FINGERPRINTS, {"ids": list(ids)})
+    return {row.id: bytes(row.fingerprint) for row in found}
 
 
 def insert_rows(transaction: Transaction, rows: Iterable[NewRow]) -> None:
@@ -59,15 +82,9 @@ def insert_rows(transaction: Transaction, rows: Iterable[NewRow]) -> None:
 
 def pending(transaction: Transaction, limit: int, now_ms: int) -> list[PendingRow]:
     """Return the oldest events that are to be applied now, in the order they were taken."""
-    query = (
-        select(inbox.c.seq, inbox.c.id, inbox.c.body, inbox.c.failures)
-        .where(inbox.c.decision.is_(None), inbox.c.retry_ms <= now_ms)
-        .order_by(inbox.c.seq)
-        .limit(limit)
-    )
     return [
         PendingRow(row.seq, row.id, bytes(row.body), row.failures)
-        for row in transaction.execute(query)
+        for row in transaction.execute(_PENDING, {"now_ms": now_ms, "count": limit})
     ]
 
 
@@ -79,17 +96,6 @@ def pending_count(transaction: Transaction) -> int:
 
 def mark_applied(transaction: Transaction, outcomes: Sequence[tuple[PendingRow, Outcome]]) -> None:
     """Keep what became of the events; the body goes, the log entry holds the same bytes."""
-    statement = (
-        update(inbox)
-        .where(inbox.c.seq == bindparam("at"))
-        .values(
-            body=b"",
-            decision=bindparam("decided"),
-            reasons=bindparam("why"),
-            open=bindparam("open_after"),
-            slots_available=bindparam("slots_after"),
-        )
-    )
     values = [
         {
             "at": row.seq,
@@ -101,7 +107,7 @@ def mark_applied(transaction: Transaction, outcomes: Sequence[tuple[PendingRow, 
         for row, outcome in outcomes
     ]
     if values:
-        transaction.execute(statement, values)
+        transaction.execute(_MARK, values)
 
 
 def defer(transaction: Transaction, row: PendingRow, retry_ms: int) -> None:

@@ -4,14 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Final
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from ledger.credits import Account, Balances, Book, Claim, Policy, Transfer, Unit
 from ledger.events import Event, EventType, link_issued_id
 from ledger.store import Transaction
 from ledger.store_log import issued_links
 from ledger.store_tables import balance, posting, referral, transfer
+
+# Built once: putting a statement together costs more than running it.
+_BALANCES: Final = select(balance).where(balance.c.company == bindparam("company"))
+_CLAIMS: Final = (
+    select(referral.c.link_id, func.count())
+    .where(
+        referral.c.company == bindparam("company"),
+        referral.c.link_id.in_(bindparam("links", expanding=True)),
+    )
+    .group_by(referral.c.link_id)
+)
+_EARLIER: Final = select(referral.c.person_ref, referral.c.time_ms).where(
+    referral.c.company == bindparam("company"),
+    referral.c.person_ref.in_(bindparam("people", expanding=True)),
+)
 
 
 def load_book(
@@ -23,28 +39,22 @@ def load_book(
     if not signups:
         return book
     links = {str(event.data["link_id"]) for event in signups}
-    ids = {link_issued_id(link): link for link in links if link}
-    book.issued.update(ids[found] for found in issued_links(transaction, company, ids))
-    claims = select(referral.c.link_id, func.count()).where(
-        referral.c.company == company, referral.c.link_id.in_(links)
-    )
-    for link_id, count in transaction.execute(claims.group_by(referral.c.link_id)):
+    ids = [link_issued_id(link) for link in links if link]
+    book.issued.update(issued_links(transaction, company, ids))
+    values = {"company": company, "links": list(links)}
+    for link_id, count in transaction.execute(_CLAIMS, values):
         book.links[link_id] = count
-    people = {str(event.data["person_ref"]) for event in signups}
-    earlier = select(referral.c.person_ref, referral.c.time_ms).where(
-        referral.c.company == company, referral.c.person_ref.in_(people)
-    )
-    for person, time_ms in transaction.execute(earlier):
+    values = {"company": company, "people": [str(event.data["person_ref"]) for event in signups]}
+    for person, time_ms in transaction.execute(_EARLIER, values):
         book.people.setdefault(person, []).append(datetime.fromtimestamp(time_ms / 1000, UTC))
     return book
 
 
 def balances(transaction: Transaction, company: str) -> Balances:
     """Return the kept balances of a company."""
-    query = select(balance).where(balance.c.company == company)
     return {
         (Account(row.account), Unit(row.unit)): int(row.amount)
-        for row in transaction.execute(query)
+        for row in transaction.execute(_BALANCES, {"company": company})
     }
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import LargeBinary, bindparam, cast, func, insert, select
 
 from ledger.log import Frontier, Node, NodeReader, frontier_of
 from ledger.store import LedgerError, Transaction
@@ -16,8 +16,35 @@ from ledger.store_tables import checkpoint, entry, inbox, node
 CHUNK_ENTRIES: Final = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class EntryRow:
+# Built once: putting a statement together costs more than running it.
+_SIZE: Final = select(func.max(entry.c.seq)).where(entry.c.log == bindparam("log"))
+_LEAF: Final = select(entry.c.leaf).where(
+    entry.c.log == bindparam("log"), entry.c.seq == bindparam("at")
+)
+_NODE: Final = select(node.c.hash).where(
+    node.c.log == bindparam("log"),
+    node.c.level == bindparam("at_level"),
+    node.c.idx == bindparam("at"),
+)
+_NEWEST: Final = (
+    select(checkpoint)
+    .where(checkpoint.c.log == bindparam("log"))
+    .order_by(checkpoint.c.size.desc())
+    .limit(1)
+)
+_ISSUED: Final = select(entry.c.event_id).where(
+    entry.c.event_id.in_(bindparam("ids", expanding=True)), entry.c.log == bindparam("log")
+)
+_ENTRIES: Final = (
+    # Bytes, because damaged text is not readable as text, and must be named all the same.
+    select(entry.c.seq, cast(entry.c.event_id, LargeBinary), entry.c.body, entry.c.leaf)
+    .where(entry.c.log == bindparam("log"), entry.c.seq > bindparam("after"))
+    .order_by(entry.c.seq)
+    .limit(bindparam("count"))
+)
+
+
+class EntryRow(NamedTuple):
     """One entry as stored."""
 
     seq: int
@@ -55,7 +82,7 @@ class LogShrunk(DamagedLog):
 
 def size(transaction: Transaction, log: str) -> int:
     """Return the number of entries, taking the last one's place for it."""
-    last = transaction.execute(select(func.max(entry.c.seq)).where(entry.c.log == log)).scalar()
+    last = transaction.execute(_SIZE, {"log": log}).scalar()
     return 0 if last is None else int(last) + 1
 
 
@@ -76,26 +103,26 @@ def node_reader(transaction: Transaction, log: str) -> NodeReader:
     """Return a reader of this log's complete nodes; it raises `MissingNode`."""
 
     def read(level: int, index: int) -> bytes:
-        if level == 0:
-            query = select(entry.c.leaf).where(entry.c.log == log, entry.c.seq == index)
-        else:
-            query = select(node.c.hash).where(
-                node.c.log == log, node.c.level == level, node.c.idx == index
-            )
-        found = transaction.execute(query).scalar()
+        query = _NODE if level else _LEAF
+        found = transaction.execute(query, {"log": log, "at_level": level, "at": index}).scalar()
         if found is None:
             raise MissingNode(log, level, index)
-        return bytes(found)
+        return _raw(found)
 
     return read
 
 
-def frontier(transaction: Transaction, log: str) -> Frontier:
-    """Return what appending to the log needs; raises `LogShrunk` or `MissingNode`."""
+def frontier(transaction: Transaction, log: str, known: Frontier | None = None) -> Frontier:
+    """Return what appending to the log needs; raises `LogShrunk` or `MissingNode`.
+
+    `known` is an earlier answer: it is still the answer when the log has the same size.
+    """
     found = size(transaction, log)
     newest = newest_checkpoint(transaction, log)
     if newest and newest.size > found:
         raise LogShrunk(log, found, newest.size)
+    if known and known.size == found:
+        return known
     return frontier_of(found, node_reader(transaction, log))
 
 
@@ -130,15 +157,10 @@ def entries(transaction: Transaction, log: str, start: int = 0) -> Iterator[list
     """Yield the entries from `start` on in chunks, in order, whatever gaps there are."""
     after = start - 1
     while True:
-        query = (
-            select(entry.c.seq, entry.c.event_id, entry.c.body, entry.c.leaf)
-            .where(entry.c.log == log, entry.c.seq > after)
-            .order_by(entry.c.seq)
-            .limit(CHUNK_ENTRIES)
-        )
+        values = {"log": log, "after": after, "count": CHUNK_ENTRIES}
         rows = [
-            EntryRow(seq, event_id, bytes(body), bytes(leaf))
-            for seq, event_id, body, leaf in transaction.execute(query)
+            EntryRow(seq, event_id.decode(errors="backslashreplace"), _raw(body), _raw(leaf))
+            for seq, event_id, body, leaf in transaction.execute(_ENTRIES, values).all()
         ]
         if not rows:
             return
@@ -153,7 +175,7 @@ def nodes(
     query = select(node.c.idx, node.c.hash).where(
         node.c.log == log, node.c.level == level, node.c.idx >= first, node.c.idx < last
     )
-    return {index: bytes(found) for index, found in transaction.execute(query)}
+    return {index: _raw(found) for index, found in transaction.execute(query)}
 
 
 def node_count(transaction: Transaction, log: str) -> int:
@@ -173,27 +195,21 @@ def checkpoints(transaction: Transaction, log: str) -> list[CheckpointRow]:
     """Return all checkpoints of the log, the smallest size first."""
     query = select(checkpoint).where(checkpoint.c.log == log).order_by(checkpoint.c.size)
     return [
-        CheckpointRow(row.size, bytes(row.root), bytes(row.note))
+        CheckpointRow(row.size, _raw(row.root), _raw(row.note))
         for row in transaction.execute(query)
     ]
 
 
 def newest_checkpoint(transaction: Transaction, log: str) -> CheckpointRow | None:
     """Return the checkpoint of the largest size."""
-    query = (
-        select(checkpoint)
-        .where(checkpoint.c.log == log)
-        .order_by(checkpoint.c.size.desc())
-        .limit(1)
-    )
-    row = transaction.execute(query).first()
-    return None if row is None else CheckpointRow(row.size, bytes(row.root), bytes(row.note))
+    row = transaction.execute(_NEWEST, {"log": log}).first()
+    return None if row is None else CheckpointRow(row.size, _raw(row.root), _raw(row.note))
 
 
 def issued_links(transaction: Transaction, log: str, event_ids: Iterable[str]) -> set[str]:
     """Return those of the event ids that are entries of this log."""
-    query = select(entry.c.event_id).where(entry.c.event_id.in_(event_ids), entry.c.log == log)
-    return set(transaction.execute(query).scalars())
+    values = {"ids": list(event_ids), "log": log}
+    return set(transaction.execute(_ISSUED, values).scalars())
 
 
 def applied_without_entry(transaction: Transaction) -> list[tuple[str, str]]:
@@ -206,3 +222,8 @@ def applied_without_entry(transaction: Transaction) -> list[tuple[str, str]]:
         .limit(CHUNK_ENTRIES)
     )
     return [(company, event_id) for company, event_id in transaction.execute(query)]
+
+
+def _raw(value: object) -> bytes:
+    """Return a stored value as bytes: SQLite takes text and numbers into a BLOB column, too."""
+    return value if isinstance(value, bytes) else str(value).encode(errors="replace")

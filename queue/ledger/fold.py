@@ -1,0 +1,101 @@
+"""The ledger as a fold of the log: balances from the stored bytes alone, and nothing believed.
+
+What the applier derived (`referral.counted`, `slot.granted` …) is derived again from the events
+before it and must be in the log, byte for byte and in its place. So the balances follow from what
+was reported (links issued, signups verified), and whoever holds the log can prove them.
+Pure.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from ledger.credits import Balances, Book, Policy
+from ledger.events import DERIVED_ONLY, SOURCE, SPEC_VERSION, Event, EventError, EventType, parse
+
+# Types that move nothing and decide nothing. They are most of a log; reading them in full would
+# take most of an audit's time, and their hashes are checked all the same.
+_QUIET: Final = frozenset(
+    kind.encode()
+    for kind in (
+        EventType.LETTER_DELIVERED,
+        EventType.LETTER_REFUSED,
+        EventType.LETTER_PASSED,
+        EventType.LINK_CLICKED,
+    )
+)
+_ISSUED: Final = EventType.LETTER_LINK_ISSUED.encode()
+
+# "type" sorts last of all attributes, so the encoding ends with it.
+_TYPE_MARK: Final = b'"type":"'
+_AFTER_ID: Final = f'","source":"{SOURCE}","specversion":"{SPEC_VERSION}",'.encode()
+
+
+class FoldError(ValueError):
+    """The entry does not follow from those before it, or is not an event of this log."""
+
+
+class Fold:
+    """A company's log while it is read, entry by entry, in order."""
+
+    def __init__(self, company: str, policies: Sequence[Policy]) -> None:
+        self.book: Final = Book(company, policies)
+        self._due: deque[Event] = deque()
+
+    def feed(self, event_id: str, body: bytes) -> None:
+        """Take the next entry; raises `FoldError` or `EventError`."""
+        if b',"id":"' + event_id.encode() + _AFTER_ID not in body:
+            raise FoldError(f"the entry is filed as {event_id} and says otherwise")
+        kind = body.rpartition(_TYPE_MARK)[2][:-2]
+        if not self._due:
+            if kind in _QUIET:
+                return
+            if kind == _ISSUED:
+                self.book.issued.add(event_id)
+                return
+        event = parse(body)
+        if self._due:
+            due = self._due.popleft()
+            if event.body != due.body:
+                raise FoldError(f"{due.id} was due here, not {event.id}")
+        elif event.type in DERIVED_ONLY:
+            raise FoldError(f"{event.id} does not follow from the entries before it")
+        else:
+            self._due.extend(self.book.apply(event).derived)
+
+    def end(self) -> None:
+        """State that there are no more entries; raises `FoldError` when some are due."""
+        if self._due:
+            raise FoldError(f"{self._due[0].id} was due at the end")
+
+
+def rebuild(
+    company: str, entries: Iterable[tuple[str, bytes]], policies: Sequence[Policy]
+) -> Balances:
+    """Return the balances that a log's (event id, body) entries give.
+
+    Raises `FoldError` or `EventError` where the log is not one that the rules could have written.
+    """
+    fold = Fold(company, policies)
+    for event_id, body in entries:
+        try:
+            fold.feed(event_id, body)
+        except ValueError as error:
+            raise FoldError(f"{event_id}: {error}") from error
+    fold.end()
+    return nonzero(fold.book.balances)
+
+
+def nonzero(balances: Balances) -> Balances:
+    """Return the balances without those that are zero."""
+    return {place: amount for place, amount in balances.items() if amount}
+
+
+def event_id_of(body: bytes) -> str:
+    """Return the event id a stored body names, empty when it cannot be read."""
+    try:
+        return parse(body).id
+    except EventError:
+        return ""
