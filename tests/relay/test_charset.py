@@ -1,0 +1,104 @@
+"""Reading bytes as text: true to vendor characters, proof against wrong labels, never raising."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.charset import decode_header, decode_text
+
+WORDS = "選考の結果、今回は見送らせていただきます。お祈り申し上げます。"
+
+
+@pytest.mark.parametrize(
+    ("codec", "label"),
+    [
+        ("utf-8", "UTF-8"),
+        ("iso2022_jp", "ISO-2022-JP"),
+        ("cp932", "Shift_JIS"),
+        ("cp932", "windows-31j"),
+        ("euc_jp", "EUC-JP"),
+        ("utf-16-le", "utf-16le"),
+        ("utf-16-be", "utf-16"),
+        ("utf-7", "utf-7"),
+        ("gb18030", "gb2312"),
+    ],
+)
+def test_label_is_followed(codec: str, label: str) -> None:
+    """Text in the charset that the label names is read as it was written."""
+    assert decode_text(WORDS.encode(codec), label) == WORDS
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "cp932", "euc_jp", "iso2022_jp"])
+@pytest.mark.parametrize(
+    "label", ["iso-2022-jp", "utf-8", "shift_jis", "us-ascii", "iso-8859-1x", "", None]
+)
+def test_wrong_label_is_seen_through(codec: str, label: str | None) -> None:
+    """Japanese under the label of another Japanese charset, or none, is still read."""
+    assert decode_text(WORDS.encode(codec), label) == WORDS
+
+
+def test_utf_8_called_latin_1_is_utf_8() -> None:
+    """Every byte is a Latin-1 letter, so the label alone proves nothing."""
+    assert decode_text("Grüße".encode(), "iso-8859-1") == "Grüße"
+    assert decode_text("Grüße".encode("latin-1"), "iso-8859-1") == "Grüße"
+
+
+def test_vendor_characters_in_iso_2022_jp() -> None:
+    """NEC row 13, IBM extensions and half-width kana in JIS bodies are read (CP50221)."""
+    data = b"\x1b$B-!-j\x1b(B / \x1b(I1\x32\x33\x1b(B / \x1b$B|b\x1b(B"
+    assert decode_text(data, "iso-2022-jp") == "①㈱ / ｱｲｳ / 髙"
+
+
+def test_wave_dash_forms_are_read() -> None:
+    """The dashes that CP932 and JIS map differently come out as characters, not as damage."""
+    assert decode_text(b"10\x81\x6012", "shift_jis") == "10～12"
+    assert decode_text(b"10\x1b$B!A\x1b(B12", "iso-2022-jp") == "10〜12"
+
+
+def test_line_ends_the_double_byte_state() -> None:
+    """A writer that forgot to return to ASCII garbles one line, not the rest."""
+    assert decode_text(b'\x1b$B$"\r\nplain', "iso-2022-jp") == "あ\r\nplain"
+
+
+def test_byte_order_mark_goes() -> None:
+    """A byte order mark says what it is and is not text."""
+    for codec in ("utf-8-sig", "utf-16"):
+        assert decode_text(WORDS.encode(codec), "us-ascii") == WORDS
+
+
+def test_damage_becomes_replacement_characters() -> None:
+    """What no charset explains is replaced, and the rest is kept."""
+    assert "end" in decode_text(b"\xff\xff\xff end", "utf-8")
+
+
+@given(
+    st.binary(max_size=80), st.sampled_from(["utf-8", "iso-2022-jp", "x", "idna", "\0", "utf-7"])
+)
+def test_any_bytes_are_read(data: bytes, label: str) -> None:
+    """No bytes and no label raise."""
+    decode_text(data, label)
+    decode_text(b"\x1b$B" + data, label)
+    decode_header(b"=?" + label.encode() + b"?B?" + data + b"?=" + data)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (b" plain words", "plain words"),
+        (b" folded\r\n words", "folded words"),
+        (b" =?ISO-2022-JP?B?GyRCQSo5TTdrMkwbKEI=?=", "選考結果"),
+        (b" =?utf-8?q?a=5Fb_c?= d", "a_b c d"),
+        (b" =?utf-8?B?5YG4?=\r\n =?utf-8?B?6ICD?=", "偸考"),
+        (b" =?utf-8?B?6YG?=\r\n =?utf-8?B?uA==?= x", "選 x"),
+        (b" =?utf-8*ja?B?6YG4?=", "選"),
+        (" 選考".encode(), "選考"),
+        (" 選考".encode("cp932"), "選考"),
+        (b" =?utf-8?B?!!!?=", ""),
+        (b" =?broken", "=?broken"),
+    ],
+)
+def test_header_values_are_decoded(value: bytes, text: str) -> None:
+    """Folds, encoded words (also cut inside a character) and raw bytes give the text."""
+    assert decode_header(value) == text
