@@ -10,7 +10,6 @@ hold several, separated by spaces, while the sender changes its secret.
 
 from __future__ import annotations
 
-import binascii
 import hashlib
 import hmac
 import json
@@ -92,7 +91,7 @@ def make_webhook(secret: str) -> Webhook:
     """Return the signer for a secret (`whsec_` and base64); `ValueError` when it is none."""
     try:
         return Webhook(secret)
-    except (EmptyWebhookSecretError, binascii.Error) as error:
+    except (EmptyWebhookSecretError, ValueError) as error:
         raise ValueError('a webhook secret is "whsec_" followed by base64') from error
 
 

@@ -1,0 +1,305 @@
+"""The intake: what a candidate meets behind a link, and the API of the registration service.
+
+    GET /{token}            303 at once to the registration page; the click is on disk by then
+    GET /                   the service's front page, also for links that did not come through whole
+    GET /register?t={token} the built-in registration page
+    POST /v1/signups        a confirmed registration (see ledger.signups)
+    GET /v1/openapi.json    the API's description
+
+Promises: a candidate never meets our accounting (promise 7): damaged links, a full disk or a bug
+here end on a friendly page, never on an error. No cookie is set, and nothing of a request is kept
+but the class of a click and the names of its signals (promise 8). There is no open redirect: the
+destination is configured, never taken from the request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import structlog
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+
+from ledger.api import PREFIX, make_app, make_router
+from ledger.apply import Applier
+from ledger.clicks import Click, LinkWatch, load_agents, read_click
+from ledger.events import link_clicked
+from ledger.inbox import Inbox
+from ledger.pages import PAGE_HEADERS, Page, Pages, choose_language, find_templates
+from ledger.problems import Problem
+from ledger.signups import Signups
+from ledger.store import LedgerError
+from ledger.webhook import make_webhook
+from ledger.webserver import WebServer
+from signer.errors import BadToken
+from signer.keyring import KeyRing
+from signer.tokens import Claims, check_token, find_token
+
+# How long a candidate waits for our disk. A group commit takes some 10 ms; over a second a person
+# notices, and is sent on without the record.
+CLICK_MAX_SECONDS = 1.0
+READY_MAX_SECONDS = 2.0  # Probes of load balancers wait 2 to 5 seconds.
+WATCH_SECRET_BYTES = 32
+FRONT_PATH = "/"
+REGISTER_PATH = "/register"
+NOTICE_QUERY = "notice=link"
+# What mail programs put in front of an address they make clickable.
+_GLUED_IN_FRONT = " /<([\"'「『（＜【\u3000\u200b\ufeff"
+
+log = structlog.get_logger("intake")
+
+# What is served to the composition root under the name of its use.
+IntakeServer = WebServer
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeSettings:
+    """What the intake needs to know; checked on construction, `ValueError` says what is wrong.
+
+    `registration_url` is the external registration page, `""` for the built-in one. The token is
+    handed on as the parameter `t`. `webhook_secret` is `whsec_` and base64, `""` when no
+    registration service reports. `service` and `contact` are shown on our pages.
+    """
+
+    companies: tuple[str, ...]
+    registration_url: str = ""
+    webhook_secret: str = field(default="", repr=False)
+    service: str = "Career Relay"
+    contact: str = ""
+    templates: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.webhook_secret:
+            make_webhook(self.webhook_secret)
+        if not self.registration_url:
+            return
+        parts = urlsplit(self.registration_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("registration_url must be a whole http or https URL")
+        if not self.registration_url.isascii() or not self.registration_url.isprintable():
+            raise ValueError("registration_url must be printable ASCII")
+
+
+def create_app(
+    settings: IntakeSettings,
+    ring: KeyRing,
+    inbox: Inbox,
+    applier: Applier,
+    clock: Callable[[], datetime],
+    new_id: Callable[[], str],
+) -> FastAPI:
+    """Return the application.
+
+    `new_id` gives ids for clicks (letters, digits, `_.-`). The process may put another key ring
+    into `app.state.ring` at any time, and reads its counters from `app.state.counts`.
+    """
+    app = make_app()
+    app.state.ring = ring
+    app.state.counts = Counter[str]()
+
+    def current_ring() -> KeyRing:
+        current: KeyRing = app.state.ring
+        return current
+
+    signups = None
+    if settings.webhook_secret:
+        webhook = make_webhook(settings.webhook_secret)
+        signups = Signups(webhook, current_ring, settings.companies, inbox, applier, clock)
+    app.include_router(make_router(signups))
+
+    pages = _CandidatePages(settings)
+    links = _Links(settings, current_ring, inbox, clock, new_id, app.state.counts)
+    app.add_route("/robots.txt", _robots, methods=["GET"])
+    app.add_route("/favicon.ico", _no_picture, methods=["GET"])
+    app.add_route("/healthz", _healthy, methods=["GET"])
+    app.add_route("/readyz", _Readiness(applier).answer, methods=["GET"])
+    app.add_route(FRONT_PATH, pages.front, methods=["GET"])
+    app.add_route(REGISTER_PATH, pages.register, methods=["GET"])
+    app.add_route("/{path:path}", links.follow, methods=["GET"])
+    app.add_exception_handler(HTTPException, pages.answer_http_error)
+    app.add_exception_handler(Exception, pages.answer_bug)
+    return app
+
+
+class _Links:
+    """Follows links: token in, redirect out, the click on record in between."""
+
+    def __init__(
+        self,
+        settings: IntakeSettings,
+        ring: Callable[[], KeyRing],
+        inbox: Inbox,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], str],
+        counts: Counter[str],
+    ) -> None:
+        self._companies = settings.companies
+        self._destination = _before_token(settings.registration_url or REGISTER_PATH)
+        self._ring = ring
+        self._inbox = inbox
+        self._clock = clock
+        self._new_id = new_id
+        self._counts = counts
+        self._agents = load_agents()
+        self._watch = LinkWatch(secrets.token_bytes(WATCH_SECRET_BYTES))
+
+    async def follow(self, request: Request) -> Response:
+        """Send the candidate on, whatever became of the link on its way."""
+        token = find_token(request.url.path.lstrip(_GLUED_IN_FRONT))
+        claims = self._check(token)
+        if token is None or claims is None:
+            return _redirect(f"{FRONT_PATH}?{NOTICE_QUERY}")
+        now = self._clock()
+        address = request.client.host if request.client else ""
+        seen = self._watch.note(claims.link_id, address, now)
+        click = read_click(request.method, request.headers, self._agents, seen)
+        await self._record(claims, click, now)
+        before, after = self._destination
+        return _redirect(before + token + after)
+
+    def _check(self, token: str | None) -> Claims | None:
+        if token is None:
+            self._counts["link_damaged"] += 1
+            return None
+        try:
+            return check_token(self._ring(), token, self._companies)
+        except BadToken as error:
+            self._counts[f"link_{error.reason}"] += 1
+            return None
+
+    async def _record(self, claims: Claims, click: Click, now: datetime) -> None:
+        """Put the click on record; if that fails, the candidate does not notice (promise 7)."""
+        try:
+            event = link_clicked(
+                claims.company,
+                claims.link_id,
+                now,
+                click_id=self._new_id(),
+                click_class=click.click_class,
+                signals=",".join(click.signals),
+            )
+            async with asyncio.timeout(CLICK_MAX_SECONDS):
+                await self._inbox.submit(event)
+        except Exception as error:
+            # Everything: no bug of the accounting may stand between a candidate and the page.
+            self._counts["click_lost"] += 1
+            log.warning("click lost", link_id=claims.link_id, reason=type(error).__name__)
+            return
+        self._counts[f"click_{click.click_class}"] += 1
+        log.info(
+            "click",
+            event_id=event.id,
+            company=claims.company,
+            link_id=claims.link_id,
+            click_class=click.click_class,
+            signals=event.data["signals"],
+        )
+
+
+class _Readiness:
+    """Says whether the store answers, for who sends us requests."""
+
+    def __init__(self, applier: Applier) -> None:
+        self._applier = applier
+
+    async def answer(self, _request: Request) -> Response:
+        """Return 200 when a question to the store is answered in time, 503 when not."""
+        headers = {"Cache-Control": "no-store"}
+        try:
+            async with asyncio.timeout(READY_MAX_SECONDS):
+                await asyncio.to_thread(self._applier.outcome, "")
+        except (LedgerError, TimeoutError) as error:
+            log.warning("not ready", reason=type(error).__name__)
+            return JSONResponse({"status": "away"}, 503, headers=headers)
+        return JSONResponse({"status": "ok"}, headers=headers)
+
+
+class _CandidatePages:
+    """The few pages of our own, in the reader's language."""
+
+    def __init__(self, settings: IntakeSettings) -> None:
+        self._pages = Pages(settings.templates or find_templates(), "web.css")
+        self._service = settings.service
+        self._contact = settings.contact
+
+    async def front(self, request: Request) -> Response:
+        """Return the front page, with a friendly word for a link that came through damaged."""
+        return _page(self._front(request, notice="notice" in request.query_params))
+
+    async def register(self, request: Request) -> Response:
+        """Return the registration page."""
+        return _page(self._render(request, "register.html.j2"))
+
+    async def answer_http_error(self, request: Request, error: Exception) -> Response:
+        """Return a page, since a person is reading; what is under `/v1/` is a program."""
+        assert isinstance(error, HTTPException)
+        if request.url.path.startswith(PREFIX):
+            return Problem(error.status_code, "refused", str(error.detail)).response()
+        answer = _page(self._front(request, notice=True), error.status_code)
+        answer.headers.update(error.headers or {})
+        return answer
+
+    async def answer_bug(self, request: Request, error: Exception) -> Response:
+        """Return a calm answer to what should not have happened; the server logs the cause."""
+        if request.url.path.startswith(PREFIX):
+            return Problem(500, "bug", "Something went wrong here").response()
+        if request.url.path in (FRONT_PATH, REGISTER_PATH):
+            # The page itself is what failed.
+            text = (
+                "しばらくしてから、もう一度お開きください。 / Please come back in a little while."
+            )
+            return PlainTextResponse(text, 503, headers=PAGE_HEADERS)
+        return _redirect(FRONT_PATH)
+
+    def _front(self, request: Request, *, notice: bool) -> Page:
+        return self._render(request, "front.html.j2", notice=notice)
+
+    def _render(self, request: Request, template: str, **values: object) -> Page:
+        asked = request.query_params.get("lang", "")
+        language = choose_language(request.headers.get("accept-language", ""), asked)
+        other = request.url.include_query_params(lang="en" if language == "ja" else "ja")
+        return self._pages.render(
+            template,
+            language=language,
+            other_query=other.query,
+            service=self._service,
+            contact=self._contact,
+            **values,
+        )
+
+
+def _before_token(url: str) -> tuple[str, str]:
+    """Return what stands before and after the token in the address of the registration page."""
+    parts = urlsplit(url)
+    query = f"{parts.query}&t=" if parts.query else "t="
+    before = parts._replace(query=query, fragment="").geturl()
+    return before, f"#{parts.fragment}" if parts.fragment else ""
+
+
+def _redirect(location: str) -> Response:
+    return Response(status_code=303, headers={"Location": location, **PAGE_HEADERS})
+
+
+def _page(page: Page, status: int = 200) -> Response:
+    return HTMLResponse(page.html, status, headers={**page.headers, "Vary": "Accept-Language"})
+
+
+async def _robots(_request: Request) -> Response:
+    return PlainTextResponse("User-agent: *\nDisallow: /\n")
+
+
+async def _no_picture(_request: Request) -> Response:
+    return Response(status_code=204, headers={"Cache-Control": "max-age=86400"})
+
+
+async def _healthy(_request: Request) -> Response:
+    return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,177 @@
+"""`POST /v1/signups`: a confirmed registration becomes an event, and its sender hears the decision.
+
+Promises: what is answered 202 is on disk and applied; the same call gets the same answer again,
+however often and after whatever crash, because event and decision are found by the id that follows
+from `signup_id`; another body under a known id is a conflict. The person never reaches the log:
+only a keyed reference does.
+
+A crash between the row and its decision leaves an event that the worker applies; the repeated call
+then finds that decision.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Literal
+
+import structlog
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, Field
+from standardwebhooks.webhooks import Webhook
+from starlette.requests import ClientDisconnect
+
+from ledger.apply import Applier
+from ledger.credits import Outcome
+from ledger.events import INSTALLATION, Event, signup_verified
+from ledger.inbox import EventConflict, Inbox, InboxUnavailable
+from ledger.problems import Problem
+from ledger.store import LedgerError
+from ledger.webhook import SignupMessage, check_signature, digest_signup, parse_signup
+from signer.errors import BadToken
+from signer.keyring import KeyRing
+from signer.tokens import check_token, find_token
+
+BODY_MAX_BYTES = 16 * 1024  # Ours has 500 bytes; room for fields that later versions add.
+BODY_MAX_SECONDS = 10.0  # From the headers to the end of the body.
+DECISION_MAX_SECONDS = 8.0  # Senders of webhooks wait 15 to 30 seconds.
+RETRY_AFTER_SECONDS = "30"  # A restart of the database or of us.
+
+log = structlog.get_logger("intake")
+
+
+class SignupAnswer(BaseModel):
+    """What became of a registration."""
+
+    model_config = ConfigDict(frozen=True)
+
+    event_id: str = Field(description="The event in the log.")
+    decision: Literal["counted", "held", "duplicate", "unattributed"]
+    reasons: list[str] = Field(description="Why it is not counted; empty when it is.")
+    open: int = Field(description="Referrals of the company that no slot has been granted for.")
+    slots_available: int = Field(description="Placements free of fees the company can use.")
+
+
+class Signups:
+    """Takes registrations; one per application."""
+
+    def __init__(
+        self,
+        webhook: Webhook,
+        ring: Callable[[], KeyRing],
+        companies: Sequence[str],
+        inbox: Inbox,
+        applier: Applier,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._webhook = webhook
+        self._ring = ring
+        self._companies = companies
+        self._inbox = inbox
+        self._applier = applier
+        self._clock = clock
+
+    async def take(self, request: Request) -> SignupAnswer:
+        """Return the decision on the registration in a request; raises `Problem`."""
+        started = time.monotonic()
+        body = await read_body(request)
+        now = self._clock()
+        check_signature(self._webhook, request.headers, body, now)
+        message = parse_signup(body, now)
+        try:
+            async with asyncio.timeout(DECISION_MAX_SECONDS):
+                event = await self._event(message, now)
+                await self._inbox.submit(event)
+                # A thread of its own: the decision is a database transaction.
+                outcome = await asyncio.to_thread(self._applier.apply_event, event.id)
+        except EventConflict as error:
+            title = "Another registration is on record under this signup_id"
+            raise Problem(409, "conflict", title, f"See {error.event_id}.") from None
+        except (InboxUnavailable, LedgerError, TimeoutError) as error:
+            log.warning("signup not taken", reason=type(error).__name__, detail=str(error))
+            raise _away() from error
+        answer = _answer(outcome)
+        log.info(
+            "signup",
+            event_id=event.id,
+            decision=answer.decision,
+            reasons=answer.reasons,
+            milliseconds=round((time.monotonic() - started) * 1000, 1),
+        )
+        return answer
+
+    async def _event(self, message: SignupMessage, now: datetime) -> Event:
+        data = message.data
+        company, link_id = self._attribute(data.token)
+        reference = await self._inbox.reference(company, data.person_ref)
+        # The time is when we took it: a month whose statement is out must not change.
+        return signup_verified(
+            company,
+            link_id,
+            now,
+            signup_id=data.signup_id,
+            person_ref=reference,
+            verification=data.verification,
+            consent_version=data.consent_version,
+            body_digest=digest_signup(message, reference),
+        )
+
+    def _attribute(self, text: str) -> tuple[str, str]:
+        """Return company and link, or the installation's log and `""` where there is no link."""
+        token = find_token(text)
+        if token is None:
+            return INSTALLATION, ""
+        try:
+            claims = check_token(self._ring(), token, self._companies)
+        except BadToken:
+            return INSTALLATION, ""
+        return claims.company, claims.link_id
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the body of a JSON request, within the limits on type, size and time."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise Problem(415, "not_json", "The body must be application/json")
+    announced = request.headers.get("content-length", "0")
+    if announced.isdigit() and int(announced) > BODY_MAX_BYTES:
+        raise _too_large()
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_MAX_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > BODY_MAX_BYTES:
+                    raise _too_large()
+    except TimeoutError:
+        title = f"The body did not arrive within {BODY_MAX_SECONDS:.0f} seconds"
+        raise Problem(408, "too_slow", title, headers={"Connection": "close"}) from None
+    except ClientDisconnect:
+        raise Problem(400, "cut_off", "The connection ended before the body did") from None
+    return bytes(body)
+
+
+def _answer(outcome: Outcome) -> SignupAnswer:
+    return SignupAnswer.model_validate(
+        {
+            "event_id": outcome.event_id,
+            "decision": str(outcome.decision),
+            "reasons": list(outcome.reasons),
+            "open": outcome.open,
+            "slots_available": outcome.slots_available,
+        }
+    )
+
+
+def _too_large() -> Problem:
+    # The rest of the body is not read, so the connection cannot be used again.
+    title = f"The body is larger than {BODY_MAX_BYTES} bytes"
+    return Problem(413, "too_large", title, headers={"Connection": "close"})
+
+
+def _away() -> Problem:
+    title = "The registration could not be taken now"
+    detail = "Send the same call again later: it is counted once."
+    return Problem(503, "away", title, detail, headers={"Retry-After": RETRY_AFTER_SECONDS})
