@@ -126,7 +126,7 @@ def _insert_base64(body: bytes, at: int, inserted: bytes, line_end: bytes) -> Ch
     start, decoded_start, width = _base64_region(body, at)
     end = len(body.rstrip(_SPACE))
     region = body[start:end]
-    met = _LINE_END.search(region)
+    met = _LINE_END.search(body, 0, end)
     line_end = met[0] if met else line_end
     decoded = decode_body(region, "base64")
     inner = at - decoded_start
@@ -189,8 +189,11 @@ def _raw_offset(body: bytes, at: int) -> int:
             if decoded + len(token) > at:
                 return met.start() + at - decoded
             decoded += len(token)
-        elif token[-1:] == b"\n" or len(token) < 3:
+        elif token.endswith(b"\n"):
             pass
+        elif len(token) < 3 or token[1:2] in b" \t":
+            # A soft break that breaks nothing, at the very end.
+            return met.start()
         elif decoded == at:
             return met.start()
         else:
