@@ -30,6 +30,7 @@ from signer.tokens import make_token
 # What of the header is searched for From when the envelope does not tell the company.
 HEADER_SEARCHED_MAX_BYTES = 64 * 1024
 _FROM = re.compile(rb"^from:((?:[^\n]|\n[ \t])*)", re.IGNORECASE | re.MULTILINE)
+_EMPTY_LINE = re.compile(rb"\n\r?\n")
 _ADDRESS_DOMAIN = re.compile(r"@([A-Za-z0-9.-]+)")
 
 
@@ -149,7 +150,7 @@ def find_company(message: bytes, envelope: Envelope, rules: Rules) -> Company | 
     company = rules.by_domain.get(domain_of(envelope.sender))
     if company is not None:
         return company
-    head = message[:HEADER_SEARCHED_MAX_BYTES].partition(b"\r\n\r\n")[0]
+    head = _EMPTY_LINE.split(message[:HEADER_SEARCHED_MAX_BYTES], maxsplit=1)[0]
     found = _FROM.search(head)
     if found is None:
         return None

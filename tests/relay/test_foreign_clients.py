@@ -1,0 +1,174 @@
+"""Mail programs that are not ours, through the real command: swaks, and Postfix' own test tools."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from relay.undo import restore
+from relay.wire import stuff, unstuff
+from tests.relay.neighbours import Hop, hop
+
+LETTERS = Path(__file__).parents[1] / "letters"
+LINK = re.compile(rb"https://r\.example\.jp/([a-z2-7]{43})")
+READY_SECONDS = 30.0
+
+pytestmark = pytest.mark.postfix
+
+
+def program(name: str) -> str:
+    """Return the path of a program; skip where it is missing, fail in CI."""
+    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/usr/bin")
+    if found is None:
+        reason = f"{name} is not installed (Debian: postfix, swaks)"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Return when something listens on the port."""
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            pytest.fail(f"the program ended with {process.wait(0.05)} before it listened")
+    pytest.fail(f"nothing listens on port {port}")
+
+
+@contextmanager
+def command(folder: Path, next_hop: int) -> Iterator[int]:
+    """Run `careerrelay serve` in front of a hop; yield its port."""
+    careerrelay = [sys.executable, "-m", "relay"]
+    subprocess.run([*careerrelay, "init", str(folder)], check=True, capture_output=True)
+    port = free_port()
+    environment = os.environ | {
+        "CAREERRELAY_RELAY__LISTEN": f'["127.0.0.1:{port}"]',
+        "CAREERRELAY_RELAY__NEXT_HOP": f"127.0.0.1:{next_hop}",
+        "CAREERRELAY_INTAKE__LISTEN": f"127.0.0.1:{free_port()}",
+    }
+    config = folder / "careerrelay.toml"
+    config.write_text(config.read_text().replace('mode = "observe"', 'mode = "inject"'))
+    process = subprocess.Popen(
+        [*careerrelay, "serve", "--config", str(config)],
+        env=environment,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(port, process)
+        yield port
+    finally:
+        process.terminate()
+        assert process.wait(READY_SECONDS) == 0
+
+
+@pytest.fixture
+def next_hop() -> Iterator[Hop]:
+    """Run a well-behaved next hop."""
+    with hop() as running_hop:
+        yield running_hop
+
+
+def swaks(port: int, letter: Path) -> subprocess.CompletedProcess[str]:
+    """Send a letter with swaks."""
+    return subprocess.run(
+        [
+            program("swaks"),
+            "--server",
+            f"127.0.0.1:{port}",
+            "--from",
+            "recruit@aozora.example.jp",
+            "--to",
+            "yui@mail.example.com",
+            "--data",
+            f"@{letter}",
+        ],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=60,
+    )
+
+
+def test_swaks(next_hop: Hop, tmp_path: Path) -> None:
+    """A rejection from swaks arrives with the link, twice with the same; an offer as it was."""
+    rejection = LETTERS / "002-first-interview-8bit.eml"
+    offer = LETTERS / "040-offer-with-regret-about-location.eml"
+    with command(tmp_path, next_hop.port) as port:
+        for letter in (rejection, rejection, offer):
+            assert swaks(port, letter).returncode == 0
+        first, second, third = next_hop.heard.wires
+        assert restore(unstuff(first)) == rejection.read_bytes()
+        assert len(LINK.findall(first)) == 1
+        assert LINK.findall(first) == LINK.findall(second)
+        assert third == stuff(offer.read_bytes())
+
+
+def test_swaks_with_the_next_hop_down(tmp_path: Path) -> None:
+    """swaks is told to come back later, and fails as a client should."""
+    with command(tmp_path, free_port()) as port:
+        answer = swaks(port, LETTERS / "002-first-interview-8bit.eml")
+    assert answer.returncode != 0
+    assert "451 4.4.1 " in answer.stdout
+
+
+def test_smtp_source_into_smtp_sink(tmp_path: Path) -> None:
+    """Postfix' smtp-source through the relay into smtp-sink: every message, every byte of it."""
+    folder = tmp_path / "sink"
+    folder.mkdir()
+    folder.chmod(0o777)
+    port = free_port()
+    user = ["-u", "nobody"] if os.geteuid() == 0 else []
+    sink = subprocess.Popen(
+        [program("smtp-sink"), *user, "-d", f"{folder}/m.", f"127.0.0.1:{port}", "100"],
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(port, sink)
+        with command(tmp_path, port) as relay_port:
+            for server in (relay_port, port):
+                subprocess.run(
+                    [
+                        program("smtp-source"),
+                        *("-s", "5", "-m", "50", "-l", "4096", "-S", "minutes"),
+                        *("-f", "recruit@aozora.example.jp", "-t", "yui@mail.example.com"),
+                        *("-M", "client.example", f"127.0.0.1:{server}"),
+                    ],
+                    check=True,
+                    timeout=60,
+                )
+    finally:
+        sink.terminate()
+        sink.wait(READY_SECONDS)
+    # Half came through the relay, half directly. Their own trace fields apart they are the same.
+    texts = [own_text(path.read_bytes()) for path in folder.iterdir()]
+    assert len(texts) == 100
+    assert len(set(texts)) == 1
+    assert len(texts[0]) > 4000
+
+
+def own_text(dump: bytes) -> bytes:
+    """Return a message of smtp-sink's dump without what names connection, time and process."""
+    _, _, message = dump.partition(b"\nFrom: ")
+    return re.sub(rb"\n(Date|Message-Id): [^\n]*", b"", message)
