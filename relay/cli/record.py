@@ -1,0 +1,195 @@
+"""`careerrelay log` and `careerrelay credits`: what is on record, and whether it holds.
+
+The commands only read. They may run beside the processes that write.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ledger import store_ledger
+from ledger.apply import read_policies
+from ledger.audit import LogReport, verify
+from ledger.checkpoint import load_log_key
+from ledger.credits import Account, Balances, Policy, Unit, policy_at
+from ledger.store import LedgerError, Store
+from relay.cli.common import (
+    FOUND_WRONG,
+    ConfigOption,
+    JsonOption,
+    fail,
+    now,
+    print_json,
+    read_config,
+)
+
+# Of a root hash on a terminal: enough to compare by eye, and the JSON has all of it.
+ROOT_SHOWN_CHARACTERS = 16
+
+log_app = typer.Typer(help="The event logs.", no_args_is_help=True)
+credits_app = typer.Typer(help="What the companies have earned.", no_args_is_help=True)
+
+
+@log_app.command("verify")
+def log_verify(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Prove that the event logs are what was signed, and the credits what the logs say."""
+    settings = read_config(config)
+    key_file = settings.store.log_key
+    try:
+        key = load_log_key(key_file)
+    except LedgerError as error:
+        fail(str(error))
+    store = open_store(settings.store.url)
+    try:
+        reports = verify(
+            store,
+            policies=read_policies(),
+            public_key=key.public,
+            installation=settings.store.installation,
+            directory=key_file.parent,
+        )
+    except LedgerError as error:
+        # The file is there and cannot be read as a whole: that is a finding, not wrong use.
+        fail(str(error), FOUND_WRONG)
+    finally:
+        store.close()
+    if as_json:
+        for report in reports:
+            print_json(report_row(report))
+    else:
+        print_reports(reports, Console())
+    if any(report.finding for report in reports):
+        raise typer.Exit(FOUND_WRONG)
+
+
+@credits_app.command("balance")
+def credits_balance(
+    company: Annotated[
+        str | None, typer.Argument(help="A company's id; all companies when left out.")
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what each company has earned: referrals on the way to a slot, and slots."""
+    settings = read_config(config)
+    companies = [each.id for each in settings.companies]
+    if company is not None and company not in companies:
+        fail(f"{company}: no such company; there are {', '.join(companies)}")
+    policy = policy_at(read_policies(), now())
+    store = open_store(settings.store.url)
+    try:
+        with store.read() as transaction:
+            rows = [
+                balance_row(each, store_ledger.balances(transaction, each), policy)
+                for each in companies
+                if company in (None, each)
+            ]
+    except LedgerError as error:
+        fail(str(error), FOUND_WRONG)
+    finally:
+        store.close()
+    if as_json:
+        for row in rows:
+            print_json(row)
+    else:
+        print_balances(rows, Console())
+
+
+def open_store(url: str) -> Store:
+    """Return the store, or end the command: one that is not there is not made by looking at it."""
+    try:
+        store = Store(url)
+    except LedgerError as error:
+        fail(str(error))
+    if not Path(store.path).exists():
+        fail(f"{store.where}: there is no store yet; it is made when the service starts")
+    return store
+
+
+def report_row(report: LogReport) -> dict[str, object]:
+    """Return the report under its stable names."""
+    finding = report.finding
+    return {
+        "log": report.log,
+        "entries": report.entries,
+        "root": base64.b64encode(report.root).decode(),
+        "checkpoint_size": report.checkpoint_size,
+        "verified": finding is None,
+        "damage": finding.kind if finding else None,
+        "seq": finding.seq if finding else None,
+        "event_id": finding.event_id if finding else None,
+        "detail": finding.detail if finding else None,
+    }
+
+
+def print_reports(reports: Sequence[LogReport], console: Console) -> None:
+    """Print a table of the logs, and below it what is wrong."""
+    if not reports:
+        console.print("No event has been recorded yet.")
+        return
+    table = Table("log", box=None, pad_edge=False)
+    table.add_column("entries", justify="right")
+    table.add_column("signed", justify="right")
+    table.add_column("root")
+    table.add_column("")
+    for report in reports:
+        shown = base64.b64encode(report.root).decode()[:ROOT_SHOWN_CHARACTERS] + "…"
+        mark = "[red]DAMAGED[/red]" if report.finding else "[green]verified[/green]"
+        table.add_row(report.log, f"{report.entries}", f"{report.checkpoint_size}", shown, mark)
+    console.print(table)
+    for report in reports:
+        if finding := report.finding:
+            place = "" if finding.seq is None else f", entry {finding.seq}"
+            name = f" ({finding.event_id})" if finding.event_id else ""
+            text = f"{report.log}{place}{name}: {finding.kind}: {finding.detail}"
+            # Ids and details hold text from a damaged store: never markup.
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def balance_row(company: str, balances: Balances, policy: Policy) -> dict[str, str | int]:
+    """Return a company's balances under their stable names."""
+
+    def on(account: Account, unit: Unit) -> int:
+        return balances.get((account, unit), 0)
+
+    is_open = on(Account.OPEN, Unit.REFERRAL)
+    return {
+        "company": company,
+        "open": is_open,
+        "held": on(Account.HELD, Unit.REFERRAL),
+        "redeemed": on(Account.REDEEMED, Unit.REFERRAL),
+        "slots_granted": -on(Account.SERVICE, Unit.SLOT),
+        "slots_available": on(Account.AVAILABLE, Unit.SLOT),
+        "slots_reserved": on(Account.RESERVED, Unit.SLOT),
+        "slots_used": on(Account.USED, Unit.SLOT),
+        "slots_voided": on(Account.VOIDED, Unit.SLOT),
+        "slots_expired": on(Account.EXPIRED, Unit.SLOT),
+        "to_next_slot": policy.threshold - is_open,
+        "policy": policy.id,
+    }
+
+
+def print_balances(rows: Sequence[dict[str, str | int]], console: Console) -> None:
+    """Print a table of the companies."""
+    table = Table("company", box=None, pad_edge=False)
+    shown = {
+        "open": "open referrals",
+        "held": "held",
+        "to_next_slot": "to next slot",
+        "slots_available": "slots available",
+        "slots_used": "slots used",
+    }
+    for title in shown.values():
+        table.add_column(title, justify="right")
+    for row in rows:
+        table.add_row(str(row["company"]), *(str(row[name]) for name in shown))
+    console.print(table)
+    if rows:
+        console.print(f"policy {rows[0]['policy']}", highlight=False)
