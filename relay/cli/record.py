@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,7 @@ from relay.cli.common import (
     print_json,
     read_config,
 )
+from relay.config import Config
 
 # Of a root hash on a terminal: enough to compare by eye, and the JSON has all of it.
 ROOT_SHOWN_CHARACTERS = 16
@@ -41,20 +43,13 @@ credits_app = typer.Typer(help="What the companies have earned.", no_args_is_hel
 def log_verify(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Prove that the event logs are what was signed, and the credits what the logs say."""
     settings = read_config(config)
-    key_file = settings.store.log_key
     try:
-        key = load_log_key(key_file)
+        load_log_key(settings.store.log_key)
     except LedgerError as error:
         fail(str(error))
     store = open_store(settings.store.url)
     try:
-        reports = verify(
-            store,
-            policies=read_policies(),
-            public_key=key.public,
-            installation=settings.store.installation,
-            directory=key_file.parent,
-        )
+        reports = audit_logs(store, settings)
     except LedgerError as error:
         # The file is there and cannot be read as a whole: that is a finding, not wrong use.
         fail(str(error), FOUND_WRONG)
@@ -111,6 +106,38 @@ def open_store(url: str) -> Store:
     if not Path(store.path).exists():
         fail(f"{store.where}: there is no store yet; it is made when the service starts")
     return store
+
+
+def audit_logs(store: Store, config: Config) -> list[LogReport]:
+    """Return the audit of every log; raises `LedgerError`."""
+    return verify(
+        store,
+        policies=read_policies(),
+        public_key=load_log_key(config.store.log_key).public,
+        installation=config.store.installation,
+        directory=config.store.log_key.parent,
+    )
+
+
+def verify_logs(store: Store, config: Config) -> bool:
+    """Tell whether all logs and the ledger hold."""
+    return not any(report.finding for report in audit_logs(store, config))
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What a company has earned: referrals that counted, whether redeemed or not, and slots."""
+
+    referrals: int
+    slots: int
+
+
+def balance_of(store: Store, company: str) -> Balance:
+    """Return what a company has earned."""
+    with store.read() as transaction:
+        found = store_ledger.balances(transaction, company)
+    row = balance_row(company, found, policy_at(read_policies(), now()))
+    return Balance(int(row["open"]) + int(row["redeemed"]), int(row["slots_available"]))
 
 
 def report_row(report: LogReport) -> dict[str, object]:
