@@ -75,6 +75,8 @@ def weigh(letter: Letter, lexicons: Lexicons) -> tuple[Evidence, ...]:
     if not decisions:
         return ()
     context = _context(lines, deciding)
+    if letter.is_auto_reply:
+        context.append(Evidence("counter.automatic-reply", FORBIDDING_WEIGHT, "Auto-Submitted"))
     return (*decisions, *context, *_missing_object(decisions, context, needed))
 
 
@@ -161,7 +163,7 @@ def _context(lines: list[_Line], deciding: set[int]) -> list[Evidence]:
             for entry, match in _found(line.plain, line.lexicon, section):
                 if section is Section.COUNTER and index in deciding and not _forbids(entry):
                     continue  # "We cannot invite you to an interview" is no invitation.
-                weight = _weight_in(line, entry)
+                weight = _weight_in(line, entry, is_opening=index < OPENING_SENTENCES_MAX)
                 name = f"{section}.{entry.name}"
                 if weight and (name not in seen or weight < seen[name].weight):
                     seen[name] = Evidence(name, weight, _around(line.plain, match))
@@ -173,11 +175,11 @@ def _context(lines: list[_Line], deciding: set[int]) -> list[Evidence]:
     return list(seen.values())
 
 
-def _weight_in(line: _Line, entry: Entry) -> float:
+def _weight_in(line: _Line, entry: Entry, *, is_opening: bool) -> float:
     """Return what an entry weighs in a sentence: less where it is not what the letter is about."""
-    if entry.section is Section.FOREIGN and not line.is_subject:
-        # Full weight where the foreign thing is what was applied for, half where it is mentioned.
-        return entry.weight if _is_about_applying(line) else entry.weight * ASIDE_FACTOR
+    if entry.section is Section.FOREIGN and not is_opening:
+        # The opening says what the letter is about; behind it a foreign thing may be an aside.
+        return entry.weight if _foreign_object(line) else entry.weight * ASIDE_FACTOR
     if entry.section is Section.COUNTER and not _forbids(entry):
         for void in line.lexicon.of(Section.ASSERTION):
             if void.scope is Scope.COUNTER and void.pattern.search(line.plain):
@@ -187,12 +189,6 @@ def _weight_in(line: _Line, entry: Entry) -> float:
 
 def _forbids(entry: Entry) -> bool:
     return entry.weight <= FORBIDDING_WEIGHT
-
-
-def _is_about_applying(line: _Line) -> bool:
-    return next(iter(_found(line.plain, line.lexicon, Section.OBJECT)), None) is not None and (
-        _foreign_object(line) is not None
-    )
 
 
 def _joined(lines: list[_Line], scope: Scope) -> Iterable[tuple[str, Lexicon]]:

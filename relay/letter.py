@@ -38,7 +38,7 @@ class Letter:
     """The writer's own newest text, decoded, lines separated by LF; NFKC is not applied."""
     history: str = ""
     """What follows it: signature, quoted history, footers."""
-    is_auto_submitted: bool = False
+    is_auto_reply: bool = False
     is_list_mail: bool = False
 
 
@@ -47,7 +47,7 @@ def read_letter(message_map: MessageMap, envelope: Envelope) -> Letter:
     name, address = _read_address(message_map.header("from"))
     lines = _text_of(message_map).split("\n")
     end = end_of_own_text(lines)
-    auto = (message_map.header("auto-submitted") or b"no").strip().lower()
+    auto = (message_map.header("auto-submitted") or b"").strip().lower()
     return Letter(
         subject=_decode(message_map.header("subject")),
         sender=address or envelope.sender,
@@ -55,7 +55,8 @@ def read_letter(message_map: MessageMap, envelope: Envelope) -> Letter:
         recipients=envelope.recipients,
         text="\n".join(own_lines(lines)),
         history="\n".join(lines[end:]),
-        is_auto_submitted=not auto.startswith(b"no"),
+        # RFC 3834 §5: applicant tracking systems say auto-generated, absence notices auto-replied.
+        is_auto_reply=auto.startswith((b"auto-replied", b"auto-notified")),
         is_list_mail=any(message_map.header(h) for h in ("list-id", "list-unsubscribe")),
     )
 

@@ -1,0 +1,271 @@
+"""`careerrelay check` and `careerrelay evaluate`: what we think of letters, and why.
+
+Both use the very path a mail takes. `check` explains single letters; `evaluate` measures on a file
+of letters whose answer is known. It judges letters, not a company's policy: sender and recipients
+are used where a row has them and are not required.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from relay.cli.common import ConfigOption, JsonOption, fail, print_json, read_rules
+from relay.cli.letterfile import envelope_from_header, read_letter_file
+from relay.cli.tally import Tally
+from relay.config import FILE_NAME, ConfigError, find_config, load_config
+from relay.envelope import Envelope
+from relay.gate import dismiss
+from relay.letter import read_letter
+from relay.lexicons import LexiconError, Lexicons, load_lexicons
+from relay.mimemap import MapError, map_message
+from relay.pipeline import Rules, process
+from relay.policy import Action, Company, Decision, Mode, Reason, decide
+from relay.verdict import Kind, Verdict, judge
+
+# Fewer rows are done before a progress bar could be read.
+PROGRESS_ROWS_MIN = 50
+_NOTHING_READ = Verdict(Kind.OTHER, 0.0, (), "", None, None)
+# Without a configuration a letter is judged as for a company that wants every rejection changed.
+_ANY_COMPANY = Company("any", "", (), mode=Mode.INJECT)
+
+LetterFiles = Annotated[list[Path], typer.Argument(help="Letters as files (.eml).", dir_okay=False)]
+RowsFile = Annotated[Path, typer.Argument(help="One JSON object a line.", dir_okay=False)]
+
+
+def check(files: LetterFiles, as_json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Explain the verdict on letters: evidence, decision and reason."""
+    lexicons = _lexicons()
+    rules = _rules_if_any(config)
+    console = Console(soft_wrap=True)
+    for file in files:
+        verdict, decision = explain(read_letter_file(file), lexicons, rules)
+        row = explained_row(str(file), verdict, decision)
+        if as_json:
+            print_json(row)
+        else:
+            _print_explanation(console, row)
+
+
+def explain(message: bytes, lexicons: Lexicons, rules: Rules | None) -> tuple[Verdict, Decision]:
+    """Return verdict and decision on a message from a file, its envelope taken from the header."""
+    try:
+        message_map = map_message(message)
+    except MapError as error:
+        return _NOTHING_READ, Decision(Action.PASS, Reason(error.reason))
+    envelope = envelope_from_header(message_map)
+    verdict = judge(read_letter(message_map, envelope), lexicons)
+    if rules is not None:
+        return verdict, process(message, envelope, rules).decision
+    known = Envelope(envelope.sender or "-", envelope.recipients or ("-",))
+    reason = dismiss(message, known, _ANY_COMPANY)
+    if reason is not None:
+        return verdict, Decision(Action.PASS, reason)
+    return verdict, decide(_ANY_COMPANY, verdict)
+
+
+def explained_row(file: str, verdict: Verdict, decision: Decision) -> dict[str, object]:
+    """Return the row of `check --json`."""
+    return {
+        "file": file,
+        "verdict": verdict.kind.value,
+        "score": verdict.score,
+        "decision": decision.action.value,
+        "reason": decision.reason.value,
+        "language": verdict.language,
+        "stage": verdict.stage,
+        "position": verdict.position,
+        "evidence": [
+            {"name": item.name, "weight": item.weight, "text": item.text}
+            for item in verdict.evidence
+        ],
+    }
+
+
+def _print_explanation(console: Console, row: dict[str, Any]) -> None:
+    head = (
+        f"{row['file']}: {row['verdict']} ({row['score']:.2f}), {row['decision']}: {row['reason']}"
+    )
+    console.print(head, style="bold", markup=False, highlight=False)
+    read = [row["language"], row["stage"], row["position"]]
+    if row["verdict"] != Kind.OTHER.value:
+        console.print("  read: " + ", ".join(str(r) for r in read if r), markup=False)
+    if not row["evidence"]:
+        console.print("  no sentence turns the reader down", markup=False)
+    for item in row["evidence"]:
+        line = f"  {item['weight']:+5.1f}  {item['name']}: {item['text']}"
+        console.print(line, markup=False, highlight=False)
+
+
+def evaluate(file: RowsFile, as_json: JsonOption = False) -> None:
+    """Measure precision and recall on letters whose answer is known."""
+    lexicons = _lexicons()
+    rows = _read_rows(file)
+    tally = Tally()
+    with _progress(len(rows), shown=not as_json) as advance:
+        for row in rows:
+            verdict = judge_row(row, lexicons)
+            tally.add(row["label"] == "rejection", verdict.kind, row["kind"], row["lang"])
+            if as_json:
+                print_json(
+                    {
+                        "id": row["id"],
+                        "label": row["label"],
+                        "kind": row["kind"],
+                        "lang": row["lang"],
+                        "verdict": verdict.kind.value,
+                        "score": verdict.score,
+                        "evidence": [item.name for item in verdict.evidence],
+                    }
+                )
+            advance()
+    if as_json:
+        print_json(tally.summary())
+    else:
+        _print_summary(tally.summary())
+
+
+def judge_row(row: dict[str, Any], lexicons: Lexicons) -> Verdict:
+    """Return the verdict on the letter of a row, made into a mail and read as one."""
+    message = build_message(row)
+    message_map = map_message(message)
+    return judge(read_letter(message_map, envelope_from_header(message_map)), lexicons)
+
+
+def build_message(row: dict[str, Any]) -> bytes:
+    """Return a mail with the subject, addresses, text and HTML of a row."""
+    mail = EmailMessage(policy=SMTP)
+    mail["Subject"] = " ".join(_encodable(row["subject"] or "").split())
+    mail["From"] = _address(row.get("from"), "sender")
+    mail["To"] = _address(row.get("to"), "reader")
+    mail.set_content(_encodable(row["body"]), cte="base64")
+    if row.get("html"):
+        mail.add_alternative(_encodable(row["html"]), subtype="html", cte="base64")
+    return mail.as_bytes()
+
+
+def _encodable(text: str) -> str:
+    """Return `text` without the lone surrogates that JSON can hold and UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _address(text: object, fallback: str) -> Address:
+    """Return "Name <local@domain>" as an address; what is no address becomes the display name."""
+    name, _, rest = _encodable(str(text or "")).partition("<")
+    spec = (rest.rstrip("> ") or name).strip()
+    local, at, domain = spec.rpartition("@")
+    name = " ".join(name.replace('"', "").split()) if rest or not at else ""
+    if at and local and domain and spec.isascii() and " " not in spec:
+        return Address(name, local.strip('"'), domain)
+    return Address(name, fallback, "mail.example.com")
+
+
+_EXPECTED = (
+    ("id", str, "a string"),
+    ("label", str, '"rejection" or "negative"'),
+    ("kind", str, "a string"),
+    ("lang", str, "a language code"),
+    ("subject", str | None, "a string or null"),
+    ("body", str, "a string"),
+)
+
+
+def _read_rows(file: Path) -> list[dict[str, Any]]:
+    """Return the rows of the file, or end the command naming the first line that is wrong."""
+    try:
+        lines = file.read_text(encoding="utf-8").split("\n")
+    except OSError as error:
+        fail(f"{file}: {error.strerror}")
+    except UnicodeDecodeError:
+        fail(f"{file}: expected UTF-8 text, one JSON object a line")
+    rows = [
+        _read_row(line, f"{file}: line {number}")
+        for number, line in enumerate(lines, 1)
+        if line.strip()
+    ]
+    if not rows:
+        fail(f"{file}: expected one JSON object a line, found none")
+    return rows
+
+
+def _read_row(line: str, where: str) -> dict[str, Any]:
+    try:
+        value: object = json.loads(line)
+    except ValueError as error:
+        fail(f"{where}: expected a JSON object: {error}")
+    if not isinstance(value, dict):
+        fail(f"{where}: expected a JSON object, found {type(value).__name__}")
+    row = cast(dict[str, Any], value)
+    for key, kind, expected in _EXPECTED:
+        if not isinstance(row.get(key), kind) or (key not in row and key != "subject"):
+            fail(f"{where}: {key!r} must be {expected}, found {row.get(key)!r}")
+    if row["label"] not in ("rejection", "negative"):
+        fail(f'{where}: \'label\' must be "rejection" or "negative", found {row["label"]!r}')
+    row.setdefault("subject", None)
+    for key in ("from", "to", "html"):
+        if not isinstance(row.get(key), str | None):
+            fail(f"{where}: {key!r} must be a string or null, found {row[key]!r}")
+    return row
+
+
+def _lexicons() -> Lexicons:
+    try:
+        return load_lexicons()
+    except LexiconError as error:
+        fail(str(error))
+
+
+def _rules_if_any(option: Path | None) -> Rules | None:
+    """Return the rules; no configuration at the default place is no mistake, a wrong one is."""
+    path = find_config(option)
+    if option is None and path == Path(FILE_NAME) and not path.exists():
+        return None
+    try:
+        return read_rules(load_config(path))
+    except ConfigError as error:
+        fail(str(error))
+
+
+@contextmanager
+def _progress(total: int, *, shown: bool) -> Generator[Callable[[], None]]:
+    """Give a function to call after each row; a bar is shown on a terminal only."""
+    if not shown or total < PROGRESS_ROWS_MIN or not sys.stderr.isatty():
+        yield lambda: None
+        return
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("Judging", total=total)
+        yield lambda: progress.advance(task)
+
+
+def _print_summary(summary: dict[str, Any]) -> None:
+    console = Console()
+    table = Table(title="Letters by kind")
+    for column in ("kind", "letters", "rejections", "found", "wrongly found", "missed", "unsure"):
+        table.add_column(column, justify="left" if column == "kind" else "right")
+    names = ("n", "rejections", "true_positive", "false_positive", "false_negative", "unsure")
+    for group in ("by_kind", "by_lang"):
+        for name, counts in sorted(summary[group].items()):
+            table.add_row(name, *(str(counts[key]) for key in names))
+        table.add_section()
+    table.add_row("all", *(str(summary[key]) for key in names))
+    console.print(table)
+    console.print(
+        f"precision {_share(summary['precision'])}, recall {_share(summary['recall'])}",
+        highlight=False,
+    )
+
+
+def _share(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3f}"
