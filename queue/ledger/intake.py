@@ -28,6 +28,7 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import request_response
 
 from ledger.api import PREFIX, make_app, make_router
 from ledger.apply import Applier
@@ -124,7 +125,8 @@ def create_app(
     app.add_route("/readyz", _Readiness(applier).answer, methods=["GET"])
     app.add_route(FRONT_PATH, pages.front, methods=["GET"])
     app.add_route(REGISTER_PATH, pages.register, methods=["GET"])
-    app.add_route("/{path:path}", links.follow, methods=["GET"])
+    # Not a route "/{path:path}": its pattern does not match a line end, which mail programs add.
+    app.router.default = request_response(links.follow)
     app.add_exception_handler(HTTPException, pages.answer_http_error)
     app.add_exception_handler(Exception, pages.answer_bug)
     return app
@@ -154,6 +156,8 @@ class _Links:
 
     async def follow(self, request: Request) -> Response:
         """Send the candidate on, whatever became of the link on its way."""
+        if request.method not in ("GET", "HEAD"):
+            raise HTTPException(405, headers={"Allow": "GET, HEAD"})
         token = find_token(request.url.path.lstrip(_GLUED_IN_FRONT))
         claims = self._check(token)
         if token is None or claims is None:
