@@ -96,6 +96,11 @@ class Applier:
         with self._store.read() as transaction:
             return store_inbox.outcome(transaction, event_id)
 
+    def pending_count(self) -> int:
+        """Return how many events wait to be applied, those put aside included."""
+        with self._store.read() as transaction:
+            return store_inbox.pending_count(transaction)
+
     def is_due(self) -> bool:
         """Tell whether there is an event to apply now."""
         with self._store.read() as transaction:

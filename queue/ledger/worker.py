@@ -122,6 +122,11 @@ class EmbeddedWorker:
         if self._broker.queues[QUEUE].qsize() < ANNOUNCED_MAX:
             self._actor.send(list(event_ids))
 
+    def join(self) -> None:
+        """Return when the jobs that were announced so far have ended."""
+        self._broker.join(QUEUE, fail_fast=False)
+        self._worker.join()
+
     def _apply_events(self, event_ids: list[str]) -> None:
         """The job: whatever is pending, the announced events among it, is applied and signed."""
         started, applied = time.monotonic(), 0

@@ -1,0 +1,141 @@
+"""What the ledger's tests share: a real store, real inbox, real worker, invented happenings."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from ledger.apply import Applier, read_policies
+from ledger.checkpoint import Checkpointer, LogKey
+from ledger.events import Event, link_clicked, link_issued, signup_verified
+from ledger.inbox import Announce, Inbox
+from ledger.store import Store
+from ledger.worker import EmbeddedWorker
+
+NOW = datetime(2026, 4, 1, 9, 0, tzinfo=UTC)
+POLICIES = read_policies()
+KEY = LogKey(bytes(range(32)))
+INSTALLATION = "r.example.jp"
+SUBJECT_KEY = bytes(range(32, 64))
+
+
+def clock() -> datetime:
+    """The time, which stands still."""
+    return NOW
+
+
+def store_in(folder: Path) -> Store:
+    """Return a store on a file in the folder."""
+    return Store(f"sqlite:///{folder}/careerrelay.db")
+
+
+def link(number: int) -> str:
+    """Return a link id."""
+    return f"link{number:012d}"
+
+
+def person(number: int) -> str:
+    """Return a person's reference."""
+    letters = "abcdefghijklmnopqrstuvwxyz234567"
+    return "h:" + "".join(letters[number >> 5 * place & 31] for place in range(26))
+
+
+def issue(number: int, company: str = "aozora", time: datetime = NOW) -> Event:
+    """Return the event of a letter getting its link."""
+    return link_issued(
+        company, link(number), time, language="ja", stage="一次", position="エンジニア"
+    )
+
+
+def click(number: int, company: str = "aozora") -> Event:
+    """Return the event of the first click on a link."""
+    name = f"click{number:08d}"
+    return link_clicked(company, link(number), NOW, click_id=name, click_class="human")
+
+
+def signup(
+    number: int,
+    company: str = "aozora",
+    *,
+    of_link: int | None = None,
+    of_person: int | None = None,
+    days: int = 0,
+) -> Event:
+    """Return the event of a confirmed registration, by default one person's by one link."""
+    return signup_verified(
+        company,
+        link(number if of_link is None else of_link),
+        NOW + timedelta(days=days),
+        signup_id=f"signup-{number}",
+        person_ref=person(number if of_person is None else of_person),
+        verification="email",
+        consent_version="2026-01",
+        body_digest="",
+    )
+
+
+def letters_and_signups(count: int, company: str = "aozora", start: int = 0) -> list[Event]:
+    """Return letters with their registrations, one after the other."""
+    numbers = range(start, start + count)
+    return [event for n in numbers for event in (issue(n, company), signup(n, company))]
+
+
+def inbox_on(store: Store, announce: Announce | None = None) -> Inbox:
+    """Return an inbox that is not started."""
+    return Inbox(
+        store, subject_key=SUBJECT_KEY, clock=clock, random_bytes=os.urandom, announce=announce
+    )
+
+
+def submit(store: Store, events: Iterable[Event], announce: Announce | None = None) -> None:
+    """Submit the events in order through an inbox of their own."""
+
+    async def run() -> None:
+        inbox = inbox_on(store, announce)
+        inbox.start()
+        try:
+            for event in events:
+                await inbox.submit(event)
+        finally:
+            await asyncio.to_thread(inbox.close)
+
+    asyncio.run(run())
+
+
+def applier_on(store: Store) -> Applier:
+    """Return an applier."""
+    return Applier(store, POLICIES, clock=clock)
+
+
+def checkpointer_on(store: Store, folder: Path) -> Checkpointer:
+    """Return a checkpointer that publishes in the folder."""
+    return Checkpointer(store, KEY, installation=INSTALLATION, directory=folder, clock=clock)
+
+
+def record(store: Store, folder: Path, events: Sequence[Event]) -> None:
+    """Submit, apply and sign the events."""
+    submit(store, events)
+    applier_on(store).apply_all()
+    checkpointer_on(store, folder).sign_due(at_once=True)
+
+
+@contextmanager
+def working(store: Store, folder: Path) -> Generator[EmbeddedWorker]:
+    """Run a worker."""
+    worker = EmbeddedWorker(
+        store,
+        policies=POLICIES,
+        log_key=KEY,
+        installation=INSTALLATION,
+        directory=folder,
+        clock=clock,
+    )
+    worker.start()
+    try:
+        yield worker
+    finally:
+        worker.stop()
