@@ -28,13 +28,18 @@ OPENING_SENTENCES_MAX = 6
 # What a decision weighs against it when the letter does not otherwise speak of an application.
 OBJECT_MISSING_WEIGHT = -3.0
 
+# A decision with a word of applications in the same sentence needs no more of them elsewhere.
+OBJECT_BESIDE_MIN = 0.7
 # A foreign thing that is mentioned beside the application counts this much of its weight.
 ASIDE_FACTOR = 0.5
 # A counter-cue of this weight forbids the verdict and is never explained away.
 FORBIDDING_WEIGHT = -10.0
 
 # A quotation longer than this is somebody else's wording, a shorter one an emphasised word.
-_QUOTATION = re.compile(r"「[^「」]{9,400}」|『[^『』]{9,400}』|\"[^\"]{16,400}\"")
+_QUOTATION = re.compile(
+    r"(?:「[^「」]{9,400}」|『[^『』]{9,400}』)(?!と(?:なり|させ|いう(?:もの|結果|ご?連絡|ご?判断|結論)))"
+    r"|\"[^\"]{16,400}\""
+)
 _EMPHASIS = re.compile(r"[「」『』\"]")
 
 
@@ -71,10 +76,14 @@ def weigh(letter: Letter, lexicons: Lexicons) -> tuple[Evidence, ...]:
             decisions.append(evidence)
             if evidence.name.startswith("decision."):
                 deciding.add(index)
-                needed = entry.object_min if len(deciding) == 1 else min(needed, entry.object_min)
+                minimum = entry.object_min
+                if _holds_an_object(line):
+                    minimum = min(minimum, OBJECT_BESIDE_MIN)
+                needed = minimum if len(deciding) == 1 else min(needed, minimum)
     if not decisions:
         return ()
     context = _context(lines, deciding)
+    context += _sender_evidence(letter, lines)
     if letter.is_auto_reply:
         context.append(Evidence("counter.automatic-reply", FORBIDDING_WEIGHT, "Auto-Submitted"))
     return (*decisions, *context, *_missing_object(decisions, context, needed))
@@ -88,6 +97,10 @@ def _holds_a_cue(text: str, lexicons: Lexicons) -> bool:
             if not entry.cues or any(cue in plain for cue in entry.cues):
                 return True
     return False
+
+
+def _holds_an_object(line: _Line) -> bool:
+    return next(iter(_found(line.plain, line.lexicon, Section.OBJECT)), None) is not None
 
 
 def _prepare(sentences: Iterable[Sentence], lexicons: Lexicons) -> list[_Line]:
@@ -173,6 +186,17 @@ def _context(lines: list[_Line], deciding: set[int]) -> list[Evidence]:
                     name = f"{section}.{entry.name}"
                     seen.setdefault(name, Evidence(name, entry.weight, _around(plain, match)))
     return list(seen.values())
+
+
+def _sender_evidence(letter: Letter, lines: list[_Line]) -> list[Evidence]:
+    """Return what the sender's name and address say; the same finding counts in one language."""
+    sender = normalise(f"{letter.sender_name} {letter.sender}")
+    for lexicon in {line.lexicon.language: line.lexicon for line in lines}.values():
+        plain = lexicon.plain(sender)
+        found = list(_found(plain, lexicon, Section.OBJECT, Scope.SENDER))
+        if found:
+            return [Evidence(f"object.{e.name}", e.weight, _shown(m.group())) for e, m in found]
+    return []
 
 
 def _weight_in(line: _Line, entry: Entry, *, is_opening: bool) -> float:

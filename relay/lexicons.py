@@ -57,6 +57,7 @@ class Scope(StrEnum):
     OPENING = "opening"  # the first lines, joined: salutation and who writes
     TEXT = "text"  # the whole own text, joined
     SUBJECT = "subject"
+    SENDER = "sender"  # display name and address of From
     BEFORE = "before"  # assertion: in the sentence, before the words of the decision
     AFTER = "after"  # assertion: directly behind the words of the decision
     WITHIN = "within"  # assertion: anywhere in the sentence of the decision

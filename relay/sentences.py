@@ -24,7 +24,9 @@ _ITEM = re.compile(
     r"[-*・●○■□◆◇◎▼▽▲△★☆※→>【〔〈《①-⑳]|\(?\d{1,2}[.)、:]|[一二三四五六七八九十][、.]"
     r"|\[[ xX]?\]|[^\s:]{1,14}:\s?\S|[A-Za-z][\w /]{1,24}:\s"
 )
-_JAPANESE_END = re.compile(r"(?<=[。!?！？♪☺☕])(?![」』)])|(?<=[」』)])(?=ま[ずた]、)")
+_JAPANESE_END = re.compile(
+    r"(?<=[。!?！？♪☺☕])(?![」』)])|(?<=[」』)])(?=ま[ずた]、)|(?<=[a-z][.!?])(?=\s?[ぁ-ヿ一-鿿])|(?<=[。])(?=\s?[A-Z])"
+)
 _LATIN_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+")
 _ABBREVIATION = re.compile(
     r"\b(?:mr|mrs|ms|dr|prof|no|st|vs|e\.g|i\.e|etc|inc|co|ltd|corp|approx|dept|ref|[a-z])\.$",
