@@ -31,7 +31,9 @@ OBJECT_MISSING_WEIGHT = -3.0
 # A decision with a word of applications in the same sentence needs no more of them elsewhere.
 OBJECT_BESIDE_MIN = 0.7
 # A foreign thing that is mentioned beside the application counts this much of its weight.
-ASIDE_FACTOR = 0.5
+ASIDE_FACTOR = 0.4
+# What the subject names, or what was applied for, decides more than one aside.
+APPLIED_FOR_FACTOR = 1.7
 # A counter-cue of this weight forbids the verdict and is never explained away.
 FORBIDDING_WEIGHT = -10.0
 
@@ -40,6 +42,7 @@ _QUOTATION = re.compile(
     r"(?:「[^「」]{9,400}」|『[^『』]{9,400}』)(?!と(?:なり|させ|いう(?:もの|結果|ご?連絡|ご?判断|結論)))"
     r"|\"[^\"]{16,400}\""
 )
+_REPLY = re.compile(r"(?i)\s*(?:re|fw|fwd|aw|wg|sv|返信|転送)\s?[:：]")
 _EMPHASIS = re.compile(r"[「」『』\"]")
 
 
@@ -83,7 +86,7 @@ def weigh(letter: Letter, lexicons: Lexicons) -> tuple[Evidence, ...]:
     if not decisions:
         return ()
     context = _context(lines, deciding)
-    context += _sender_evidence(letter, lines)
+    context += _address_evidence(letter, lines)
     if letter.is_auto_reply:
         context.append(Evidence("counter.automatic-reply", FORBIDDING_WEIGHT, "Auto-Submitted"))
     return (*decisions, *context, *_missing_object(decisions, context, needed))
@@ -188,22 +191,37 @@ def _context(lines: list[_Line], deciding: set[int]) -> list[Evidence]:
     return list(seen.values())
 
 
-def _sender_evidence(letter: Letter, lines: list[_Line]) -> list[Evidence]:
-    """Return what the sender's name and address say; the same finding counts in one language."""
-    sender = normalise(f"{letter.sender_name} {letter.sender}")
+def _is_applied_for(line: _Line) -> bool:
+    """Tell whether a sentence speaks of an application for something that is no job."""
+    objects = {e.name for e, _ in _found(line.plain, line.lexicon, Section.OBJECT)}
+    return "job-word" not in objects and bool(objects & {"application", "thanks-for-applying"})
+
+
+def _address_evidence(letter: Letter, lines: list[_Line]) -> list[Evidence]:
+    """Return what names and addresses of sender and reader say, each finding once."""
+    found: dict[str, Evidence] = {}
+    fields = (
+        (Scope.SENDER, normalise(f"{letter.sender_name} {letter.sender}")),
+        (Scope.RECIPIENT, normalise(letter.addressed_to)),
+    )
     for lexicon in {line.lexicon.language: line.lexicon for line in lines}.values():
-        plain = lexicon.plain(sender)
-        found = list(_found(plain, lexicon, Section.OBJECT, Scope.SENDER))
-        if found:
-            return [Evidence(f"object.{e.name}", e.weight, _shown(m.group())) for e, m in found]
-    return []
+        for scope, text in fields:
+            plain = lexicon.plain(text)
+            for section in (Section.OBJECT, Section.COUNTER):
+                for entry, match in _found(plain, lexicon, section, scope):
+                    name = f"{section}.{entry.name}"
+                    found.setdefault(name, Evidence(name, entry.weight, _shown(match.group())))
+    return list(found.values())
 
 
 def _weight_in(line: _Line, entry: Entry, *, is_opening: bool) -> float:
     """Return what an entry weighs in a sentence: less where it is not what the letter is about."""
-    if entry.section is Section.FOREIGN and not is_opening:
-        # The opening says what the letter is about; behind it a foreign thing may be an aside.
-        return entry.weight if _foreign_object(line) else entry.weight * ASIDE_FACTOR
+    if entry.section is Section.FOREIGN:
+        if line.is_subject or (is_opening and _is_applied_for(line)):
+            return entry.weight * APPLIED_FOR_FACTOR
+        return entry.weight * ASIDE_FACTOR
+    if line.is_subject and entry.section is Section.COUNTER and _REPLY.match(line.plain):
+        return 0.0  # The subject of a reply is the other person's.
     if entry.section is Section.COUNTER and not _forbids(entry):
         for void in line.lexicon.of(Section.ASSERTION):
             if void.scope is Scope.COUNTER and void.pattern.search(line.plain):

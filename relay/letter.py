@@ -22,6 +22,8 @@ from relay.visible import visible_text
 READ_SIZE_MAX_BYTES = 256 * 1024
 # A plain alternative shorter than this beside a much longer HTML part is a hint, not the letter.
 HINT_SIZE_MAX_CHARS = 120
+# A letter to an applicant names one person in To; of a long list the beginning tells enough.
+ADDRESSES_SIZE_MAX_CHARS = 500
 
 _ADDRESS = re.compile(r"<([^<>]{0,320})>\s*$")
 
@@ -36,6 +38,8 @@ class Letter:
     recipients: tuple[str, ...]
     text: str
     """The writer's own newest text, decoded, lines separated by LF; NFKC is not applied."""
+    addressed_to: str = ""
+    """The To field as written, decoded: names tell a person from a department."""
     history: str = ""
     """What follows it: signature, quoted history, footers."""
     is_auto_reply: bool = False
@@ -53,6 +57,7 @@ def read_letter(message_map: MessageMap, envelope: Envelope) -> Letter:
         sender=address or envelope.sender,
         sender_name=name,
         recipients=envelope.recipients,
+        addressed_to=_decode(message_map.header("to"))[:ADDRESSES_SIZE_MAX_CHARS],
         text="\n".join(own_lines(lines)),
         history="\n".join(lines[end:]),
         # RFC 3834 §5: applicant tracking systems say auto-generated, absence notices auto-replied.

@@ -58,6 +58,7 @@ class Scope(StrEnum):
     TEXT = "text"  # the whole own text, joined
     SUBJECT = "subject"
     SENDER = "sender"  # display name and address of From
+    RECIPIENT = "recipient"  # names and addresses of To
     BEFORE = "before"  # assertion: in the sentence, before the words of the decision
     AFTER = "after"  # assertion: directly behind the words of the decision
     WITHIN = "within"  # assertion: anywhere in the sentence of the decision
