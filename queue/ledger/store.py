@@ -73,7 +73,7 @@ class Store:
             raise StoreError(_where(parsed), "a file name is needed: events must outlive us")
         self.path: Final = Path(parsed.database)
         self.where: Final = _where(parsed)
-        self._gate = _Turnstile()
+        self._gate = Turnstile()
         self._prepare_lock = threading.Lock()
         self._prepared = False
         self._engine = create_engine(
@@ -181,7 +181,7 @@ class Store:
         connection.execute("PRAGMA foreign_keys=ON")
 
 
-class _Turnstile:
+class Turnstile:
     """A lock that lets threads in in the order they came.
 
     `threading.Lock` may let the applier in again and again while the inbox writer, which a mail is
@@ -192,6 +192,11 @@ class _Turnstile:
         self._mutex = threading.Lock()
         self._waiting: deque[threading.Lock] = deque()
         self._taken = False
+
+    @property
+    def waiting(self) -> int:
+        """How many threads stand at the door."""
+        return len(self._waiting)
 
     def __enter__(self) -> None:
         turn = threading.Lock()
