@@ -28,10 +28,13 @@ OPENING_SENTENCES_MAX = 6
 # What a decision weighs against it when the letter does not otherwise speak of an application.
 OBJECT_MISSING_WEIGHT = -3.0
 
+# A decision in the subject confirms one in the text; alone it weighs this.
+SUBJECT_PREFIX = "support.subject-"
+SUBJECT_DECISION_WEIGHT = 3.0
 # A decision with a word of applications in the same sentence needs no more of them elsewhere.
 OBJECT_BESIDE_MIN = 0.7
 # A foreign thing that is mentioned beside the application counts this much of its weight.
-ASIDE_FACTOR = 0.4
+ASIDE_FACTOR = 0.3
 # What the subject names, or what was applied for, decides more than one aside.
 APPLIED_FOR_FACTOR = 1.7
 # A counter-cue of this weight forbids the verdict and is never explained away.
@@ -85,6 +88,8 @@ def weigh(letter: Letter, lexicons: Lexicons) -> tuple[Evidence, ...]:
                 needed = minimum if len(deciding) == 1 else min(needed, minimum)
     if not decisions:
         return ()
+    if not any(_is_said_in_text(item) for item in decisions):
+        decisions = [_promoted(item) for item in decisions]
     context = _context(lines, deciding)
     context += _address_evidence(letter, lines)
     if letter.is_auto_reply:
@@ -100,6 +105,16 @@ def _holds_a_cue(text: str, lexicons: Lexicons) -> bool:
             if not entry.cues or any(cue in plain for cue in entry.cues):
                 return True
     return False
+
+
+def _is_said_in_text(item: Evidence) -> bool:
+    return not item.name.startswith(SUBJECT_PREFIX)
+
+
+def _promoted(item: Evidence) -> Evidence:
+    """Return a decision that only the subject states ("Not selected", text: "See above")."""
+    name = item.name.removeprefix(SUBJECT_PREFIX)
+    return Evidence(f"decision.{name}", SUBJECT_DECISION_WEIGHT, item.text)
 
 
 def _holds_an_object(line: _Line) -> bool:
@@ -127,8 +142,10 @@ def _decisions(line: _Line) -> Iterable[tuple[Entry, Evidence]]:
             void = _voiding(line, match)
             if void is not None:
                 yield entry, Evidence(f"assertion.{void.name}", void.weight, _shown(line.text))
+            elif line.is_subject and _REPLY.match(line.plain):
+                continue  # The subject of a reply is the other person's.
             elif line.is_subject:
-                yield entry, Evidence(f"support.subject-{entry.name}", 1.0, _shown(line.text))
+                yield entry, Evidence(SUBJECT_PREFIX + entry.name, 1.0, _shown(line.text))
             else:
                 yield entry, Evidence(f"decision.{entry.name}", entry.weight, _shown(line.text))
                 break
@@ -194,7 +211,7 @@ def _context(lines: list[_Line], deciding: set[int]) -> list[Evidence]:
 def _is_applied_for(line: _Line) -> bool:
     """Tell whether a sentence speaks of an application for something that is no job."""
     objects = {e.name for e, _ in _found(line.plain, line.lexicon, Section.OBJECT)}
-    return "job-word" not in objects and bool(objects & {"application", "thanks-for-applying"})
+    return bool(objects) and objects <= {"application", "thanks-for-applying"}
 
 
 def _address_evidence(letter: Letter, lines: list[_Line]) -> list[Evidence]:

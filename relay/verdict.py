@@ -21,7 +21,7 @@ from relay.lexicons import Lexicons, Section
 from relay.sentences import language_of, normalise
 
 # What has to be overcome before a letter is taken for a rejection: most mail is none.
-BIAS = -3.8
+BIAS = -3.5
 # Further sentences that turn the reader down confirm the first, but only so far.
 DECISION_CONFIRMATION_WEIGHT = 0.5
 DECISION_CONFIRMATIONS_MAX = 2
