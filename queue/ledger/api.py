@@ -11,6 +11,7 @@ from typing import Any, Final
 from fastapi import APIRouter, FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledger.problems import MEDIA_TYPE, Problem, ProblemBody, answer_problem
 from ledger.signups import RETRY_AFTER_SECONDS, SignupAnswer, Signups
@@ -68,8 +69,35 @@ _ANSWER_EXAMPLE: Final[dict[str, Any]] = {
 }
 
 
-class DescribedApp(FastAPI):
-    """A FastAPI application whose description includes the body that we read ourselves."""
+class IntakeApp(FastAPI):
+    """The API, and in front of it the way to the pages for people.
+
+    `people` serves everything that is not under `/v1/`. It is an application of its own because
+    two thirds of the time of a click would go to FastAPI's routing. The description includes the
+    body that we read ourselves.
+    """
+
+    def __init__(self, people: ASGIApp) -> None:
+        super().__init__(
+            title="Career Relay intake",
+            version=VERSION,
+            summary="Confirmed registrations in, decisions out.",
+            description=_ABOUT,
+            openapi_url=DESCRIPTION_PATH,
+            docs_url=None,
+            redoc_url=None,
+        )
+        self._people = people
+        self.add_exception_handler(Problem, answer_problem)
+        self.add_exception_handler(HTTPException, _answer_http_error)
+        self.add_exception_handler(Exception, _answer_bug)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request on the side it belongs to."""
+        if scope["type"] == "http" and not scope["path"].startswith(PREFIX):
+            await self._people(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
         """Return the description, the same object every time."""
@@ -79,21 +107,6 @@ class DescribedApp(FastAPI):
         schemas.update(body.pop("$defs"))
         schemas["SignupMessage"] = body
         return description
-
-
-def make_app() -> DescribedApp:
-    """Return an application that describes itself and answers errors of the API as problems."""
-    app = DescribedApp(
-        title="Career Relay intake",
-        version=VERSION,
-        summary="Confirmed registrations in, decisions out.",
-        description=_ABOUT,
-        openapi_url=DESCRIPTION_PATH,
-        docs_url=None,
-        redoc_url=None,
-    )
-    app.add_exception_handler(Problem, answer_problem)
-    return app
 
 
 def make_router(signups: Signups | None) -> APIRouter:
@@ -147,6 +160,16 @@ def _problem_of(error: HTTPException, allowed: str | None) -> Problem:
         title = "The method is not allowed here"
         return Problem(error.status_code, "bad_method", title, headers={"Allow": allowed})
     return Problem(error.status_code, "not_found", "There is nothing at this address")
+
+
+async def _answer_http_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return Problem(error.status_code, "refused", str(error.detail)).response()
+
+
+async def _answer_bug(_request: Request, _error: Exception) -> Response:
+    # The server logs the cause; the caller hears that it is ours.
+    return Problem(500, "bug", "Something went wrong here").response()
 
 
 def _error_answers() -> dict[int | str, dict[str, Any]]:

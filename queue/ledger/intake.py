@@ -25,18 +25,18 @@ from urllib.parse import urlsplit
 
 import structlog
 from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
-from starlette.routing import request_response
+from starlette.routing import Route, request_response
 
-from ledger.api import PREFIX, make_app, make_router
+from ledger.api import IntakeApp, make_router
 from ledger.apply import Applier
 from ledger.clicks import Click, LinkWatch, load_agents, read_click
 from ledger.events import link_clicked
 from ledger.inbox import Inbox
 from ledger.pages import PAGE_HEADERS, Page, Pages, choose_language, find_templates
-from ledger.problems import Problem
 from ledger.signups import Signups
 from ledger.store import LedgerError
 from ledger.webhook import make_webhook
@@ -90,6 +90,19 @@ class IntakeSettings:
             raise ValueError("registration_url must be printable ASCII")
 
 
+@dataclass(slots=True)
+class IntakeState:
+    """What changes while an intake runs.
+
+    `ring` is replaced by the process when the key ring was read again; `counts` is written here
+    and read by the metrics: `click_human`, `click_scanner`, `click_unknown`, `click_lost`,
+    `link_damaged`, `link_malformed`, `link_unknown_key`, `link_bad_tag`, `link_revoked`.
+    """
+
+    ring: KeyRing
+    counts: Counter[str] = field(default_factory=Counter[str])
+
+
 def create_app(
     settings: IntakeSettings,
     ring: KeyRing,
@@ -100,35 +113,33 @@ def create_app(
 ) -> FastAPI:
     """Return the application.
 
-    `new_id` gives ids for clicks (letters, digits, `_.-`). The process may put another key ring
-    into `app.state.ring` at any time, and reads its counters from `app.state.counts`.
+    `new_id` gives ids for clicks (letters, digits, `_.-`). What changes while it runs is in
+    `app.state.intake`, an `IntakeState`.
     """
-    app = make_app()
-    app.state.ring = ring
-    app.state.counts = Counter[str]()
-
-    def current_ring() -> KeyRing:
-        current: KeyRing = app.state.ring
-        return current
-
+    state = IntakeState(ring)
+    pages = _CandidatePages(settings)
+    links = _Links(settings, state, inbox, clock, new_id)
+    people = Starlette(
+        routes=[
+            Route("/robots.txt", _robots),
+            Route("/favicon.ico", _no_picture),
+            Route("/healthz", _healthy),
+            Route("/readyz", _Readiness(applier).answer),
+            Route(FRONT_PATH, pages.front),
+            Route(REGISTER_PATH, pages.register),
+        ],
+        exception_handlers={HTTPException: pages.answer_http_error, Exception: pages.answer_bug},
+    )
+    # Not a route "/{path:path}": its pattern does not match a line end, which mail programs add.
+    people.router.default = request_response(links.follow)
+    people.router.redirect_slashes = False
+    app = IntakeApp(people)
+    app.state.intake = state
     signups = None
     if settings.webhook_secret:
         webhook = make_webhook(settings.webhook_secret)
-        signups = Signups(webhook, current_ring, settings.companies, inbox, applier, clock)
+        signups = Signups(webhook, lambda: state.ring, settings.companies, inbox, applier, clock)
     app.include_router(make_router(signups))
-
-    pages = _CandidatePages(settings)
-    links = _Links(settings, current_ring, inbox, clock, new_id, app.state.counts)
-    app.add_route("/robots.txt", _robots, methods=["GET"])
-    app.add_route("/favicon.ico", _no_picture, methods=["GET"])
-    app.add_route("/healthz", _healthy, methods=["GET"])
-    app.add_route("/readyz", _Readiness(applier).answer, methods=["GET"])
-    app.add_route(FRONT_PATH, pages.front, methods=["GET"])
-    app.add_route(REGISTER_PATH, pages.register, methods=["GET"])
-    # Not a route "/{path:path}": its pattern does not match a line end, which mail programs add.
-    app.router.default = request_response(links.follow)
-    app.add_exception_handler(HTTPException, pages.answer_http_error)
-    app.add_exception_handler(Exception, pages.answer_bug)
     return app
 
 
@@ -138,19 +149,17 @@ class _Links:
     def __init__(
         self,
         settings: IntakeSettings,
-        ring: Callable[[], KeyRing],
+        state: IntakeState,
         inbox: Inbox,
         clock: Callable[[], datetime],
         new_id: Callable[[], str],
-        counts: Counter[str],
     ) -> None:
         self._companies = settings.companies
         self._destination = _before_token(settings.registration_url or REGISTER_PATH)
-        self._ring = ring
+        self._state = state
         self._inbox = inbox
         self._clock = clock
         self._new_id = new_id
-        self._counts = counts
         self._agents = load_agents()
         self._watch = LinkWatch(secrets.token_bytes(WATCH_SECRET_BYTES))
 
@@ -158,7 +167,7 @@ class _Links:
         """Send the candidate on, whatever became of the link on its way."""
         if request.method not in ("GET", "HEAD"):
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})
-        token = find_token(request.url.path.lstrip(_GLUED_IN_FRONT))
+        token = find_token(request.scope["path"].lstrip(_GLUED_IN_FRONT))
         claims = self._check(token)
         if token is None or claims is None:
             return _redirect(f"{FRONT_PATH}?{NOTICE_QUERY}")
@@ -172,12 +181,12 @@ class _Links:
 
     def _check(self, token: str | None) -> Claims | None:
         if token is None:
-            self._counts["link_damaged"] += 1
+            self._state.counts["link_damaged"] += 1
             return None
         try:
-            return check_token(self._ring(), token, self._companies)
+            return check_token(self._state.ring, token, self._companies)
         except BadToken as error:
-            self._counts[f"link_{error.reason}"] += 1
+            self._state.counts[f"link_{error.reason}"] += 1
             return None
 
     async def _record(self, claims: Claims, click: Click, now: datetime) -> None:
@@ -195,10 +204,10 @@ class _Links:
                 await self._inbox.submit(event)
         except Exception as error:
             # Everything: no bug of the accounting may stand between a candidate and the page.
-            self._counts["click_lost"] += 1
+            self._state.counts["click_lost"] += 1
             log.warning("click lost", link_id=claims.link_id, reason=type(error).__name__)
             return
-        self._counts[f"click_{click.click_class}"] += 1
+        self._state.counts[f"click_{click.click_class}"] += 1
         log.info(
             "click",
             event_id=event.id,
@@ -244,18 +253,14 @@ class _CandidatePages:
         return _page(self._render(request, "register.html.j2"))
 
     async def answer_http_error(self, request: Request, error: Exception) -> Response:
-        """Return a page, since a person is reading; what is under `/v1/` is a program."""
+        """Return a page, since a person is reading."""
         assert isinstance(error, HTTPException)
-        if request.url.path.startswith(PREFIX):
-            return Problem(error.status_code, "refused", str(error.detail)).response()
         answer = _page(self._front(request, notice=True), error.status_code)
         answer.headers.update(error.headers or {})
         return answer
 
     async def answer_bug(self, request: Request, error: Exception) -> Response:
         """Return a calm answer to what should not have happened; the server logs the cause."""
-        if request.url.path.startswith(PREFIX):
-            return Problem(500, "bug", "Something went wrong here").response()
         if request.url.path in (FRONT_PATH, REGISTER_PATH):
             # The page itself is what failed.
             text = (

@@ -112,11 +112,11 @@ def test_revoked_and_changed_tokens_are_friendly_too(tmp_path: Path) -> None:
             answer = await world.http.get(f"/{bad}")
             assert answer.headers["location"] == "/?notice=link"
         newer = world.ring.with_new_key(NOON)
-        world.app.state.ring = newer.with_activated(newer.keys[-1].id).with_revoked(token[0])
+        world.app.state.intake.ring = newer.with_activated(newer.keys[-1].id).with_revoked(token[0])
         answer = await world.http.get(f"/{token}")
         assert answer.headers["location"] == "/?notice=link"
         assert world.clicks() == []
-        assert world.app.state.counts["link_revoked"] == 1
+        assert world.app.state.intake.counts["link_revoked"] == 1
 
     visit(tmp_path, steps)
 
@@ -167,7 +167,7 @@ def test_redirect_happens_without_the_record(tmp_path: Path) -> None:
         world.inbox.close()
         answer = await world.http.get(f"/{world.token()}")
         assert answer.headers["location"] == f"/register?t={world.token()}"
-        assert world.app.state.counts["click_lost"] == 1
+        assert world.app.state.intake.counts["click_lost"] == 1
 
     visit(tmp_path, steps)
 
