@@ -19,8 +19,11 @@ from relay.partcharset import PartCharset
 DEPTH_MAX = 200
 
 _MARKUP = re.compile(rb"<(?:(!--)|(/?)([A-Za-z][^\s/>]*+)|([!?/]))")
+# HTML Standard §13.2.5.32 to 38. Behind "=" a value must follow: a quote that is never closed runs
+# to the end of the document and must not be read as the beginning of another attribute.
 _ATTRIBUTE = re.compile(
-    rb"[\s/]*+([^\s/>=][^\s/>=]*+)(?:\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s>\"'][^\s>]*+)?))?"
+    rb"[\s/]*+(=[^\s/>=]*+|[^\s/>=]++)"
+    rb"(?:\s*+=\s*+(?:\"([^\"]*+)\"|'([^']*+)'|([^\s>\"'][^\s>]*+)|(?=>))|(?!\s*+=))"
 )
 _TAG_END = re.compile(rb"[\s/]*+>")
 _COMMENT_END = re.compile(rb"--!?>")
@@ -30,7 +33,7 @@ _VOID = frozenset(
     b"area base br col embed hr img input link meta param source track wbr o:p".split()
 )
 _RAW_TEXT = frozenset(b"script style title textarea xmp iframe noembed noframes plaintext".split())
-_HIDDEN = frozenset(b"head template select svg math object audio video canvas map button".split())
+_HIDDEN = frozenset(b"head template select svg math object audio video canvas map".split())
 _BLOCKS = frozenset(
     b"address article aside blockquote body center dd details div dl dt fieldset figure footer form"
     b" h1 h2 h3 h4 h5 h6 header hr html li main nav ol p pre section table tbody td tfoot th thead"
@@ -158,6 +161,9 @@ class _Outliner:
                 return None
             tag_end = self.masked.find(b">", found.start())
             return tag_end + 1 if tag_end != -1 else None
+        if name in _TABLE and name != b"table" and all(e.name != b"table" for e in self.stack):
+            # HTML Standard §13.2.6.4.7: a cell outside a table is ignored.
+            return end
         if name in _BLOCKS or name == b"br":
             self.fresh = True
         if name in _VOID:
@@ -184,7 +190,7 @@ class _Outliner:
             hidden=hidden or (outer is not None and outer.hidden),
             quoted=name == b"blockquote" or is_quote or (outer is not None and outer.quoted),
             closed_to_notes=is_signature
-            or name in (b"a", b"label", b"ruby")
+            or name in (b"a", b"button", b"label", b"ruby")
             or (outer is not None and outer.closed_to_notes),
         )
         if is_signature and not element.quoted and not element.hidden:
@@ -203,13 +209,15 @@ class _Outliner:
         )
 
     def _close(self, name: bytes) -> None:
-        if name in _BLOCKS:
+        if name in (b"p", b"br"):
+            # A stray `</p>` is an empty paragraph.
             self.fresh = True
         if name in (b"body", b"html"):
             # What follows is still shown; only its place in the source is odd.
             return
         for index in range(len(self.stack) - 1, -1, -1):
             if self.stack[index].name == name:
+                self.fresh = self.fresh or name in _BLOCKS
                 del self.stack[index:]
                 return
             # HTML Standard §13.2.4.2 (element in scope): no end tag but a table's own reaches out

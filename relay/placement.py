@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from relay.htmlwords import CONTAINERS, INLINE, Gap, Line, outline
 from relay.newest import end_of_own_text
 from relay.partcharset import PartCharset
+from relay.visible import visible_text
 
 # An em above and below, as a paragraph; font, size and colour are the letter's.
 _DIVISION = '<div style="margin:1em 0">'
@@ -98,6 +99,22 @@ class HtmlSurface:
         if gap is None:
             raise NoPlace
         return Place(gap.offset, f"<br>{line_end}<br>{line_end}", "")
+
+    def shows(self, place: Place, words: str) -> bool:
+        """Tell whether an HTML parser sees the words at the place, and all others as before.
+
+        The outline is a sketch of what browsers do with broken markup; this is the proof.
+        """
+        before, behind = self._body[: place.offset], self._body[place.offset :]
+        note = place.before + words + place.after
+        changed = self._charset.decode(before) + note + self._charset.decode(behind)
+        old = visible_text(self._charset.decode(self._body)).split()
+        new = visible_text(changed).split()
+        added = visible_text(note).split()
+        start = next((i for i, word in enumerate(old) if new[i : i + 1] != [word]), len(old))
+        # Where the note begins with the word that follows it, the start is found too late.
+        starts = range(max(start - len(added), 0), start + 1)
+        return any(old[:at] + added + old[at:] == new for at in starts)
 
 
 def own_counts(surfaces: Sequence[PlainSurface | HtmlSurface]) -> list[int]:
