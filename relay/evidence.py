@@ -11,6 +11,7 @@ Pure: values in, values out.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -33,10 +34,14 @@ SUBJECT_PREFIX = "support.subject-"
 SUBJECT_DECISION_WEIGHT = 3.0
 # A decision with a word of applications in the same sentence needs no more of them elsewhere.
 OBJECT_BESIDE_MIN = 0.7
+# What it weighs against a letter that one of its sentences refuses something that is no job.
+REFUSAL_ELSEWHERE_WEIGHT = -4.0
 # A foreign thing that is mentioned beside the application counts this much of its weight.
 ASIDE_FACTOR = 0.3
 # What the subject names, or what was applied for, decides more than one aside.
 APPLIED_FOR_FACTOR = 1.7
+# A foreign thing of this weight is no aside in the opening.
+SETTLING_WEIGHT = -5.0
 # A counter-cue of this weight forbids the verdict and is never explained away.
 FORBIDDING_WEIGHT = -10.0
 
@@ -58,6 +63,9 @@ class Evidence:
     text: str
 
 
+_OBJECT_BESIDE = Evidence("support.application-beside", 0.6, "in the sentence of the decision")
+
+
 @dataclass(frozen=True, slots=True)
 class _Line:
     """A sentence made ready for the patterns of its language."""
@@ -73,24 +81,24 @@ def weigh(letter: Letter, lexicons: Lexicons) -> tuple[Evidence, ...]:
     subject, text = normalise(letter.subject), normalise(letter.text)
     if not _holds_a_cue(f"{subject}\n{text}", lexicons):
         return ()
-    lines = _prepare(split(subject, text), lexicons)
+    lines = _prepare(split(subject, _QUOTATION.sub("", text)), lexicons)
     decisions: list[Evidence] = []
-    needed = 0.0
+    needed = math.inf
     deciding: set[int] = set()
     for index, line in enumerate(lines):
         for entry, evidence in _decisions(line):
             decisions.append(evidence)
             if evidence.name.startswith("decision."):
                 deciding.add(index)
-                minimum = entry.object_min
-                if _holds_an_object(line):
-                    minimum = min(minimum, OBJECT_BESIDE_MIN)
-                needed = minimum if len(deciding) == 1 else min(needed, minimum)
+                beside = _holds_an_object(line)
+                needed = min(needed, entry.object_min, OBJECT_BESIDE_MIN if beside else math.inf)
     if not decisions:
         return ()
     if not any(_is_said_in_text(item) for item in decisions):
         decisions = [_promoted(item) for item in decisions]
     context = _context(lines, deciding)
+    if any(_holds_an_object(lines[index]) for index in deciding):
+        context.append(_OBJECT_BESIDE)
     context += _address_evidence(letter, lines)
     if letter.is_auto_reply:
         context.append(Evidence("counter.automatic-reply", FORBIDDING_WEIGHT, "Auto-Submitted"))
@@ -127,8 +135,7 @@ def _prepare(sentences: Iterable[Sentence], lexicons: Lexicons) -> list[_Line]:
         lexicon = lexicons.get(sentence.language)
         if lexicon is None:
             continue
-        own_words = _EMPHASIS.sub("", _QUOTATION.sub("", sentence.text))
-        plain = lexicon.plain(own_words)
+        plain = lexicon.plain(_EMPHASIS.sub("", sentence.text))
         lines.append(_Line(plain, sentence.text, lexicon, sentence.is_subject))
     return lines
 
@@ -141,7 +148,7 @@ def _decisions(line: _Line) -> Iterable[tuple[Entry, Evidence]]:
         for match in entry.pattern.finditer(line.plain):
             void = _voiding(line, match)
             if void is not None:
-                yield entry, Evidence(f"assertion.{void.name}", void.weight, _shown(line.text))
+                yield entry, _void_evidence(void, line)
             elif line.is_subject and _REPLY.match(line.plain):
                 continue  # The subject of a reply is the other person's.
             elif line.is_subject:
@@ -149,6 +156,15 @@ def _decisions(line: _Line) -> Iterable[tuple[Entry, Evidence]]:
             else:
                 yield entry, Evidence(f"decision.{entry.name}", entry.weight, _shown(line.text))
                 break
+
+
+def _void_evidence(void: Entry, line: _Line) -> Evidence:
+    """Return why a decision is none; a refusal of something else speaks against the whole letter."""
+    if void.section is Section.FOREIGN:
+        return Evidence(
+            "counter.refuses-something-else", REFUSAL_ELSEWHERE_WEIGHT, _shown(line.text)
+        )
+    return Evidence(f"assertion.{void.name}", void.weight, _shown(line.text))
 
 
 def _voiding(line: _Line, match: re.Match[str]) -> Entry | None:
@@ -234,6 +250,8 @@ def _address_evidence(letter: Letter, lines: list[_Line]) -> list[Evidence]:
 def _weight_in(line: _Line, entry: Entry, *, is_opening: bool) -> float:
     """Return what an entry weighs in a sentence: less where it is not what the letter is about."""
     if entry.section is Section.FOREIGN:
+        if is_opening and entry.weight <= SETTLING_WEIGHT:
+            return entry.weight
         if line.is_subject or (is_opening and _is_applied_for(line)):
             return entry.weight * APPLIED_FOR_FACTOR
         return entry.weight * ASIDE_FACTOR

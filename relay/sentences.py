@@ -16,6 +16,8 @@ from dataclasses import dataclass
 TEXT_SIZE_MAX_CHARS = 32 * 1024
 # A "sentence" above this is a table, a log or hostile; looking closer is not worth the time.
 SENTENCE_SIZE_MAX_CHARS = 1200
+# Some words of katakana are in every letter; this many without hiragana are a way of writing.
+KATAKANA_ONLY_MIN_CHARS = 20
 # A line shorter than this was ended by its writer, not by a mail program's wrapping.
 WRAPPED_SIZE_MIN_CHARS_LATIN = 45
 WRAPPED_SIZE_MIN_CHARS_JAPANESE = 14
@@ -32,6 +34,9 @@ _ABBREVIATION = re.compile(
     r"\b(?:mr|mrs|ms|dr|prof|no|st|vs|e\.g|i\.e|etc|inc|co|ltd|corp|approx|dept|ref|[a-z])\.$",
     re.IGNORECASE,
 )
+_HIRAGANA = re.compile(r"[ぁ-ゖ]")
+_KATAKANA = re.compile(r"[ァ-ヶ]")
+_KATAKANA_TO_HIRAGANA = {code: code - 0x60 for code in range(ord("ァ"), ord("ヶ") + 1)}
 _KANA = re.compile(r"[ぁ-ゖァ-ヺ]")
 _HAN = re.compile(r"[一-鿿]")
 _HANGUL = re.compile(r"[가-힣]")
@@ -58,7 +63,14 @@ def normalise(text: str) -> str:
     """Return `text` in NFKC with one kind of line ending and quote mark."""
     text = unicodedata.normalize("NFKC", text[:TEXT_SIZE_MAX_CHARS])
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u200b", "")
+    text = text.translate(_KATAKANA_TO_HIRAGANA) if _is_all_katakana(text) else text
     return text.replace("’", "'").replace("‘", "'").replace("“", '"').replace("”", '"')
+
+
+def _is_all_katakana(text: str) -> bool:
+    """Tell whether a text is written in katakana where others write hiragana, as old systems do."""
+    katakana = len(_KATAKANA.findall(text))
+    return katakana > KATAKANA_ONLY_MIN_CHARS and 20 * len(_HIRAGANA.findall(text)) < katakana
 
 
 def language_of(text: str) -> str:

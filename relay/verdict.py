@@ -93,12 +93,15 @@ def _sum(evidence: tuple[Evidence, ...], prefix: str) -> float:
 
 
 def _code(subject: str, text: str, lexicons: Lexicons, section: Section) -> str | None:
-    """Return the code of the first entry found: the subject before the text, in file order."""
-    for source in (subject, text):
-        squeezed = source.replace("\n", " ")
+    """Return the code of the first entry found, in file order.
+
+    The subject goes first where its word says it by itself (a weight): "result of the document
+    screening" is surer than a mention of an interview in the text.
+    """
+    for source, is_subject in ((subject, True), (f"{subject}\n{text}", False)):
         for lexicon in lexicons.values():
-            plain = lexicon.plain(squeezed)
+            plain = lexicon.plain(source.replace("\n", " "))
             for entry in lexicon.of(section):
-                if entry.pattern.search(plain):
+                if (entry.weight or not is_subject) and entry.pattern.search(plain):
                     return entry.code
     return None
