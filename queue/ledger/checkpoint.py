@@ -10,7 +10,6 @@ A checkpoint vouches for the entries up to its size. What was appended since the
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import logging
 import os
@@ -105,8 +104,8 @@ def open_checkpoint(note: bytes, origin: str, public: bytes) -> Checkpoint:
         raise CheckpointError(f"no valid signature for {origin}")
     try:
         name, size, encoded, *_ = body.decode().split("\n")
-        found = base64.b64decode(encoded, validate=True)
-    except (ValueError, binascii.Error):
+        found = _decode(encoded)
+    except ValueError:
         raise CheckpointError("the signed text is not a checkpoint") from None
     if name != origin or not re.fullmatch(r"0|[1-9][0-9]{0,18}", size, re.ASCII):
         raise CheckpointError("the signed text is not a checkpoint of this log")
@@ -216,10 +215,21 @@ def _is_signed(body: bytes, signatures: bytes, origin: str, public: bytes) -> bo
         if not found or found[1] != origin:
             continue  # C2SP signed-note: signatures of unknown keys are left alone.
         try:
-            signature = base64.b64decode(found[2], validate=True)
+            signature = _decode(found[2])
             if signature[:4] == key_id:
                 Ed25519PublicKey.from_public_bytes(public).verify(signature[4:], body)
                 return True
-        except (binascii.Error, InvalidSignature):
+        except (ValueError, InvalidSignature):
             continue
     return False
+
+
+def _decode(text: str) -> bytes:
+    """Return what the base64 text encodes; raises `ValueError`.
+
+    The library takes several spellings of the last character; here one note is one text.
+    """
+    found = base64.b64decode(text, validate=True)
+    if base64.b64encode(found).decode() != text:
+        raise ValueError("not the one spelling of its bytes")
+    return found

@@ -42,12 +42,16 @@ class Fold:
 
     def __init__(self, company: str, policies: Sequence[Policy]) -> None:
         self.book: Final = Book(company, policies)
+        # "company" sorts first of all attributes, so the encoding begins with it.
+        self._head: Final = f'{{"company":"{company}",'.encode()
         self._due: deque[Event] = deque()
 
     def feed(self, event_id: str, body: bytes) -> None:
         """Take the next entry; raises `FoldError` or `EventError`."""
         if b',"id":"' + event_id.encode() + _AFTER_ID not in body:
             raise FoldError(f"the entry is filed as {event_id} and says otherwise")
+        if not body.startswith(self._head):
+            raise FoldError(f"{event_id} is not of {self.book.company}")
         kind = body.rpartition(_TYPE_MARK)[2][:-2]
         if not self._due:
             if kind in _QUIET:
