@@ -14,13 +14,15 @@ import base64
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from relay.mimemap import MapError, decode_body
 
 # RFC 2045 §6.7 (5) and §6.8: encoded lines are no longer than 76 characters.
 ENCODED_LINE_MAX = 76
 
-_QP_TOKEN = re.compile(rb"=[0-9A-Fa-f]{2}|=[ \t]*(?:\r?\n|\Z)|[^=]+")
+# Runs of escapes, a soft line break, or literal text.
+_QP_TOKEN = re.compile(rb"(?:=[0-9A-Fa-f]{2})+|=[ \t]*(?:\r?\n|\Z)|[^=]+")
 _LITERAL = frozenset(range(0x21, 0x7F)) - {ord("=")}
 _BLANK = (0x20, 0x09)
 _SPACE = b" \t\r\n"
@@ -185,19 +187,18 @@ def _raw_offset(body: bytes, at: int) -> int:
     offset = 0
     for met in _QP_TOKEN.finditer(body):
         token = met[0]
-        if not token.startswith(b"="):
-            if decoded + len(token) > at:
-                return met.start() + at - decoded
-            decoded += len(token)
-        elif token.endswith(b"\n"):
-            pass
-        elif len(token) < 3 or token[1:2] in b" \t":
+        if token[:1] != b"=":
+            raw_per_byte, size = 1, len(token)
+        elif token[1:3].isalnum():
+            raw_per_byte, size = 3, len(token) // 3
+        elif token[-1:] == b"\n":
+            raw_per_byte, size = 1, 0
+        else:
             # A soft break that breaks nothing, at the very end.
             return met.start()
-        elif decoded == at:
-            return met.start()
-        else:
-            decoded += 1
+        if decoded + size > at:
+            return met.start() + raw_per_byte * (at - decoded)
+        decoded += size
         offset = met.end()
     return offset
 
@@ -220,13 +221,14 @@ def _quoted_lines(units: Iterable[bytes], line_end: bytes, column: int) -> Itera
             column += len(piece)
 
 
-def _quoted_unit(unit: bytes, last: bool) -> list[bytes]:
+@lru_cache(maxsize=1024)  # The few hundred characters of the note's templates, again and again.
+def _quoted_unit(unit: bytes, last: bool) -> tuple[bytes, ...]:
     """Return a unit encoded: in one piece if it fits a line, else byte by byte."""
-    pieces = [
+    pieces = tuple(
         bytes((byte,))
         if byte in _LITERAL or (byte in _BLANK and not (last and index + 1 == len(unit)))
         else b"=%02X" % byte
         for index, byte in enumerate(unit)
-    ]
+    )
     whole = b"".join(pieces)
-    return [whole] if len(whole) < ENCODED_LINE_MAX else pieces
+    return (whole,) if len(whole) < ENCODED_LINE_MAX else pieces
