@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from pathlib import Path
 
 import pytest
 
-from ledger.intake import IntakeSettings
+from ledger.intake import CLICK_MAX_SECONDS, IntakeSettings
 from signer.tokens import make_token
 from tests.ledger.intake_world import LINK_ID, NOON, World, visit
 
@@ -172,6 +174,21 @@ def test_redirect_happens_without_the_record(tmp_path: Path) -> None:
     visit(tmp_path, steps)
 
 
+def test_slow_store_does_not_keep_a_candidate(tmp_path: Path) -> None:
+    """While another holds the store's lock, the redirect comes after the deadline at the latest."""
+
+    async def steps(world: World) -> None:
+        await world.issue()
+        with world.store.write():
+            started = time.monotonic()
+            answer = await world.http.get(f"/{world.token()}")
+            assert time.monotonic() - started < CLICK_MAX_SECONDS + 1.0
+        assert answer.headers["location"] == f"/register?t={world.token()}"
+        assert world.app.state.intake.counts["click_lost"] == 1
+
+    visit(tmp_path, steps)
+
+
 @pytest.mark.parametrize("path", ["/", "/register?t=x", "/{token}", "/damaged"])
 def test_answers_carry_the_security_headers(tmp_path: Path, path: str) -> None:
     """No answer is stored, indexed, referred from, or sets a cookie; pages have no script."""
@@ -253,6 +270,8 @@ def test_endless_request_is_cut_off(tmp_path: Path) -> None:
         writer.write(b"GET /" + b"a" * 300_000)
         assert b" 400 " in await reader.readline()
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
         assert (await world.http.get("/healthz")).status_code == 200
 
     visit(tmp_path, steps)
