@@ -111,18 +111,6 @@ def undo_change(body: bytes, undo: Undo) -> bytes:
     return body[: undo.offset] + original + body[end:]
 
 
-def removed_bytes(body: bytes, undo: Undo) -> bytes:
-    """Return the decoded or raw bytes that `undo` would take out, without soft line breaks."""
-    raw = body[undo.offset : undo.offset + undo.length]
-    if undo.width:
-        try:
-            decoded = decode_body(raw, "base64")
-        except MapError:
-            return b""
-        return decoded[undo.inner : undo.inner + undo.inner_length]
-    return raw.replace(b"=\r\n", b"").replace(b"=\n", b"")
-
-
 def _insert_base64(body: bytes, at: int, inserted: bytes, line_end: bytes) -> Change:
     """Encode again from the last line that starts on a quantum at or before `at`."""
     start, decoded_start, width = _base64_region(body, at)

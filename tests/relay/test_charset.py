@@ -51,6 +51,11 @@ def test_vendor_characters_in_iso_2022_jp() -> None:
     assert decode_text(data, "iso-2022-jp") == "①㈱ / ｱｲｳ / 髙"
 
 
+def test_supplementary_kanji_in_iso_2022_jp() -> None:
+    """JIS X 0212 (ISO-2022-JP-1) is read."""
+    assert decode_text(b"\x1b$(D0!\x1b(B x", "iso-2022-jp-1") == "丂 x"
+
+
 def test_wave_dash_forms_are_read() -> None:
     """The dashes that CP932 and JIS map differently come out as characters, not as damage."""
     assert decode_text(b"10\x81\x6012", "shift_jis") == "10～12"

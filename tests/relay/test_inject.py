@@ -102,6 +102,15 @@ def test_both_alternatives_or_neither() -> None:
     assert refused(message) == "no_text_part"
 
 
+def test_note_that_would_not_be_seen_passes_the_letter() -> None:
+    """Where browsers read broken markup otherwise than we do, the HTML parser says so."""
+    message = (
+        b"Content-Type: text/html; charset=utf-8\r\n\r\n<p>Our own words to you.</p>"
+        b"<noscript><p>More of our words</noscript>"
+    )
+    assert refused(message) == "no_text_part"
+
+
 @pytest.mark.parametrize(
     ("reason", "message"),
     [

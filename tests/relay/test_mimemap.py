@@ -122,6 +122,19 @@ def test_comments_in_fields_do_not_count() -> None:
     assert (root.content_type, root.parameters) == ("text/plain", {"charset": "utf-8"})
 
 
+def test_missing_and_empty_types_are_text() -> None:
+    """RFC 2045 §5.2: without a type a part is plain text; in a digest it is a message."""
+    assert map_message(b"Content-Type: \r\n\r\nx").root.content_type == "text/plain"
+    digest = multipart(b"--b", b"", b"A: b", b"--b--").replace(b"mixed", b"digest")
+    assert [leaf.content_type for leaf in map_message(digest).leaves()] == ["message/rfc822"]
+
+
+def test_attachment_with_odd_parameters_is_read_as_far_as_possible() -> None:
+    """An unquoted file name is common and decides nothing that we would change."""
+    root = map_message(b"Content-Type: application/pdf; name=my cv.pdf\r\n\r\nx").root
+    assert (root.content_type, root.filename) == ("application/pdf", "my")
+
+
 def multipart(*lines: bytes, boundary: bytes = b"b") -> bytes:
     """Return a multipart message with these body lines."""
     head = b"Content-Type: multipart/mixed; boundary=" + boundary + b"\r\n\r\n"
@@ -146,6 +159,8 @@ def multipart(*lines: bytes, boundary: bytes = b"b") -> bytes:
         ("ambiguous_mime", b"Content-Type: text/plain; charset=a; charset=b\r\n\r\nx"),
         ("ambiguous_mime", b"Content-Type: text/plain; charset=a b c\r\n\r\nx"),
         ("ambiguous_mime", b'Content-Type: text/plain; charset="a\r\n\r\nx'),
+        ("ambiguous_mime", b"Content-Type: text/plain; charset**=a\r\n\r\nx"),
+        ("ambiguous_mime", b"Content-Type: text/plain; charset*0=a; charset*1=b\r\n\r\nx"),
         ("ambiguous_mime", b"Content-Type: multipart/mixed\r\n\r\nx"),
         ("ambiguous_mime", b'Content-Type: multipart/mixed; boundary="b "\r\n\r\nx'),
         ("ambiguous_mime", multipart(b"--b", b"", b"x", b"--b--", b"--b", b"", b"y", b"--b--")),
