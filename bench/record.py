@@ -19,9 +19,11 @@ from pathlib import Path
 from sqlalchemy import text
 
 from ledger.apply import Applier, read_policies
+from ledger.checkpoint import LogKey
 from ledger.events import Event, link_clicked, link_issued, signup_verified
-from ledger.inbox import Inbox
+from ledger.inbox import Announce, Inbox
 from ledger.store import Store
+from ledger.worker import EmbeddedWorker
 
 START = datetime(2026, 4, 1, tzinfo=UTC)
 
@@ -49,6 +51,28 @@ def main() -> None:
         applied = count / (time.perf_counter() - started)
         print(f"applied           {applied:10,.0f}/s   {applied / rate:.2f} x submitted")
         store.close()
+        beside = Store(f"sqlite:///{Path(directory, 'beside.db')}")
+        waits = beside_worker(beside, make_events(arguments.events // 4), Path(directory))
+        waits.sort()
+        p50, p99 = waits[len(waits) // 2], waits[len(waits) * 99 // 100]
+        print(f"beside a worker   p50 {p50 * 1000:.2f} ms, p99 {p99 * 1000:.2f} ms (4 clients)")
+        beside.close()
+
+
+def beside_worker(store: Store, events: list[Event], directory: Path) -> list[float]:
+    """Return how long each submit takes while a worker of this process applies them."""
+    worker = EmbeddedWorker(
+        store,
+        policies=read_policies(),
+        log_key=LogKey(bytes(32)),
+        installation="bench",
+        directory=directory,
+        clock=lambda: datetime.now(UTC),
+    )
+    worker.start()
+    _, waits = asyncio.run(submit_all(store, events, 4, worker.announce))
+    worker.stop()
+    return waits
 
 
 def make_events(count: int) -> list[Event]:
@@ -84,13 +108,16 @@ def base32(number: int) -> str:
     return "".join(letters[number >> 5 * place & 31] for place in range(26))
 
 
-async def submit_all(store: Store, events: list[Event], clients: int) -> tuple[float, list[float]]:
+async def submit_all(
+    store: Store, events: list[Event], clients: int, announce: Announce | None = None
+) -> tuple[float, list[float]]:
     """Return how long it took to submit everything, and how long each submit took."""
     inbox = Inbox(
         store,
         subject_key=bytes(32),
         clock=lambda: datetime.now(UTC),
         random_bytes=os.urandom,
+        announce=announce,
     )
     inbox.start()
     await inbox.submit(link_issued("x", "warm", START, language="", stage="", position=""))

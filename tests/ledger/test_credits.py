@@ -154,7 +154,8 @@ def test_installation_explains_no_signup() -> None:
     """A registration that no company's link explains is unattributed and moves nothing."""
     ruling = book(INSTALLATION).apply(signup(1, INSTALLATION))
     assert ruling.decision is Decision.UNATTRIBUTED
-    assert ruling.derived == ruling.transfers == ()
+    assert ruling.derived == ()
+    assert ruling.transfers == ()
 
 
 def test_other_events_are_recorded() -> None:
