@@ -159,12 +159,12 @@ def _decisions(line: _Line) -> Iterable[tuple[Entry, Evidence]]:
 
 
 def _void_evidence(void: Entry, line: _Line) -> Evidence:
-    """Return why a decision is none; a refusal of something else speaks against the whole letter."""
+    """Return why a decision is none; a refusal of something else speaks against the letter."""
     if void.section is Section.FOREIGN:
-        return Evidence(
-            "counter.refuses-something-else", REFUSAL_ELSEWHERE_WEIGHT, _shown(line.text)
-        )
-    return Evidence(f"assertion.{void.name}", void.weight, _shown(line.text))
+        name, weight = "counter.refuses-something-else", REFUSAL_ELSEWHERE_WEIGHT
+    else:
+        name, weight = f"assertion.{void.name}", void.weight
+    return Evidence(name, weight, _shown(line.text))
 
 
 def _voiding(line: _Line, match: re.Match[str]) -> Entry | None:

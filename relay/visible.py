@@ -12,8 +12,11 @@ import re
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-# A letter has a few hundred elements; a newsletter a few thousand. More is not a letter.
+# A letter has a few hundred elements, a newsletter a few thousand. More is not a letter.
 NODES_MAX = 20_000
+# The parser takes time with the square of the depth: 50,000 nested elements hold it for seconds.
+# Mail programs nest some dozens, long Outlook threads a few hundred.
+DEPTH_MAX = 1_000
 
 _DROPPED = frozenset(
     "head script style title template noscript svg object iframe select textarea blockquote".split()
@@ -39,12 +42,18 @@ _DIVIDER_ID = re.compile(
 _DIVIDER_STYLE = re.compile(
     r"border:none;\s*border-top:\s*solid\s*#(?:E1E1E1|B5C4DF)", re.IGNORECASE
 )
+_TAG = re.compile(r"<(/?)(?!(?:br|img|hr|meta|input|link|wbr|col|li|p|td|tr|tbody|th)\b)[a-zA-Z]")
 _BLANK_LINES = re.compile(r"\n{3,}")
 _SPACES = re.compile(r"[ \t\r\n\f\u00a0]+")
 
 
 def visible_text(html: str) -> str:
-    """Return what a person reads of `html`, lines separated by LF. Never raises."""
+    """Return what a person reads of `html`, lines separated by LF. Never raises.
+
+    What is too large or nested too deep for a letter is not read and gives no text.
+    """
+    if html.count("<") > 2 * NODES_MAX or _is_too_deep(html):
+        return ""
     body = LexborHTMLParser(html).body
     if body is None:
         return ""
@@ -52,6 +61,18 @@ def visible_text(html: str) -> str:
     writer.walk(body)
     lines = [line.strip() for line in "".join(writer.out).split("\n")]
     return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip("\n")
+
+
+def _is_too_deep(html: str) -> bool:
+    if html.count("<") <= DEPTH_MAX:
+        return False
+    depth = 0
+    for tag in _TAG.finditer(html):
+        depth += -1 if tag[1] else 1
+        if depth > DEPTH_MAX:
+            return True
+        depth = max(depth, 0)
+    return False
 
 
 class _Writer:
