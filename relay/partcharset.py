@@ -34,9 +34,15 @@ _CODECS = {
     "euc-jp": "euc_jp",
     "eucjp": "euc_jp",
     "x-euc-jp": "euc_jp",
-    "iso-8859-1": "latin-1",
-    "iso-8859-15": "iso8859-15",
-    "windows-1252": "cp1252",
+    # No second byte of these is a quote, "<", "=" or ">": their markup is found without a mask.
+    "euc-kr": "cp949",
+    "ks_c_5601-1987": "cp949",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "gb18030": "gb18030",
+    "big5": "cp950",
+    **{f"iso-8859-{number}": f"iso8859-{number}" for number in (1, 2, 5, 7, 9, 15)},
+    **{f"windows-{number}": f"cp{number}" for number in range(1250, 1259)},
 }
 # Two and three bytes to a character, whatever the vendor put there (NEC row 13 is in none of
 # Python's EUC codecs, and real letters have it).

@@ -33,6 +33,26 @@ def test_label_that_fits_names_the_codec(label: str, codec: str) -> None:
     assert charset == PartCharset(codec, codec)
 
 
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [
+        ("EUC-KR", "불합격"),
+        ("ks_c_5601-1987", "불합격"),
+        ("gb2312", "录用"),
+        ("big5", "錄用"),
+        ("iso-8859-1", "Grüße"),
+        ("iso-8859-15", "Grüße €"),
+        ("windows-1252", "Grüße €"),
+        ("windows-1251", "привет"),
+    ],
+)
+def test_other_languages_keep_their_charset(label: str, words: str) -> None:
+    """Korean, Chinese and European letters are read and written in their own charset."""
+    charset = charset_of(part(label), words.encode(label), html=False)
+    assert charset.decode(words.encode(label)) == words
+    assert b"".join(charset.units(words) or []) == words.encode(label)
+
+
 @pytest.mark.parametrize("label", ["iso-2022-jp", "us-ascii", None, "euc-jp"])
 @pytest.mark.parametrize("codec", ["utf-8", "cp932"])
 def test_bytes_decide_over_a_wrong_label(label: str | None, codec: str) -> None:
