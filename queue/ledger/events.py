@@ -144,7 +144,7 @@ class Event:
             raise EventError("event", f"is {len(body)} bytes, the limit is {EVENT_SIZE_MAX_BYTES}")
         object.__setattr__(self, "_body", body)
 
-    def __reduce__(self) -> tuple[type[Event], tuple[object, ...]]:
+    def __reduce__(self) -> tuple[object, ...]:
         # A mapping proxy cannot be pickled or copied.
         fields = (self.id, self.type, self.company, self.time, self.subject, dict(self.data))
         return (Event, fields)

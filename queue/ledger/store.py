@@ -75,6 +75,8 @@ class Store:
         self.where: Final = _where(parsed)
         self._gate = Turnstile()
         self._prepare_lock = threading.Lock()
+        # Both written under `_prepare_lock`: the file we work with, and whether it has its tables.
+        self._identity: tuple[int, int] | None = None
         self._prepared = False
         self._engine = create_engine(
             parsed,

@@ -96,6 +96,12 @@ class EmbeddedWorker:
         """How many jobs have failed since the start, each try counted."""
         return self._watch.failures
 
+    @property
+    def announced(self) -> int:
+        """How many announcements wait in the broker."""
+        waiting: int = self._broker.queues[QUEUE].qsize()
+        return waiting
+
     def start(self) -> None:
         """Return when dramatiq's threads run and the sweeper has begun."""
         self._worker.start()
@@ -119,7 +125,7 @@ class EmbeddedWorker:
 
     def announce(self, event_ids: Sequence[str]) -> None:
         """Ask for these events to be applied soon; never blocks and never raises."""
-        if self._broker.queues[QUEUE].qsize() < ANNOUNCED_MAX:
+        if self.announced < ANNOUNCED_MAX:
             self._actor.send(list(event_ids))
 
     def join(self) -> None:

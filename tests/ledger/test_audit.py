@@ -287,3 +287,27 @@ def test_an_entry_filed_under_another_name_is_told(tmp_path: Path) -> None:
         )
         assert finding.seq in (0, SIZE + 1)
         assert finding.kind in (Damage.LEDGER, Damage.MISSING)
+
+
+def test_a_derived_entry_cut_off_is_told(tmp_path: Path) -> None:
+    """Without checkpoints, a log that ends before what its last signup came to is not whole."""
+    store = store_in(tmp_path)
+    submit(store, [issue(1), signup(1)])
+    applier_on(store).apply_all()
+    tamper(store, "DELETE FROM entry WHERE seq = 2")
+    finding = audit(store, tmp_path)["aozora"].finding
+    assert finding
+    assert (finding.kind, finding.seq) == (Damage.LEDGER, 2)
+    store.close()
+
+
+def test_nodes_without_their_entries_are_told(tmp_path: Path) -> None:
+    """An entry removed from log and inbox is betrayed by the node it completed."""
+    store = store_in(tmp_path)
+    submit(store, [issue(1), issue(2)])
+    applier_on(store).apply_all()
+    tamper(store, "DELETE FROM entry WHERE seq = 1", "DELETE FROM inbox WHERE seq = 2")
+    finding = audit(store, tmp_path)["aozora"].finding
+    assert finding
+    assert (finding.kind, finding.seq) == (Damage.MISSING, 1)
+    store.close()

@@ -179,6 +179,15 @@ def test_amounts_are_counts(slots: int | str) -> None:
         transfers_of(moving(EventType.SLOT_USED, 1, slots=slots))
 
 
+def test_a_signup_names_its_link() -> None:
+    """A signup without what the decision needs is an error that names the field."""
+    whole = signup(1)
+    data = {name: value for name, value in whole.data.items() if name != "link_id"}
+    cut = Event(whole.id, whole.type, whole.company, whole.time, whole.subject, data)
+    with pytest.raises(EventError, match=r"data\.link_id"):
+        book().apply(cut)
+
+
 def test_a_transfer_sums_to_zero() -> None:
     """One that does not cannot be made."""
     posting = Posting(Account.OPEN, Unit.REFERRAL, 1)

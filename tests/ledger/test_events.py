@@ -94,6 +94,8 @@ def test_a_changed_byte_is_never_the_same_event(place: int, change: int) -> None
         (b"9" * 8000, "event"),
         (b"x" * (EVENT_SIZE_MAX_BYTES + 1), "event"),
         (b"[]", "event"),
+        (VECTOR.replace(b'"data":{', b'"data":[],"daten":{'), "daten"),
+        (VECTOR[:27] + b'"x"' + VECTOR[VECTOR.index(b',"id"') :], "data"),
         (b"{}", "company"),
         (VECTOR.replace(b":", b": ", 1), "event"),
         (VECTOR.replace(b'"ja"', b'"ja","language":"ja"'), "event"),

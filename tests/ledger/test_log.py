@@ -167,3 +167,15 @@ def test_there_is_no_proof_of_what_is_not_there() -> None:
     for old, new in ((0, 8), (8, 7)):
         with pytest.raises(ValueError, match="no proof"):
             consistency_proof(old, new, read)
+
+
+def test_proofs_of_the_wrong_length_prove_nothing() -> None:
+    """Too long, too short, or about the same tree twice."""
+    _, read = grow(ENTRIES)
+    one, two, eight = (naive_root(ENTRIES[:size]) for size in (1, 2, 8))
+    path = consistency_proof(3, 8, read)
+    assert not verify_inclusion(one, 0, 1, [one], one)
+    assert verify_consistency(8, 8, [], eight, eight)
+    assert not verify_consistency(8, 8, [one], eight, eight)
+    assert not verify_consistency(3, 8, [], two, eight)
+    assert not verify_consistency(3, 8, [*path, one, one, one], naive_root(ENTRIES[:3]), eight)

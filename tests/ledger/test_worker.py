@@ -194,3 +194,32 @@ def test_two_worker_processes_killed_again_and_again(tmp_path: Path) -> None:
         assert store_log.size(transaction, "aozora") == 160 * 3 + 16
     assert (outcome.open, outcome.slots_available) == (0, 16)
     store.close()
+
+
+def test_stopping_with_a_store_that_is_away_ends(tmp_path: Path) -> None:
+    """What cannot be applied at the end stays a row, and the next worker applies it."""
+    folder, away = tmp_path / "data", tmp_path / "away"
+    folder.mkdir()
+    store = store_in(folder)
+    with working(store, folder) as worker:
+        submit(store, [issue(1)])
+        folder.rename(away)
+        worker.announce([issue(1).id])
+        worker.announce([issue(1).id])
+    away.rename(folder)
+    with working(store, folder):
+        wait_until_applied(store, issue(1).id)
+    store.close()
+
+
+def test_announcing_is_bounded(tmp_path: Path) -> None:
+    """A worker that does not get on keeps a bounded number of announcements, and loses no event."""
+    store = store_in(tmp_path)
+    with working(store, tmp_path) as worker:
+        submit(store, [issue(1)])
+        with store.write():  # Nothing can be applied meanwhile.
+            for _ in range(500):
+                worker.announce([issue(1).id])
+            assert worker.announced <= 64
+    assert applier_on(store).pending_count() == 0
+    store.close()
