@@ -22,7 +22,8 @@ HEADER_LOOK_MAX_BYTES = 64 * 1024
 # Part headers and the PGP line of a letter stand in its first bytes, attachments behind the text.
 BODY_LOOK_MAX_BYTES = 32 * 1024
 
-_LIST = re.compile(rb"\nlist-(?:id|post|help|unsubscribe|subscribe|owner|archive)[ \t]*:")
+# Not List-Unsubscribe or List-Help: applicant tracking systems put them on every letter they send.
+_LIST = re.compile(rb"\nlist-(?:id|post|subscribe|owner|archive)[ \t]*:")
 _BULK = re.compile(rb"\nprecedence[ \t]*:\s*(?:bulk|list|junk)\b")
 _AUTO = re.compile(
     rb"\nauto-submitted[ \t]*:\s*auto-(?:replied|notified)\b"

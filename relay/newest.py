@@ -78,7 +78,7 @@ _RULER = re.compile(
 )
 _CONTACT = re.compile(
     r"\bTEL\b|\bFAX\b|電話|携帯|ＴＥＬ|℡|\bPhone\b|\bMobile\b|\bCell\b|mail\s?[:：]|メール[:：]|〒"
-    r"|https?://|www\.|[\w.+-]{1,64}@[\w-]{1,63}\.|\d{2,4}[-()\s]{1,2}\d{2,4}[-()\s]{1,2}\d{3,4}"
+    r"|https?://|www\.|(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}\.|\d{2,4}[-()\s]{1,2}\d{2,4}[-()\s]{1,2}\d{3,4}"
     r"|株式会社|有限会社|合同会社|[社財]団法人|医療法人|学校法人|人事部|採用担当"
     r"|Co\., ?Ltd|\bInc\.|\bLLC\b|\bGmbH\b|[都道府県市区町村]\S{1,30}\d",
     re.IGNORECASE,
@@ -256,22 +256,31 @@ def _start_of_signature(lines: Sequence[str], end: int) -> int:
     """Return the index of the first line of signature or footer: at most `end`, never 0."""
     first_prose = next((i for i in range(end) if lines[i].strip()), end)
     earliest = max(first_prose + 1, end - SIGNATURE_LINES_MAX)
+    below = _count_below(lines, earliest, end)
     cut = end
     for index in range(earliest, end):
-        if _opens_signature(lines, index, end):
+        if _opens_signature(lines[index], *below[index - earliest]):
             cut = index
             break
     cut = _before_name_block(lines, _without_trailing_blank(lines, cut), earliest)
     return _without_trailing_blank(lines, cut) or end
 
 
-def _opens_signature(lines: Sequence[str], index: int, end: int) -> bool:
-    line = lines[index]
+def _count_below(lines: Sequence[str], begin: int, end: int) -> list[tuple[int, int]]:
+    """Return for each line how many of the lines below it are prose, and how many hold contacts."""
+    below = [(0, 0)] * (end - begin)
+    prose = contacts = 0
+    for index in range(end - 1, begin - 1, -1):
+        below[index - begin] = (prose, contacts)
+        prose += _is_prose(lines[index])
+        contacts += _CONTACT.search(lines[index][:MARK_SIZE_MAX_CHARS]) is not None
+    return below
+
+
+def _opens_signature(line: str, prose: int, contacts: int) -> bool:
     mark = line[:MARK_SIZE_MAX_CHARS]
     if line == "-- " or _SENT_FROM.match(mark.strip()):  # RFC 3676 §4.3: the signature separator.
         return True
-    rest = lines[index + 1 : end]
-    prose = sum(_is_prose(other) for other in rest)
     if _FOOTER.match(mark):
         return prose == 0
     if len(line) > MARK_SIZE_MAX_CHARS:
@@ -279,7 +288,6 @@ def _opens_signature(lines: Sequence[str], index: int, end: int) -> bool:
     if _SIGNATURE_MARK.match(line):
         return prose <= SLOGAN_LINES_MAX
     if _RULER.match(line):
-        contacts = sum(_CONTACT.search(other[:MARK_SIZE_MAX_CHARS]) is not None for other in rest)
         return contacts > 2 * prose and prose <= SLOGAN_LINES_MAX
     return prose == 0 and _is_valediction(line)
 

@@ -87,7 +87,8 @@ class Reason(StrEnum):
     BROKEN_ENCODING = "broken_encoding"
     UNKNOWN_ENCODING = "unknown_encoding"
     CHARSET_UNSUPPORTED = "charset_unsupported"
-    ENCODING_BROKEN = "encoding_broken"
+    STRUCTURE_UNSUPPORTED = "structure_unsupported"  # readers would differ on what they show
+    BODY_DIGEST_HEADER = "body_digest_header"  # Content-Length, Content-MD5 and the like
     NOT_REVERSIBLE = "not_reversible"
     DKIM_SIGNED = "dkim_signed"
     ALREADY_MARKED = "already_marked"  # our own valid mark is on it
