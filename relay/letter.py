@@ -43,7 +43,6 @@ class Letter:
     history: str = ""
     """What follows it: signature, quoted history, footers."""
     is_auto_reply: bool = False
-    is_list_mail: bool = False
 
 
 def read_letter(message_map: MessageMap, envelope: Envelope) -> Letter:
@@ -62,7 +61,6 @@ def read_letter(message_map: MessageMap, envelope: Envelope) -> Letter:
         history="\n".join(lines[end:]),
         # RFC 3834 §5: applicant tracking systems say auto-generated, absence notices auto-replied.
         is_auto_reply=auto.startswith((b"auto-replied", b"auto-notified")),
-        is_list_mail=any(message_map.header(h) for h in ("list-id", "list-unsubscribe")),
     )
 
 

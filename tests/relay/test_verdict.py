@@ -1,0 +1,99 @@
+"""From evidence to verdict."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.evidence import Evidence
+from relay.letter import Letter
+from relay.lexicons import Lexicons, load_lexicons
+from relay.verdict import Kind, conclude, judge
+
+
+@pytest.fixture(scope="module")
+def lexicons() -> Lexicons:
+    """Return the lexicons as installed."""
+    return load_lexicons()
+
+
+def letter(text: str, subject: str = "") -> Letter:
+    """Return a letter with this text."""
+    return Letter(subject, "recruit@aoba.example.jp", "採用担当", ("a@mail.example.com",), text)
+
+
+REJECTION = """山田 花子 様
+
+青葉商会 採用担当です。このたびは営業職の最終面接にお越しいただき、ありがとうございました。
+慎重に検討いたしましたが、今回は採用を見送らせていただくこととなりました。
+今後のご活躍をお祈り申し上げます。"""
+
+NO_REJECTIONS = {
+    "offer": "最終面接の結果、山田様を採用させていただくことに決定いたしました。"
+    "ご希望の部署には沿えず申し訳ございません。",
+    "next step": "一次面接の結果、二次面接にお進みいただきたく存じます。"
+    "ご希望の日程には沿えませんでした。",
+    "acknowledgement": "ご応募を受け付けました。不採用の場合は書類を返却いたします。",
+    "withdrawal": "慎重に検討した結果、貴社の選考を辞退いたします。ご期待に沿えずすみません。",
+    "acknowledged": "選考辞退の件、承知いたしました。ご縁がなかったことは残念です。",
+    "vendor": "貴社のお見積りを検討いたしましたが、今回は採用を見送らせていただきます。",
+    "customer": "抽選の結果、ご希望に沿えませんでした。またのご応募をお待ちしております。",
+    "agency": "ご推薦いただきました候補者様につきまして、今回は見送らせていただきます。",
+    "internal": "お疲れ様です。稟議の件、候補者Aは採用を見送ることといたします。",
+    "article": "お祈りメールの文例です。「今回は採用を見送らせていただきます」",
+    "greeting": "ご退職にあたり、今後のご活躍をお祈り申し上げます。",
+    "hold": "採用計画の見直しのため、選考を一時停止しております。結果は来月お知らせします。",
+    "offer en": "We are pleased to offer you the position, and sorry that we are unable to offer "
+    "you the Leeds office.",
+    "withdrawal en": "After careful consideration I have decided to withdraw my application. I "
+    "am moving forward with another company.",
+    "korean": "지원해 주셔서 감사합니다. 아쉽게도 이번에는 함께하지 못하게 되었습니다.",
+    "german": "Leider haben wir uns für einen anderen Bewerber entschieden.",
+}
+
+
+def test_a_rejection_is_recognised_with_what_it_says_of_itself(lexicons: Lexicons) -> None:
+    """Verdict, language, stage and position group of a plain rejection."""
+    verdict = judge(letter(REJECTION, "最終面接の結果について"), lexicons)
+    assert verdict.kind is Kind.REJECTION
+    assert verdict.score >= 0.8
+    assert (verdict.language, verdict.stage, verdict.position) == ("ja", "final", "sales")
+
+
+@pytest.mark.parametrize("text", NO_REJECTIONS.values(), ids=NO_REJECTIONS.keys())
+def test_what_uses_the_same_words_is_no_rejection(text: str, lexicons: Lexicons) -> None:
+    """Offers, next steps, withdrawals and refusals of other things are never taken for one."""
+    assert judge(letter(text), lexicons).kind is not Kind.REJECTION
+
+
+def test_no_heap_of_phrases_makes_up_for_a_missing_decision() -> None:
+    """Without a decision the verdict is other, whatever else is found."""
+    heap = tuple(Evidence(f"support.{n}", 5.0, "x") for n in range(100))
+    assert conclude(heap) == (Kind.OTHER, 0.0)
+
+
+def test_a_forbidding_counter_cue_cannot_be_outweighed() -> None:
+    """No sum of decisions, objects and support reaches a rejection beside a weight of -10."""
+    evidence = (
+        *(Evidence(f"decision.{n}", 4.0, "x") for n in range(50)),
+        *(Evidence(f"object.{n}", 4.0, "x") for n in range(50)),
+        *(Evidence(f"support.{n}", 4.0, "x") for n in range(50)),
+        Evidence("counter.any", -10.0, "x"),
+    )
+    assert conclude(evidence)[0] is Kind.OTHER
+
+
+def test_in_between_is_unsure() -> None:
+    """A decision with little around it is put before a person, not changed."""
+    assert conclude((Evidence("decision.a", 3.0, "x"),))[0] is Kind.UNSURE
+
+
+@given(st.text(max_size=400), st.text(max_size=60))
+def test_any_text_has_a_verdict(text: str, subject: str) -> None:
+    """Judging raises nothing and the score is a probability."""
+    verdict = judge(letter(text, subject), _LEXICONS)
+    assert 0.0 <= verdict.score <= 1.0
+
+
+_LEXICONS = load_lexicons()
