@@ -85,6 +85,10 @@ def _mail_address(value: str) -> str:
     return value
 
 
+def _optional_mail_address(value: str) -> str:
+    return _mail_address(value) if value else ""
+
+
 def _base_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or not value.endswith("/"):
@@ -166,6 +170,8 @@ class IntakeSection(_Section):
     listen: ListenAddress = Address("127.0.0.1", 8080)
     registration: Literal["builtin", "external"] = "builtin"
     registration_url: str = Field(default="", max_length=2000)
+    service: str = Field(default="Career Relay", min_length=1, max_length=100)
+    contact: Annotated[str, AfterValidator(_optional_mail_address)] = ""
     webhook_secret: Path = Path("webhook-secret")
 
     @model_validator(mode="after")

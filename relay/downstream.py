@@ -21,8 +21,10 @@ from relay.reply import Reply
 CONNECT_SECONDS = 30.0  # RFC 5321 §4.5.3.2.1 gives 5 minutes for the greeting; our client waits.
 COMMAND_SECONDS = 60.0
 # RFC 5321 §4.5.3.2.6 gives 10 minutes for the final dot, but Postfix' proxy filter waits 100 s: we
-# answer before it, or it would send a letter again that was delivered.
-FINAL_DOT_SECONDS = 90.0
+# answer before it, or it would send a letter again that was delivered. With what `deliver` may take
+# before, both together stay under 90 s.
+DATA_SECONDS = 20.0
+FINAL_DOT_SECONDS = 60.0
 IDLE_MAX_SECONDS = 30.0  # Servers drop idle clients after a minute or more; we leave first.
 IDLE_CONNECTIONS_MAX = 50
 
@@ -69,7 +71,8 @@ class Connection:
         """Send one command and return its reply; `NextHopLost` if there is none."""
         words = (verb, argument) if argument else (verb,)
         try:
-            response = await self._client.execute_command(*words, timeout=COMMAND_SECONDS)
+            seconds = DATA_SECONDS if verb == b"DATA" else COMMAND_SECONDS
+            response = await self._client.execute_command(*words, timeout=seconds)
         except (aiosmtplib.SMTPException, OSError) as error:
             self.close()
             raise NextHopLost(f"{verb.decode()}: {type(error).__name__}") from error

@@ -27,6 +27,8 @@ from signer.links import derive_link_id, link_url
 from signer.marks import check_mark, make_mark
 from signer.tokens import make_token
 
+# In a subject, the recruiter's word that this letter gets no line.
+OVERRIDE_TAG = "[no-relay]"
 # What of the header is searched for From when the envelope does not tell the company.
 HEADER_SEARCHED_MAX_BYTES = 64 * 1024
 _FROM = re.compile(rb"^from:((?:[^\n]|\n[ \t])*)", re.IGNORECASE | re.MULTILINE)
@@ -103,7 +105,10 @@ def process(message: bytes, envelope: Envelope, rules: Rules) -> Outcome:
         message_map = map_message(message)
     except MapError as error:
         return Outcome(Decision(Action.PASS, Reason(error.reason)), message, company.id)
-    verdict = judge(read_letter(message_map, envelope), rules.lexicons)
+    letter = read_letter(message_map, envelope)
+    if OVERRIDE_TAG in letter.subject.lower():
+        return Outcome(Decision(Action.PASS, Reason.OVERRIDE), message, company.id)
+    verdict = judge(letter, rules.lexicons)
     decision = decide(company, verdict)
     if decision.action is Action.PASS:
         return Outcome(decision, message, company.id, verdict)

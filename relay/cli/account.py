@@ -65,25 +65,34 @@ def print_letters(console: Console, journeys: Sequence[Journey]) -> None:
     """Show what went in and how it came out."""
     _step(console, 1, f"{len(journeys)} letters went in over SMTP. At the outside world arrived:")
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("subject", "judged", "what arrived"):
+    for name in ("", "what arrived", "judged", "subject"):
         table.add_column(name, no_wrap=name != "subject")
-    for journey in journeys:
-        verdict = journey.outcome.verdict
-        judged = verdict.kind.value if verdict else journey.outcome.decision.reason.value
-        table.add_row(journey.sample.subject, judged, _arrival(journey))
+    # The same text to several people is one row with their number.
+    rows = Counter(
+        (_arrival(journey), _judgement(journey), journey.sample.subject) for journey in journeys
+    )
+    for ((what, style), judged, subject), count in rows.items():
+        table.add_row(f"{count} ×", Text(what, style=style), judged, subject)
     console.print(Padding(table, INDENT))
+    changed = [journey for journey in journeys if journey.url]
+    restored = sum(journey.is_restorable for journey in changed)
+    text = f"{restored} of the {len(changed)} changed letters give back their original bytes."
+    console.print(Padding(text, INDENT))
 
 
-def _arrival(journey: Journey) -> Text:
+def _judgement(journey: Journey) -> str:
+    verdict = journey.outcome.verdict
+    return verdict.kind.value if verdict else journey.outcome.decision.reason.value
+
+
+def _arrival(journey: Journey) -> tuple[str, str]:
     if journey.arrived is None:
-        return Text("nothing", style="bold red")
-    if journey.url is None:
-        if journey.is_identical:
-            return Text("the same bytes", style="green")
-        return Text("other bytes than were sent", style="bold red")
-    if not journey.is_restorable:
-        return Text("one link; the original is lost", style="bold red")
-    return Text("one link added; the original can be restored", style="cyan")
+        return "nothing", "bold red"
+    if journey.url is not None:
+        return "one link added", "cyan"
+    if journey.is_identical:
+        return "the same bytes", "green"
+    return "other bytes than were sent", "bold red"
 
 
 def print_click(console: Console, clicked: int) -> None:

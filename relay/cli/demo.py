@@ -43,6 +43,11 @@ from relay.undo import restore
 DATA_FOLDER = Path(".careerrelay")
 LOG_NAME = "careerrelay.log"
 COMPANY = "aozora"
+CHOICES = Choices(
+    mode="inject",
+    base_url="http://127.0.0.1:8080/",
+    service_contact="support@career-relay.example",
+)
 SIGNUPS = 10
 WAIT_SECONDS = 20.0  # For what the worker does behind the answers; it takes well under a second.
 BROWSER = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 Safari/604.1"
@@ -124,7 +129,7 @@ def run(
 
 def _prepare(data: Path) -> Config:
     try:
-        create_installation(data, Choices(mode="inject", base_url="http://127.0.0.1:8080/"))
+        create_installation(data, CHOICES)
     except OSError as error:
         fail(f"careerrelay run: {data}: {error.strerror}")
     return read_config(data / FILE_NAME)

@@ -69,6 +69,9 @@ listen = "{intake}"
 # "builtin": our own page; "external": registration_url, to which the token is added.
 registration = "builtin"
 # registration_url = "https://career.example.jp/register"
+# What our pages call the placement service, and whom a candidate may write to.
+service = "Career Relay"
+contact = "{service_contact}"
 # The secret that the registration service signs its reports with (Standard Webhooks).
 webhook_secret = "{webhook_secret}"
 
@@ -104,6 +107,7 @@ class Choices:
     base_url: str = "https://r.example.jp/"
     intake: str = "127.0.0.1:8080"
     outside: str = "127.0.0.1:8025"
+    service_contact: str = ""
 
 
 def create_installation(directory: Path, choices: Choices) -> list[Path]:
@@ -137,6 +141,7 @@ def create_installation(directory: Path, choices: Choices) -> list[Path]:
         installation=urlsplit(choices.base_url).hostname,
         intake=choices.intake,
         outside=choices.outside,
+        service_contact=choices.service_contact,
     )
     make(FILE_NAME, lambda path: path.write_text(text, encoding="utf-8"))
     return made

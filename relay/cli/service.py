@@ -14,8 +14,10 @@ import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated
 
 import structlog
+import typer
 import uvloop
 
 from ledger.apply import Applier, read_policies
@@ -79,6 +81,8 @@ def read_materials(config: Config) -> Materials:
                 registration_url=config.intake.registration_url
                 if config.intake.registration == "external"
                 else "",
+                service=config.intake.service,
+                contact=config.intake.contact,
                 webhook_secret=path.read_text(encoding="ascii").strip() if path.exists() else "",
             ),
         )
@@ -207,7 +211,10 @@ def run_in_loop(main: Callable[[asyncio.Event], Awaitable[int]]) -> int:
     return uvloop.run(_main())
 
 
-def serve(role: Role = Role.ALL, config: ConfigOption = None) -> None:
+def serve(
+    role: Annotated[Role, typer.Argument(help="Which parts this process runs.")] = Role.ALL,
+    config: ConfigOption = None,
+) -> None:
     """Run the relay, the intake and the worker against your own next hop, until Ctrl-C."""
     materials = read_materials(read_config(config))
     configure_logs()

@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -119,10 +120,11 @@ def test_swaks(next_hop: Hop, tmp_path: Path) -> None:
         for letter in (rejection, rejection, offer):
             assert swaks(port, letter).returncode == 0
         first, second, third = next_hop.heard.wires
-        assert restore(unstuff(first)) == rejection.read_bytes()
+        # swaks ends what it sends with an empty line of its own.
+        assert restore(unstuff(first)) == rejection.read_bytes() + b"\r\n"
         assert len(LINK.findall(first)) == 1
         assert LINK.findall(first) == LINK.findall(second)
-        assert third == stuff(offer.read_bytes())
+        assert third == stuff(offer.read_bytes() + b"\r\n")
 
 
 def test_swaks_with_the_next_hop_down(tmp_path: Path) -> None:
@@ -133,15 +135,20 @@ def test_swaks_with_the_next_hop_down(tmp_path: Path) -> None:
     assert "451 4.4.1 " in answer.stdout
 
 
-def test_smtp_source_into_smtp_sink(tmp_path: Path) -> None:
+@pytest.fixture
+def dump() -> Iterator[Path]:
+    """Return a folder that smtp-sink may write to as another user; pytest's are for their owner."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
+
+
+def test_smtp_source_into_smtp_sink(tmp_path: Path, dump: Path) -> None:
     """Postfix' smtp-source through the relay into smtp-sink: every message, every byte of it."""
-    folder = tmp_path / "sink"
-    folder.mkdir()
-    folder.chmod(0o777)
     port = free_port()
     user = ["-u", "nobody"] if os.geteuid() == 0 else []
     sink = subprocess.Popen(
-        [program("smtp-sink"), *user, "-d", f"{folder}/m.", f"127.0.0.1:{port}", "100"],
+        [program("smtp-sink"), *user, "-d", f"{dump}/m.", f"127.0.0.1:{port}", "100"],
         stderr=subprocess.DEVNULL,
     )
     try:
@@ -162,7 +169,7 @@ def test_smtp_source_into_smtp_sink(tmp_path: Path) -> None:
         sink.terminate()
         sink.wait(READY_SECONDS)
     # Half came through the relay, half directly. Their own trace fields apart they are the same.
-    texts = [own_text(path.read_bytes()) for path in folder.iterdir()]
+    texts = [own_text(path.read_bytes()) for path in dump.iterdir()]
     assert len(texts) == 100
     assert len(set(texts)) == 1
     assert len(texts[0]) > 4000
