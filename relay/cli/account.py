@@ -132,7 +132,8 @@ def print_next_steps(console: Console, data: Path, config: Config, page: str) ->
     )
     for what, how in steps:
         console.print(Padding(what, INDENT))
-        console.print(Padding(Text(how, style="cyan"), (0, 0, 0, 6)), soft_wrap=True)
+        # Not wrapped, so that it can be copied in one piece.
+        console.print(Text(f"      {how}", style="cyan"), soft_wrap=True)
     console.print()
     console.print(Text("Everything stays up until Ctrl-C.", style="dim"))
 

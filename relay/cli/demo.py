@@ -176,8 +176,8 @@ class Demo:
     async def _send_letters(self) -> list[Journey]:
         samples = load_samples()
         seen = len(self._outside.messages)
-        for sample in samples:
-            self._outside.record_sent(sample.message, sample.subject)
+        for number, sample in enumerate(samples, 1):
+            self._outside.record_sent(sample.message, f"sample {number}")
             await asyncio.to_thread(self._send, sample)
         arrived = {
             (message.envelope.recipients, message_id_of(message.message)): message.message
