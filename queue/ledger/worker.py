@@ -30,9 +30,12 @@ from ledger.store import LedgerError, Store
 
 QUEUE: Final = "ledger"
 
-# The store admits one writer, so more threads would only queue up; the second keeps a job that
-# waits for a busy store from holding up the others.
-THREADS: Final = 2
+# The store admits one writer, so more threads would only queue up behind it.
+THREADS: Final = 1
+
+# How long a job lets events gather before it takes the writer's lock. Nobody waits for it (whoever
+# needs an outcome at once asks the applier), but every batch, however small, makes submits wait.
+GATHER_SECONDS: Final = 0.05
 
 # How long an event that nobody announced, or whose announcement was lost, waits at most.
 SWEEP_SECONDS: Final = 1.0
@@ -135,6 +138,7 @@ class EmbeddedWorker:
 
     def _apply_events(self, event_ids: list[str]) -> None:
         """The job: whatever is pending, the announced events among it, is applied and signed."""
+        self._stopping.wait(GATHER_SECONDS)
         started, applied = time.monotonic(), 0
         while not self._stopping.is_set() and (count := self.applier.apply_pending()):
             applied += count
