@@ -99,10 +99,10 @@ def weigh(letter: Letter, lexicons: Lexicons) -> tuple[Evidence, ...]:
     context = _context(lines, deciding)
     if any(_holds_an_object(lines[index]) for index in deciding):
         context.append(_OBJECT_BESIDE)
-    context += _address_evidence(letter, lines)
     if letter.is_auto_reply:
         context.append(Evidence("counter.automatic-reply", FORBIDDING_WEIGHT, "Auto-Submitted"))
-    return (*decisions, *context, *_missing_object(decisions, context, needed))
+    missing = _missing_object(decisions, context, needed)
+    return (*decisions, *context, *_address_evidence(letter, lines), *missing)
 
 
 def _holds_a_cue(text: str, lexicons: Lexicons) -> bool:

@@ -1,0 +1,37 @@
+"""Short rejections are found; what is said in the same words is never taken for one."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from relay.letter import Letter
+from relay.lexicons import load_lexicons
+from relay.verdict import Kind, judge
+
+LETTERS = tomllib.loads((Path(__file__).parent / "short_letters.toml").read_text(encoding="utf-8"))
+LEXICONS = load_lexicons()
+# The address of a recruiter makes every refusal look a little more like a rejection.
+SENDERS = [("x@example.jp", ""), ("recruit@example.jp", "採用担当")]
+
+
+def judged(row: dict[str, str], sender: tuple[str, str]) -> Kind:
+    """Return the verdict on a row sent by `sender`."""
+    letter = Letter(row["subject"], *sender, ("y@mail.example.com",), row["text"])
+    return judge(letter, LEXICONS).kind
+
+
+@pytest.mark.parametrize("sender", SENDERS, ids=["person", "recruiter"])
+@pytest.mark.parametrize("row", LETTERS["rejection"], ids=lambda row: row["text"][:30])
+def test_a_short_rejection_is_found(row: dict[str, str], sender: tuple[str, str]) -> None:
+    """One or two sentences are enough, with or without a subject."""
+    assert judged(row, sender) is Kind.REJECTION
+
+
+@pytest.mark.parametrize("sender", SENDERS, ids=["person", "recruiter"])
+@pytest.mark.parametrize("row", LETTERS["other"], ids=lambda row: row["text"][:30])
+def test_a_look_alike_is_not_taken_for_one(row: dict[str, str], sender: tuple[str, str]) -> None:
+    """Offers, dates, customers, vendors, contests, colleagues and agencies, even from HR."""
+    assert judged(row, sender) is not Kind.REJECTION
