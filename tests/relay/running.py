@@ -72,9 +72,7 @@ def running(
         return asyncio.run_coroutine_threadsafe(coroutine, loop).result(30)
 
     store = Store(f"sqlite:///{folder / 'careerrelay.db'}")
-    inbox = Inbox(
-        store, subject_key=bytes(32), clock=lambda: NOW, random_bytes=secrets.token_bytes
-    )
+    inbox = Inbox(store, subject_key=bytes(32), clock=lambda: NOW, random_bytes=secrets.token_bytes)
     inbox.start()
 
     async def start() -> Running:

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
-import socket
 import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from relay.undo import restore
 from relay.wire import stuff, unstuff
+from tests.cli.process import READY_SECONDS, Ports, create, serving, wait_for
 from tests.relay.neighbours import Hop, hop
 
 LETTERS = Path(__file__).parents[1] / "letters"
 LINK = re.compile(rb"https://r\.example\.jp/([a-z2-7]{43})")
-READY_SECONDS = 30.0
-
 pytestmark = pytest.mark.postfix
 
 
@@ -37,51 +31,6 @@ def program(name: str) -> str:
             pytest.fail(reason)
         pytest.skip(reason)
     return found
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Return when something listens on the port."""
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            pytest.fail(f"the program ended with {process.wait(0.05)} before it listened")
-    pytest.fail(f"nothing listens on port {port}")
-
-
-@contextmanager
-def command(folder: Path, next_hop: int) -> Iterator[int]:
-    """Run `careerrelay serve` in front of a hop; yield its port."""
-    careerrelay = [sys.executable, "-m", "relay"]
-    subprocess.run([*careerrelay, "init", str(folder)], check=True, capture_output=True)
-    port = free_port()
-    environment = os.environ | {
-        "CAREERRELAY_RELAY__LISTEN": f'["127.0.0.1:{port}"]',
-        "CAREERRELAY_RELAY__NEXT_HOP": f"127.0.0.1:{next_hop}",
-        "CAREERRELAY_INTAKE__LISTEN": f"127.0.0.1:{free_port()}",
-    }
-    config = folder / "careerrelay.toml"
-    config.write_text(config.read_text().replace('mode = "observe"', 'mode = "inject"'))
-    process = subprocess.Popen(
-        [*careerrelay, "serve", "--config", str(config)],
-        env=environment,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        wait_for(port, process)
-        yield port
-    finally:
-        process.terminate()
-        assert process.wait(READY_SECONDS) == 0
 
 
 @pytest.fixture
@@ -116,9 +65,10 @@ def test_swaks(next_hop: Hop, tmp_path: Path) -> None:
     """A rejection from swaks arrives with the link, twice with the same; an offer as it was."""
     rejection = LETTERS / "002-first-interview-8bit.eml"
     offer = LETTERS / "040-offer-with-regret-about-location.eml"
-    with command(tmp_path, next_hop.port) as port:
+    ports = Ports.free(next_hop=next_hop.port)
+    with serving(create(tmp_path), ports):
         for letter in (rejection, rejection, offer):
-            assert swaks(port, letter).returncode == 0
+            assert swaks(ports.relay, letter).returncode == 0
         first, second, third = next_hop.heard.wires
         # swaks ends what it sends with an empty line of its own.
         assert restore(unstuff(first)) == rejection.read_bytes() + b"\r\n"
@@ -129,8 +79,9 @@ def test_swaks(next_hop: Hop, tmp_path: Path) -> None:
 
 def test_swaks_with_the_next_hop_down(tmp_path: Path) -> None:
     """swaks is told to come back later, and fails as a client should."""
-    with command(tmp_path, free_port()) as port:
-        answer = swaks(port, LETTERS / "002-first-interview-8bit.eml")
+    ports = Ports.free()
+    with serving(create(tmp_path), ports):
+        answer = swaks(ports.relay, LETTERS / "002-first-interview-8bit.eml")
     assert answer.returncode != 0
     assert "451 4.4.1 " in answer.stdout
 
@@ -145,22 +96,22 @@ def dump() -> Iterator[Path]:
 
 def test_smtp_source_into_smtp_sink(tmp_path: Path, dump: Path) -> None:
     """Postfix' smtp-source through the relay into smtp-sink: every message, every byte of it."""
-    port = free_port()
+    ports = Ports.free()
     user = ["-u", "nobody"] if os.geteuid() == 0 else []
     sink = subprocess.Popen(
-        [program("smtp-sink"), *user, "-d", f"{dump}/m.", f"127.0.0.1:{port}", "100"],
+        [program("smtp-sink"), *user, "-d", f"{dump}/m.", f"127.0.0.1:{ports.next_hop}", "100"],
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_for(port, sink)
-        with command(tmp_path, port) as relay_port:
-            for server in (relay_port, port):
+        wait_for(ports.next_hop, sink)
+        with serving(create(tmp_path), ports):
+            for port in (ports.relay, ports.next_hop):
                 subprocess.run(
                     [
                         program("smtp-source"),
                         *("-s", "5", "-m", "50", "-l", "4096", "-S", "minutes"),
                         *("-f", "recruit@aozora.example.jp", "-t", "yui@mail.example.com"),
-                        *("-M", "client.example", f"127.0.0.1:{server}"),
+                        *("-M", "client.example", f"127.0.0.1:{port}"),
                     ],
                     check=True,
                     timeout=60,
