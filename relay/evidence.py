@@ -79,14 +79,15 @@ class _Line:
 def weigh(letter: Letter, lexicons: Lexicons) -> tuple[Evidence, ...]:
     """Return the evidence in a letter's own text; empty when nothing in it turns anybody down."""
     subject, text = normalise(letter.subject), normalise(letter.text)
-    if not _holds_a_cue(f"{subject}\n{text}", lexicons):
+    candidates = _candidates(f"{subject}\n{text}", lexicons)
+    if not candidates:
         return ()
     lines = _prepare(split(subject, _QUOTATION.sub("", text)), lexicons)
     decisions: list[Evidence] = []
     needed = math.inf
     deciding: set[int] = set()
     for index, line in enumerate(lines):
-        for entry, evidence in _decisions(line):
+        for entry, evidence in _decisions(line, candidates.get(line.lexicon.language, ())):
             decisions.append(evidence)
             if evidence.name.startswith("decision."):
                 deciding.add(index)
@@ -105,14 +106,24 @@ def weigh(letter: Letter, lexicons: Lexicons) -> tuple[Evidence, ...]:
     return (*decisions, *context, *_address_evidence(letter, lines), *missing)
 
 
-def _holds_a_cue(text: str, lexicons: Lexicons) -> bool:
-    """Tell whether any decision could be in the text: plain substring search, no patterns."""
+def _candidates(text: str, lexicons: Lexicons) -> dict[str, tuple[Entry, ...]]:
+    """Return per language the decisions that could be in the text at all.
+
+    Plain substring search, no patterns: this is what most mail costs.
+    """
+    candidates: dict[str, tuple[Entry, ...]] = {}
     for lexicon in lexicons.values():
+        if text.isascii() and not lexicon.folds_case:
+            continue  # The scripts without case are not in ASCII.
         plain = lexicon.plain(text)
-        for entry in lexicon.of(Section.DECISION):
-            if not entry.cues or any(cue in plain for cue in entry.cues):
-                return True
-    return False
+        found = tuple(
+            entry
+            for entry in lexicon.of(Section.DECISION)
+            if not entry.cues or any(cue in plain for cue in entry.cues)
+        )
+        if found:
+            candidates[lexicon.language] = found
+    return candidates
 
 
 def _is_said_in_text(item: Evidence) -> bool:
@@ -140,9 +151,9 @@ def _prepare(sentences: Iterable[Sentence], lexicons: Lexicons) -> list[_Line]:
     return lines
 
 
-def _decisions(line: _Line) -> Iterable[tuple[Entry, Evidence]]:
+def _decisions(line: _Line, candidates: tuple[Entry, ...]) -> Iterable[tuple[Entry, Evidence]]:
     """Yield the decisions of a sentence, each as decision or as the reason why it is none."""
-    for entry in line.lexicon.of(Section.DECISION):
+    for entry in candidates:
         if entry.cues and not any(cue in line.plain for cue in entry.cues):
             continue
         for match in entry.pattern.finditer(line.plain):

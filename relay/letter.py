@@ -57,7 +57,7 @@ def read_letter(message_map: MessageMap, envelope: Envelope) -> Letter:
         sender_name=name,
         recipients=envelope.recipients,
         addressed_to=_decode(message_map.header("to"))[:ADDRESSES_SIZE_MAX_CHARS],
-        text="\n".join(own_lines(lines)),
+        text="\n".join(own_lines(lines, end)),
         history="\n".join(lines[end:]),
         # RFC 3834 §5: applicant tracking systems say auto-generated, absence notices auto-replied.
         is_auto_reply=auto.startswith((b"auto-replied", b"auto-notified")),

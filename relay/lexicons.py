@@ -87,6 +87,8 @@ class Lexicon:
 
     language: str
     spellings: tuple[tuple[str, str], ...]
+    # One character of each variant, its rarest: a text without any of them is plain already.
+    spelling_marks: frozenset[str]
     folds_case: bool
     entries: Mapping[Section, tuple[Entry, ...]]
 
@@ -98,6 +100,8 @@ class Lexicon:
         """Return `text` with case and spelling variants made alike, as the patterns expect it."""
         if self.folds_case:
             text = text.lower()
+        if self.spelling_marks.isdisjoint(text):
+            return text
         for variant, form in self.spellings:
             if variant in text:
                 text = text.replace(variant, form)
@@ -136,7 +140,9 @@ def parse_lexicon(text: str, file: str) -> Lexicon:
             raise LexiconError(f"{file}: unknown section [[{key}]]; known: {', '.join(Section)}")
         section = Section(key)
         entries[section] = tuple(_parse_entry(row, section, words, file) for row in rows)
-    return Lexicon(language, tuple(spellings.items()), folds_case, entries)
+    # Of kana and kanji in a variant the kanji, which comes last in Unicode, is the rarer.
+    marks = frozenset(max(variant) for variant in spellings if variant)
+    return Lexicon(language, tuple(spellings.items()), marks, folds_case, entries)
 
 
 _ALLOWED = {"name", "patterns", "weight", "cues", "scope", "object_min", "code", "comment"}

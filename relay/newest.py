@@ -76,12 +76,15 @@ _SIGNATURE_MARK = re.compile(r"-- ?$")
 _RULER = re.compile(
     r"\s{0,8}([-_=*~+#.・･…―ー─━═■□◆◇☆★※○●◎▼▲▽△∞☘♪/\\|<>＊＝－＿]{1,3}[\s\-]?)\1{2,}\S{0,4}\s*$"
 )
-_CONTACT = re.compile(
-    r"\bTEL\b|\bFAX\b|電話|携帯|ＴＥＬ|℡|\bPhone\b|\bMobile\b|\bCell\b|mail\s?[:：]|メール[:：]|〒"
-    r"|https?://|www\.|(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}\.|\d{2,4}[-()\s]{1,2}\d{2,4}[-()\s]{1,2}\d{3,4}"
-    r"|株式会社|有限会社|合同会社|[社財]団法人|医療法人|学校法人|人事部|採用担当"
-    r"|Co\., ?Ltd|\bInc\.|\bLLC\b|\bGmbH\b|[都道府県市区町村]\S{1,30}\d",
-    re.IGNORECASE,
+# Plain words, looked for as substrings: a third of the time of one pattern.
+_CONTACT_WORDS = (
+    "TEL Tel tel FAX Fax 電話 携帯 ＴＥＬ ℡ Phone phone Mobile mobile Cell: mail: mail："
+    " メール: メール： 〒 http:// https:// www. 株式会社 有限会社 合同会社 団法人 医療法人"
+    " 学校法人 人事部 採用担当 Ltd Inc. LLC GmbH"
+).split()
+_DIGIT_OR_AT = re.compile(r"[\d@]")
+_CONTACT_NUMBER = re.compile(
+    r"\d{2,4}[-()\s]{1,2}\d{2,4}[-()\s]{1,2}\d{3,4}|\w@[\w-]{1,63}\.|[都道府県市区町村]\S{1,30}\d"
 )
 _SENT_FROM = re.compile(
     r"Sent from (?:my|Outlook|Mail|Yahoo|Proton)|Get Outlook for"
@@ -138,10 +141,13 @@ def end_of_own_text(lines: Sequence[str]) -> int:
     return _start_of_signature(lines, end)
 
 
-def own_lines(lines: Sequence[str]) -> list[str]:
-    """Return the writer's own newest lines, without anything quoted between them."""
+def own_lines(lines: Sequence[str], end: int | None = None) -> list[str]:
+    """Return the writer's own newest lines, without anything quoted between them.
+
+    `end` is what `end_of_own_text` returned for these lines, where that is known.
+    """
     own: list[str] = []
-    end = end_of_own_text(lines)
+    end = end_of_own_text(lines) if end is None else end
     index = 0
     while index < end:
         length = _attribution_length(lines, index, end)
@@ -273,7 +279,7 @@ def _count_below(lines: Sequence[str], begin: int, end: int) -> list[tuple[int, 
     for index in range(end - 1, begin - 1, -1):
         below[index - begin] = (prose, contacts)
         prose += _is_prose(lines[index])
-        contacts += _CONTACT.search(lines[index][:MARK_SIZE_MAX_CHARS]) is not None
+        contacts += _has_contact(lines[index])
     return below
 
 
@@ -310,7 +316,7 @@ def _is_prose(line: str) -> bool:
     text = line.strip()
     if not text or _FOOTER.match(text[:MARK_SIZE_MAX_CHARS]) or text[0] in "※*＊":
         return False
-    return not (_is_name_line(text) or _CONTACT.search(text[:MARK_SIZE_MAX_CHARS]))
+    return not (_is_name_line(text) or _has_contact(text))
 
 
 def _is_name_line(text: str) -> bool:
@@ -323,8 +329,8 @@ def _is_name_line(text: str) -> bool:
         return True
     if _PROSE_END.search(text) and not _ABBREVIATION_END.search(text):
         # 「(担当：山田)」 closes with a bracket and is a name all the same.
-        return text[-1] in ")）" and _CONTACT.search(text) is not None
-    if _CONTACT.search(text):
+        return text[-1] in ")）" and _has_contact(text)
+    if _has_contact(text):
         return True
     if _ITEM.match(text):
         return False
@@ -334,9 +340,17 @@ def _is_name_line(text: str) -> bool:
     return 0 < len(words) <= 8 and all(w[0].isupper() or w.lower() in _SMALL_WORDS for w in words)
 
 
+def _has_contact(line: str) -> bool:
+    """Tell whether a line holds a company, a number, an address or a link."""
+    line = line[:MARK_SIZE_MAX_CHARS]
+    if any(word in line for word in _CONTACT_WORDS):
+        return True
+    return _DIGIT_OR_AT.search(line) is not None and _CONTACT_NUMBER.search(line) is not None
+
+
 def _is_address_line(text: str) -> bool:
     """Tell whether a longer line holds contact data and little else."""
-    if not _CONTACT.search(text) or _PROSE_END.search(text):
+    if not _has_contact(text) or _PROSE_END.search(text):
         return False
     words = [w for w in text.split() if w[0].islower() and "@" not in w and "/" not in w]
     return len(words) <= 3 and sum(text.count(p) for p in "をにはがでと") <= 2

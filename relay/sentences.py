@@ -16,6 +16,8 @@ from dataclasses import dataclass
 TEXT_SIZE_MAX_CHARS = 32 * 1024
 # A "sentence" above this is a table, a log or hostile; looking closer is not worth the time.
 SENTENCE_SIZE_MAX_CHARS = 1200
+# What a text is written in shows in its first paragraphs.
+LANGUAGE_SIZE_MAX_CHARS = 4_000
 # Some words of katakana are in every letter; this many without hiragana are a way of writing.
 KATAKANA_ONLY_MIN_CHARS = 20
 # A line shorter than this was ended by its writer, not by a mail program's wrapping.
@@ -75,6 +77,7 @@ def _is_all_katakana(text: str) -> bool:
 
 def language_of(text: str) -> str:
     """Return the language a text is mostly written in: ja, en, ko, zh, de, fr, es or `""`."""
+    text = text[:LANGUAGE_SIZE_MAX_CHARS]
     kana = len(_KANA.findall(text))
     han = len(_HAN.findall(text))
     hangul = len(_HANGUL.findall(text))
