@@ -18,7 +18,7 @@ from datetime import datetime
 import structlog
 
 from ledger import events
-from ledger.inbox import Inbox, InboxError
+from ledger.inbox import EventConflict, Inbox, InboxError
 from relay.downstream import NextHopAway, NextHopLost
 from relay.envelope import Envelope
 from relay.pipeline import Outcome, Rules, passed, process
@@ -114,6 +114,8 @@ class Delivery:
         )
         try:
             await self._inbox.submit(event)
+        except EventConflict:
+            pass  # On record already, read differently by an earlier version of the lexicon.
         except InboxError as error:
             log.warning("link_not_recorded", incident=job.incident, error=str(error))
             return passed(message, Reason.STORE_UNAVAILABLE, outcome)

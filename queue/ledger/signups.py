@@ -20,7 +20,6 @@ from typing import Literal
 import structlog
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
-from standardwebhooks.webhooks import Webhook
 from starlette.requests import ClientDisconnect
 
 from ledger.apply import Applier
@@ -29,7 +28,7 @@ from ledger.events import INSTALLATION, Event, signup_verified
 from ledger.inbox import EventConflict, Inbox, InboxUnavailable
 from ledger.problems import Problem
 from ledger.store import LedgerError
-from ledger.webhook import SignupMessage, check_signature, digest_signup, parse_signup
+from ledger.webhook import SignupMessage, Webhook, check_signature, digest_signup, parse_signup
 from signer.errors import BadToken
 from signer.keyring import KeyRing
 from signer.tokens import check_token, find_token

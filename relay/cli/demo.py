@@ -8,13 +8,13 @@ letters are always the same, so a second run finds the same links and counts not
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import smtplib
 import time
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -49,6 +49,7 @@ CHOICES = Choices(
     service_contact="support@career-relay.example",
 )
 SIGNUPS = 10
+SEE_OTHER, ACCEPTED = 303, 202
 WAIT_SECONDS = 20.0  # For what the worker does behind the answers; it takes well under a second.
 BROWSER = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 Safari/604.1"
 
@@ -204,13 +205,22 @@ class Demo:
         """Follow the first link as a candidate's browser does; return how many were answered."""
         urls = [journey.url for journey in journeys if journey.url][:1]
         answers = [await asyncio.to_thread(self._follow, url) for url in urls]
-        return sum(status == 303 for status in answers)
+        return answers.count(SEE_OTHER)
 
     def _follow(self, url: str) -> int:
         # The link's host is the company's public one; here the intake is asked directly.
-        address = f"http://{self._intake}{urlsplit(url).path}"
-        request = urllib.request.Request(address, headers={"User-Agent": BROWSER})
-        return _status(request)
+        status, _ = self._ask("GET", urlsplit(url).path, None, {"User-Agent": BROWSER})
+        return status
+
+    def _ask(
+        self, method: str, path: str, body: str | None, headers: dict[str, str]
+    ) -> tuple[int, bytes]:
+        """Return status and body of the intake's answer; a redirect is shown, not followed."""
+        host, port = self._intake.host, self._intake.port
+        with contextlib.closing(HTTPConnection(host, port, timeout=WAIT_SECONDS)) as connection:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
 
     async def _sign_up(self, urls: list[str]) -> list[str]:
         return [
@@ -240,10 +250,8 @@ class Demo:
             "webhook-timestamp": str(int(moment.timestamp())),
             "webhook-signature": webhook.sign(f"sample-{number}", moment, body),
         }
-        address = f"http://{self._intake}/v1/signups"
-        request = urllib.request.Request(address, body.encode(), headers)
-        with urllib.request.urlopen(request, timeout=WAIT_SECONDS) as answer:  # noqa: S310
-            return str(json.load(answer)["decision"])
+        status, answer = self._ask("POST", "/v1/signups", body, headers)
+        return str(json.loads(answer)["decision"]) if status == ACCEPTED else f"refused ({status})"
 
     async def _sum_up(self, journeys: list[Journey], clicked: int) -> Summary:
         await asyncio.to_thread(self._wait_for_worker)
@@ -277,19 +285,3 @@ def find_link(message: bytes, base_url: str) -> str | None:
             if found := pattern.search(text):
                 return found.group()
     return None
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Shows the redirect itself, which is what the click is about."""
-
-    def redirect_request(self, *_: object) -> None:
-        return None
-
-
-def _status(request: urllib.request.Request) -> int:
-    try:
-        opener = urllib.request.build_opener(_NoRedirect())
-        with opener.open(request, timeout=WAIT_SECONDS) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        return error.code

@@ -175,7 +175,7 @@ class Service:
             await asyncio.to_thread(self.store.prepare)
         except LedgerError as error:
             # Mail first: a relay without its store passes everything on, and tries it again.
-            if self._roles != {Role.RELAY}:
+            if self._roles != frozenset({Role.RELAY}):
                 raise StartError(f"{error}; set store.url") from error
             log.warning("store_away", error=str(error))
 

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +87,7 @@ def create(folder: Path) -> Path:
 
 
 @contextmanager
-def serving(config: Path, ports: Ports) -> Iterator[subprocess.Popen[bytes]]:
+def serving(config: Path, ports: Ports) -> Generator[subprocess.Popen[bytes]]:
     """Run `careerrelay serve` until the end of the block; it must stop cleanly, unless killed."""
     process = subprocess.Popen(
         [*CAREERRELAY, "serve", "--config", str(config)],

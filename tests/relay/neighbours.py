@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import socketserver
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -22,8 +22,8 @@ EHLO = (
 class Heard:
     """What a hop heard, in order: commands as `(connection, line)`, and messages in wire form."""
 
-    commands: list[tuple[int, str]] = field(default_factory=list)
-    wires: list[bytes] = field(default_factory=list)
+    commands: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
+    wires: list[bytes] = field(default_factory=list[bytes])
     connections: int = 0
 
     def verbs(self, connection: int) -> list[str]:
@@ -112,7 +112,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 @contextmanager
-def hop() -> Iterator[Hop]:
+def hop() -> Generator[Hop]:
     """Run a hop on a free port of this machine."""
     with _Server(("127.0.0.1", 0)) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})

@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 import secrets
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -62,7 +62,7 @@ def running(
     connections_max: int = 20,
     refuse_bare_line_endings: bool = False,
     allow: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = LOOPBACK,
-) -> Iterator[Running]:
+) -> Generator[Running]:
     """Run a relay in front of the hop on this port; its store lies in `folder`."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
