@@ -25,14 +25,15 @@ from rich.table import Table
 from relay.cli.common import ConfigOption, JsonOption, fail, print_json, read_rules
 from relay.cli.letterfile import envelope_from_header, read_letter_file
 from relay.cli.tally import Tally
+from relay.compare import State, compare
 from relay.config import FILE_NAME, ConfigError, find_config, load_config
 from relay.envelope import Envelope
 from relay.gate import dismiss
 from relay.letter import read_letter
 from relay.lexicons import LexiconError, Lexicons, load_lexicons
 from relay.mimemap import MapError, map_message
-from relay.pipeline import Rules, process
-from relay.policy import Action, Company, Decision, Mode, Reason, decide
+from relay.pipeline import Outcome, Rules, passed, process
+from relay.policy import Company, Decision, Mode, Reason, decide
 from relay.verdict import Kind, Verdict, judge
 
 # Fewer rows are done before a progress bar could be read.
@@ -51,29 +52,34 @@ def check(files: LetterFiles, as_json: JsonOption = False, config: ConfigOption 
     rules = _rules_if_any(config)
     console = Console(soft_wrap=True)
     for file in files:
-        verdict, decision = explain(read_letter_file(file), lexicons, rules)
-        row = explained_row(str(file), verdict, decision)
+        message = read_letter_file(file)
+        verdict, outcome = explain(message, lexicons, rules)
+        row = explained_row(str(file), verdict, outcome.decision)
         if as_json:
             print_json(row)
         else:
             _print_explanation(console, row)
+            _print_difference(console, message, outcome.message)
 
 
-def explain(message: bytes, lexicons: Lexicons, rules: Rules | None) -> tuple[Verdict, Decision]:
-    """Return verdict and decision on a message from a file, its envelope taken from the header."""
+def explain(message: bytes, lexicons: Lexicons, rules: Rules | None) -> tuple[Verdict, Outcome]:
+    """Return verdict and outcome for a message from a file, its envelope taken from the header.
+
+    Without rules nothing is changed, and the decision is that for any company that injects.
+    """
     try:
         message_map = map_message(message)
     except MapError as error:
-        return _NOTHING_READ, Decision(Action.PASS, Reason(error.reason))
+        return _NOTHING_READ, passed(message, Reason(error.reason))
     envelope = envelope_from_header(message_map)
     verdict = judge(read_letter(message_map, envelope), lexicons)
     if rules is not None:
-        return verdict, process(message, envelope, rules).decision
+        return verdict, process(message, envelope, rules)
     known = Envelope(envelope.sender or "-", envelope.recipients or ("-",))
     reason = dismiss(message, known, _ANY_COMPANY)
     if reason is not None:
-        return verdict, Decision(Action.PASS, reason)
-    return verdict, decide(_ANY_COMPANY, verdict)
+        return verdict, passed(message, reason)
+    return verdict, Outcome(decide(_ANY_COMPANY, verdict), message)
 
 
 def explained_row(file: str, verdict: Verdict, decision: Decision) -> dict[str, object]:
@@ -107,6 +113,23 @@ def _print_explanation(console: Console, row: dict[str, Any]) -> None:
     for item in row["evidence"]:
         line = f"  {item['weight']:+5.1f}  {item['name']}: {item['text']}"
         console.print(line, markup=False, highlight=False)
+
+
+def _print_difference(console: Console, before: bytes, after: bytes) -> None:
+    """Print what would be added to each part, a line of context around it."""
+    for part in compare(before, after).parts if before != after else ():
+        if part.identical:
+            continue
+        console.print(f"  {part.content_type}:", markup=False, highlight=False)
+        for piece in part.pieces:
+            lines = piece.text.strip("\r\n").splitlines()
+            if piece.state is State.ADDED:
+                for line in lines:
+                    console.print(f"  + {line}", style="green", markup=False, highlight=False)
+            elif lines:
+                # The last line before the note or the first one behind it.
+                line = lines[-1] if piece is part.pieces[0] else lines[0]
+                console.print(f"    {line}", style="dim", markup=False, highlight=False)
 
 
 def evaluate(file: RowsFile, as_json: JsonOption = False) -> None:

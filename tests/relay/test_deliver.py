@@ -223,3 +223,17 @@ def test_our_own_letter_is_not_changed_twice(relay: Running, next_hop: Hop) -> N
     )
     assert send(relay, again).startswith("250")
     assert next_hop.heard.wires[1] == stuff(again)
+
+
+def test_link_on_record_in_another_reading_still_goes_out(next_hop: Hop, tmp_path: Path) -> None:
+    """A letter whose link was recorded by a version that read it differently keeps its link."""
+    with running(next_hop.port, tmp_path) as relay:
+        assert send(relay, REJECTION).startswith("250")
+    with sqlite3.connect(tmp_path / "careerrelay.db") as database:
+        database.execute("UPDATE inbox SET fingerprint = x'00' WHERE id LIKE 'letter.link%'")
+    database.close()
+    with running(next_hop.port, tmp_path) as relay:
+        assert send(relay, REJECTION).startswith("250")
+    first, second = (LINK.findall(wire) for wire in next_hop.heard.wires)
+    assert first == second
+    assert len(first) == 1
