@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -103,3 +104,8 @@ def test_unknown_key() -> None:
 def test_link_fits_on_a_line_of_mail() -> None:
     """The documented base URL and a token stay within what quoted-printable keeps on one line."""
     assert len(link_url("https://r.example.jp/", TOKEN)) <= URL_CHARS_MAX
+
+
+def test_written_vector() -> None:
+    """The vector in docs/formats.md is this token."""
+    assert f"    {TOKEN}\n" in (Path(__file__).parents[2] / "docs" / "formats.md").read_text()
