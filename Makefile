@@ -2,7 +2,8 @@
 # .venv with the pinned and hashed requirements. ARGS go through to the command behind the target.
 PYTHON ?= python3
 BIN    := .venv/bin
-PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# Twice quiet: errors are shown, advice is not.
+PIP    := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 CODE   := relay signer queue tests bench
 
 .PHONY: help run test check format bench fuzz lock clean
