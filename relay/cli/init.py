@@ -69,7 +69,8 @@ listen = "{intake}"
 # "builtin": our own page; "external": registration_url, to which the token is added.
 registration = "builtin"
 # registration_url = "https://career.example.jp/register"
-# What our pages call the placement service, and whom a candidate may write to.
+# What our pages call the placement service, and whom a candidate writes to: the service, never
+# your company, which must not learn who registers.
 service = "Career Relay"
 contact = "{service_contact}"
 # The secret that the registration service signs its reports with (Standard Webhooks).

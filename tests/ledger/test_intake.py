@@ -96,7 +96,7 @@ def test_unknown_links_end_on_the_front_page(tmp_path: Path, path: str) -> None:
         assert (answer.status_code, answer.headers["location"]) == (303, "/?notice=link")
         front = await world.http.get(answer.headers["location"])
         assert front.status_code == 200
-        assert "ページはこちらで合っています" in front.text
+        assert "このページで間違いありません" in front.text
         assert world.clicks() == []
         assert "set-cookie" not in answer.headers
 
