@@ -19,17 +19,7 @@ from importlib import resources
 from typing import Final
 
 from ledger import store_inbox, store_ledger, store_log
-from ledger.credits import (
-    Account,
-    Book,
-    Claim,
-    Outcome,
-    Policy,
-    Ruling,
-    Transfer,
-    Unit,
-    parse_policies,
-)
+from ledger.credits import Claim, Outcome, Policy, Transfer, parse_policies
 from ledger.events import Event, encode, parse
 from ledger.log import Frontier, Node, append, leaf_hash
 from ledger.store import LedgerError, RepeatedKey, Store, Transaction
@@ -171,7 +161,7 @@ class Applier:
         claims: list[Claim] = []
         for event in events:
             ruling = book.apply(event)
-            outcomes[event.id] = _outcome(event, ruling, book)
+            outcomes[event.id] = book.outcome(event, ruling)
             entries.extend((event, *ruling.derived))
             transfers.extend(ruling.transfers)
             if ruling.claim:
@@ -203,13 +193,3 @@ class Applier:
 def read_policies() -> tuple[Policy, ...]:
     """Return the policies that come with this version."""
     return parse_policies(resources.files("ledger").joinpath("policies.toml").read_text("utf-8"))
-
-
-def _outcome(event: Event, ruling: Ruling, book: Book) -> Outcome:
-    return Outcome(
-        event_id=event.id,
-        decision=ruling.decision,
-        reasons=tuple(map(str, ruling.reasons)),
-        open=book.balance(Account.OPEN, Unit.REFERRAL),
-        slots_available=book.balance(Account.AVAILABLE, Unit.SLOT),
-    )

@@ -14,12 +14,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from ledger import store_ledger, store_log
+from ledger import audit_ledger, store_inbox, store_ledger, store_log
 from ledger.checkpoint import CheckpointError, checkpoint_path, log_origin, open_checkpoint
 from ledger.credits import Policy
-from ledger.fold import Fold, event_id_of, nonzero
+from ledger.events import is_company
+from ledger.fold import Fold, event_id_of
 from ledger.log import EMPTY, Frontier, append, leaf_hash, node_hash, root
-from ledger.store import Store, Transaction
+from ledger.store import Store, StoreError, Transaction
 
 
 class Damage(StrEnum):
@@ -30,7 +31,7 @@ class Damage(StrEnum):
     NODE = "node"  # A stored hash is not the hash of what is below it.
     ROOT = "root"  # The tree is whole, but not the one that was signed.
     CHECKPOINT = "checkpoint"  # A checkpoint is not signed by us, or not about this log.
-    LEDGER = "ledger"  # Entries, transfers or balances do not follow from the log.
+    LEDGER = "ledger"  # What is kept of the ledger does not follow from the log.
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +103,24 @@ def verify(
     """
     prefix = checkpoint_path(directory, "").name
     published = {
-        path.name.removeprefix(prefix): path.read_bytes() for path in directory.glob(f"{prefix}*")
+        log: _read_published(path)
+        for path in directory.glob(f"{prefix}*")
+        if is_company(log := path.name.removeprefix(prefix))  # And no copy somebody made.
     }
     trusted = _Trusted(policies, public_key, installation, published)
     with store.read() as transaction:
-        # A log that is gone is remembered by its published checkpoint.
-        logs = sorted(published.keys() | set(store_log.names(transaction)))
-        return [_verify_log(transaction, log, trusted) for log in logs]
+        # A log that is gone is remembered by its published checkpoint, by the inbox, and by what
+        # the ledger holds for its company.
+        logs = published.keys() | store_inbox.companies(transaction)
+        logs |= store_ledger.companies(transaction) | set(store_log.names(transaction))
+        return [_verify_log(transaction, log, trusted) for log in sorted(logs)]
+
+
+def _read_published(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StoreError(str(path), error.strerror or str(error)) from error
 
 
 def _verify_log(transaction: Transaction, log: str, trusted: _Trusted) -> LogReport:
@@ -122,6 +134,8 @@ def _verify_log(transaction: Transaction, log: str, trusted: _Trusted) -> LogRep
         finding = bad_checkpoint or walk.ledger_finding or _check_ledger(transaction, walk)
     except _Damaged as damaged:
         finding = damaged.finding
+    except CheckpointError as error:
+        finding = Finding(Damage.CHECKPOINT, str(error))  # No log of ours can bear this name.
     return LogReport(
         log=log,
         entries=walk.frontier.size,
@@ -226,19 +240,8 @@ def _check_ledger(transaction: Transaction, walk: _Walk) -> Finding | None:
         walk.fold.end()
     except ValueError as error:
         return Finding(Damage.LEDGER, str(error), walk.frontier.size)
-    folded = nonzero(walk.fold.book.balances)
-    kept = {
-        "transfers": store_ledger.posting_sums(transaction, walk.log),
-        "balances": store_ledger.balances(transaction, walk.log),
-    }
-    for name, found in kept.items():
-        for place in sorted(folded.keys() | nonzero(found).keys()):
-            due, there = folded.get(place, 0), found.get(place, 0)
-            if due != there:
-                account, unit = place
-                detail = f"{name}: {there} {unit} on {account}, the log gives {due}"
-                return Finding(Damage.LEDGER, detail)
-    return None
+    detail = audit_ledger.difference(transaction, walk.log, walk.fold)
+    return Finding(Damage.LEDGER, detail) if detail else None
 
 
 def _missing(transaction: Transaction, walk: _Walk, detail: str) -> _Damaged:

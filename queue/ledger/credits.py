@@ -233,6 +233,16 @@ class Book:
         """Return what is on an account."""
         return self.balances.get((account, unit), 0)
 
+    def outcome(self, event: Event, ruling: Ruling) -> Outcome:
+        """Return what is answered for an event that was applied just now."""
+        return Outcome(
+            event_id=event.id,
+            decision=ruling.decision,
+            reasons=tuple(map(str, ruling.reasons)),
+            open=self.balance(Account.OPEN, Unit.REFERRAL),
+            slots_available=self.balance(Account.AVAILABLE, Unit.SLOT),
+        )
+
     def _judge(self, event: Event) -> Ruling:
         if self.company == INSTALLATION:
             return Ruling(Decision.UNATTRIBUTED, (Reason.NO_VALID_LINK,))

@@ -128,7 +128,7 @@ class Event:
             object.__setattr__(self, "type", EventType(self.type))
         except ValueError:
             raise EventError("type", f"unknown event type {str(self.type)[:80]!r}") from None
-        if not _COMPANY.fullmatch(self.company):
+        if not is_company(self.company):
             raise EventError("company", f"not a company id: {self.company[:80]!r}")
         if self.time.tzinfo is None:
             raise EventError("time", "has no time zone")
@@ -307,6 +307,11 @@ def derived(
     """
     event_id = _make_id(kind, name or source.id.partition(":")[2])
     return Event(event_id, kind, source.company, source.time, subject or source.subject, data)
+
+
+def is_company(text: str) -> bool:
+    """Tell whether the text can be a company's id, or is that of the installation's own log."""
+    return bool(_COMPANY.fullmatch(text))
 
 
 def link_issued_id(link_id: str) -> str:

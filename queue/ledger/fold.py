@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from ledger.credits import Balances, Book, Policy
+from ledger.credits import Balances, Book, Claim, Outcome, Policy, Transfer
 from ledger.events import DERIVED_ONLY, SOURCE, SPEC_VERSION, Event, EventError, EventType, parse
 
 # Types that move nothing and decide nothing. They are most of a log; reading them in full would
@@ -38,10 +38,14 @@ class FoldError(ValueError):
 
 
 class Fold:
-    """A company's log while it is read, entry by entry, in order."""
+    """A company's log while it is read, entry by entry, in order; and what it gives."""
 
     def __init__(self, company: str, policies: Sequence[Policy]) -> None:
         self.book: Final = Book(company, policies)
+        self.transfers: Final[list[Transfer]] = []
+        self.claims: Final[list[Claim]] = []
+        # Each signup with the answer its sender got.
+        self.signups: Final[list[tuple[Event, Outcome]]] = []
         # "company" sorts first of all attributes, so the encoding begins with it.
         self._head: Final = f'{{"company":"{company}",'.encode()
         self._due: deque[Event] = deque()
@@ -67,7 +71,16 @@ class Fold:
         elif event.type in DERIVED_ONLY:
             raise FoldError(f"{event.id} does not follow from the entries before it")
         else:
-            self._due.extend(self.book.apply(event).derived)
+            self._apply(event)
+
+    def _apply(self, event: Event) -> None:
+        ruling = self.book.apply(event)
+        self._due.extend(ruling.derived)
+        self.transfers.extend(ruling.transfers)
+        if ruling.claim:
+            self.claims.append(ruling.claim)
+        if event.type is EventType.SIGNUP_VERIFIED:
+            self.signups.append((event, self.book.outcome(event, ruling)))
 
     def end(self) -> None:
         """State that there are no more entries; raises `FoldError` when some are due."""

@@ -59,9 +59,12 @@ class RepeatedKey(LedgerError):
 
 
 class Store:
-    """A database by URL. Thread-safe; not to be shared over a fork."""
+    """A database by URL. Thread-safe; not to be shared over a fork.
 
-    def __init__(self, url: str) -> None:
+    Who only looks passes `may_create=False`: neither file nor tables are then made or changed.
+    """
+
+    def __init__(self, url: str, *, may_create: bool = True) -> None:
         try:
             parsed = make_url(url)
         except ArgumentError:
@@ -73,6 +76,7 @@ class Store:
             raise StoreError(_where(parsed), "a file name is needed: events must outlive us")
         self.path: Final = Path(parsed.database)
         self.where: Final = _where(parsed)
+        self._may_create = may_create
         self._gate = Turnstile()
         self._prepare_lock = threading.Lock()
         # Both written under `_prepare_lock`: the file we work with, and whether it has its tables.
@@ -94,11 +98,14 @@ class Store:
             if self._prepared:
                 return
             try:
-                self._create_file()
+                if self._may_create:
+                    self._create_file()
+                found = os.stat(self.path)
+                self._identity = (found.st_dev, found.st_ino)
                 self._migrate()
             except OSError as error:
                 raise StoreError(self.where, error.strerror or str(error)) from error
-            except SQLAlchemyError as error:
+            except (SQLAlchemyError, sqlite3.Error) as error:
                 raise StoreError(self.where, _reason(error)) from error
             self._prepared = True
 
@@ -158,13 +165,15 @@ class Store:
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except FileExistsError:
             pass
-        found = os.stat(self.path)
-        self._identity = (found.st_dev, found.st_ino)
 
     def _migrate(self) -> None:
         with self._engine.connect() as connection:
-            if _revision(connection) == SCHEMA_REVISION:
+            found = _revision(connection)
+            if found == SCHEMA_REVISION:
                 return
+            if not self._may_create:
+                what = f"has schema {found}, not {SCHEMA_REVISION}" if found else "holds no tables"
+                raise StoreError(self.where, what)
             _enter_wal(connection)
         # Two processes may arrive here; the second waits in BEGIN IMMEDIATE and finds it done.
         with self._writer.connect() as connection, connection.begin():
@@ -257,6 +266,6 @@ def _where(url: URL) -> str:
     )
 
 
-def _reason(error: SQLAlchemyError) -> str:
+def _reason(error: SQLAlchemyError | sqlite3.Error) -> str:
     """Return what the database said, without statement and parameters."""
     return str(error.orig) if isinstance(error, DBAPIError) else str(error)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import bindparam, func, insert, select, update
 
 from ledger.credits import Decision, Outcome
+from ledger.events import EventType
 from ledger.store import Transaction
 from ledger.store_tables import inbox
 
@@ -32,6 +33,18 @@ _MARK: Final = (
         open=bindparam("open_after"),
         slots_available=bindparam("slots_after"),
     )
+)
+_SIGNUPS: Final = select(
+    inbox.c.id,
+    inbox.c.fingerprint,
+    inbox.c.decision,
+    inbox.c.reasons,
+    inbox.c.open,
+    inbox.c.slots_available,
+).where(
+    inbox.c.company == bindparam("company"),
+    inbox.c.decision.is_not(None),
+    inbox.c.id.startswith(f"{EventType.SIGNUP_VERIFIED}:"),
 )
 
 
@@ -118,6 +131,17 @@ def defer(transaction: Transaction, row: PendingRow, retry_ms: int) -> None:
         .values(failures=row.failures + 1, retry_ms=retry_ms)
     )
     transaction.execute(statement)
+
+
+def signup_rows(transaction: Transaction, company: str) -> list[tuple[Any, ...]]:
+    """Return id, fingerprint, decision, reasons and counts of the applied signups, as stored."""
+    return [tuple(row) for row in transaction.execute(_SIGNUPS, {"company": company})]
+
+
+def companies(transaction: Transaction) -> set[str]:
+    """Return the companies of the events that were applied."""
+    query = select(inbox.c.company).where(inbox.c.decision.is_not(None)).distinct()
+    return set(map(str, transaction.execute(query).scalars()))
 
 
 def is_known(transaction: Transaction, event_id: str) -> bool:

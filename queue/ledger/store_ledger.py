@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
-from typing import Final
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import Select, bindparam, func, insert, select, update
 
 from ledger.credits import Account, Balances, Book, Claim, Policy, Transfer, Unit
 from ledger.events import Event, EventType, link_issued_id
 from ledger.store import Transaction
-from ledger.store_log import issued_links
+from ledger.store_log import DamagedLog, issued_links
 from ledger.store_tables import balance, posting, referral, transfer
 
 # Built once: putting a statement together costs more than running it.
-_BALANCES: Final = select(balance).where(balance.c.company == bindparam("company"))
+_BALANCES: Final = select(balance.c.account, balance.c.unit, balance.c.amount).where(
+    balance.c.company == bindparam("company")
+)
 _CLAIMS: Final = (
     select(referral.c.link_id, func.count())
     .where(
@@ -28,6 +30,36 @@ _EARLIER: Final = select(referral.c.person_ref, referral.c.time_ms).where(
     referral.c.company == bindparam("company"),
     referral.c.person_ref.in_(bindparam("people", expanding=True)),
 )
+
+_TRANSFERS: Final = (
+    select(
+        transfer.c.key,
+        transfer.c.event_id,
+        transfer.c.rule,
+        transfer.c.policy,
+        posting.c.account,
+        posting.c.unit,
+        posting.c.amount,
+    )
+    # A transfer that moves nothing is one that nobody made.
+    .outerjoin(posting, posting.c.transfer_key == transfer.c.key)
+    .where(transfer.c.company == bindparam("company"))
+)
+_KEPT_CLAIMS: Final = select(
+    referral.c.event_id, referral.c.link_id, referral.c.person_ref, referral.c.time_ms
+).where(referral.c.company == bindparam("company"))
+
+# Columns as stored, whatever somebody put there: SQLite takes any type into any column.
+StoredRow = tuple[Any, ...]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class DamagedLedger(DamagedLog):
+    """What is kept of a company's ledger cannot be read as one."""
+
+    def __init__(self, company: str, what: str) -> None:
+        super().__init__(f"ledger of {company}: {what}")
 
 
 def load_book(
@@ -46,29 +78,50 @@ def load_book(
         book.links[link_id] = count
     values = {"company": company, "people": [str(event.data["person_ref"]) for event in signups]}
     for person, time_ms in transaction.execute(_EARLIER, values):
-        book.people.setdefault(person, []).append(datetime.fromtimestamp(time_ms / 1000, UTC))
+        try:
+            time = _EPOCH + timedelta(milliseconds=time_ms)
+        except (TypeError, OverflowError):
+            raise DamagedLedger(company, f"not a time: {time_ms!r}") from None
+        book.people.setdefault(person, []).append(time)
     return book
 
 
 def balances(transaction: Transaction, company: str) -> Balances:
-    """Return the kept balances of a company."""
-    return {
-        (Account(row.account), Unit(row.unit)): int(row.amount)
-        for row in transaction.execute(_BALANCES, {"company": company})
-    }
+    """Return the kept balances of a company; raises `DamagedLedger`."""
+    try:
+        return {
+            (Account(account), Unit(unit)): int(amount)
+            for account, unit, amount in balance_rows(transaction, company)
+        }
+    except (ValueError, OverflowError) as error:
+        raise DamagedLedger(company, str(error)) from None
 
 
-def posting_sums(transaction: Transaction, company: str) -> Balances:
-    """Return the balances as the sums over all postings of a company."""
-    query = (
-        select(posting.c.account, posting.c.unit, func.sum(posting.c.amount))
-        .join(transfer, transfer.c.key == posting.c.transfer_key)
-        .where(transfer.c.company == company)
-        .group_by(posting.c.account, posting.c.unit)
-    )
+def balance_rows(transaction: Transaction, company: str) -> list[StoredRow]:
+    """Return account, unit and amount of a company's balances."""
+    return _stored(transaction, _BALANCES, company)
+
+
+def transfer_rows(transaction: Transaction, company: str) -> list[StoredRow]:
+    """Return key, event id, rule, policy, account, unit and amount of all postings."""
+    return _stored(transaction, _TRANSFERS, company)
+
+
+def claim_rows(transaction: Transaction, company: str) -> list[StoredRow]:
+    """Return event id, link id, person and time in milliseconds of a company's claims."""
+    return _stored(transaction, _KEPT_CLAIMS, company)
+
+
+def _stored(transaction: Transaction, query: Select[Any], company: str) -> list[StoredRow]:
+    return [tuple(row) for row in transaction.execute(query, {"company": company})]
+
+
+def companies(transaction: Transaction) -> set[str]:
+    """Return all companies that something is kept for, whether they have a log or not."""
     return {
-        (Account(account), Unit(unit)): int(total)
-        for account, unit, total in transaction.execute(query)
+        str(company)
+        for table in (transfer, balance, referral)
+        for company in transaction.execute(select(table.c.company).distinct()).scalars()
     }
 
 
@@ -133,8 +186,13 @@ def insert_claims(transaction: Transaction, claims: Sequence[Claim]) -> None:
                     "company": claim.company,
                     "link_id": claim.link_id,
                     "person_ref": claim.person_ref,
-                    "time_ms": round(claim.time.timestamp() * 1000),
+                    "time_ms": milliseconds(claim.time),
                 }
                 for claim in claims
             ],
         )
+
+
+def milliseconds(time: datetime) -> int:
+    """Return the time as it is stored: milliseconds since 1970, exactly."""
+    return (time - _EPOCH) // timedelta(milliseconds=1)

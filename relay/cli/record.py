@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ledger import store_ledger
 from ledger.apply import read_policies
@@ -100,7 +101,7 @@ def credits_balance(
 def open_store(url: str) -> Store:
     """Return the store, or end the command: one that is not there is not made by looking at it."""
     try:
-        store = Store(url)
+        store = Store(url, may_create=False)
     except LedgerError as error:
         fail(str(error))
     if not Path(store.path).exists():
@@ -169,15 +170,22 @@ def print_reports(reports: Sequence[LogReport], console: Console) -> None:
     for report in reports:
         shown = base64.b64encode(report.root).decode()[:ROOT_SHOWN_CHARACTERS] + "…"
         mark = "[red]DAMAGED[/red]" if report.finding else "[green]verified[/green]"
-        table.add_row(report.log, f"{report.entries}", f"{report.checkpoint_size}", shown, mark)
+        log = Text(printable(report.log))
+        table.add_row(log, f"{report.entries}", f"{report.checkpoint_size}", shown, mark)
     console.print(table)
     for report in reports:
         if finding := report.finding:
             place = "" if finding.seq is None else f", entry {finding.seq}"
             name = f" ({finding.event_id})" if finding.event_id else ""
             text = f"{report.log}{place}{name}: {finding.kind}: {finding.detail}"
-            # Ids and details hold text from a damaged store: never markup.
-            console.print(text, markup=False, highlight=False, soft_wrap=True)
+            console.print(Text(printable(text)), soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    """Return text from a damaged store so that it steers neither the terminal nor the table."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
 
 
 def balance_row(company: str, balances: Balances, policy: Policy) -> dict[str, str | int]:

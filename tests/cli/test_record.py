@@ -167,3 +167,78 @@ def test_an_unknown_company_is_wrong_use(folder: Path, store: Store) -> None:
     done = careerrelay(folder, "credits", "balance", "akane")
     assert done.returncode == 2
     assert "aozora, midori" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["[/red]", "\x1b[2J"])
+def test_names_from_a_damaged_store_are_no_markup(folder: Path, store: Store, name: str) -> None:
+    """Whatever stands in the store, the tables are printed and nobody's terminal is steered."""
+    with store.write() as transaction:
+        transaction.execute(text("UPDATE entry SET log = :name"), {"name": name})
+    store.close()
+    done = careerrelay(folder, "log", "verify")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "aozora, entry 0" in done.stdout
+    assert "\x1b[2J" not in done.stdout
+
+
+@pytest.mark.parametrize("command", [("log", "verify"), ("credits", "balance")])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE balance SET account = 'pocket' WHERE account = 'available'",
+        "UPDATE alembic_version SET version_num = '9999'",
+    ],
+)
+def test_a_damaged_ledger_is_exit_code_one(
+    folder: Path, store: Store, command: tuple[str, str], statement: str
+) -> None:
+    """What cannot be read is said in one line, by both commands."""
+    with store.write() as transaction:
+        transaction.execute(text(statement))
+    store.close()
+    done = careerrelay(folder, *command)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert (done.stdout + done.stderr).strip()
+
+
+@pytest.mark.parametrize("command", [("log", "verify"), ("credits", "balance")])
+def test_an_emptied_store_is_no_new_one(
+    folder: Path, store: Store, command: tuple[str, str]
+) -> None:
+    """A file cut to nothing is a finding, and looking at it makes no tables."""
+    os.truncate(store.path, 0)
+    done = careerrelay(folder, *command)
+    assert done.returncode == 1
+    assert "holds no tables" in done.stderr
+    assert store.path.stat().st_size == 0
+
+
+@pytest.mark.parametrize("size", [1, 4096, 70_001])
+def test_a_cut_off_file_is_exit_code_one(folder: Path, store: Store, size: int) -> None:
+    """A file that lost its end is found damaged without a traceback."""
+    os.truncate(store.path, size)
+    done = careerrelay(folder, "log", "verify")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_other_files_beside_the_checkpoints_are_let_be(folder: Path, store: Store) -> None:
+    """A copy that an editor or a person made of a checkpoint is not a log that is gone."""
+    published = (folder / "checkpoint-aozora").read_bytes()
+    for name in ("checkpoint-aozora.bak", "checkpoint-aozora~", "checkpoint-", "checkpoint-A b"):
+        (folder / name).write_bytes(published)
+    (folder / "checkpoint-old.d").mkdir()
+    code, found = rows(folder, "log", "verify")
+    assert (code, [row["log"] for row in found]) == (0, ["aozora"])
+
+
+def test_a_checkpoint_that_cannot_be_read_is_exit_code_one(folder: Path, store: Store) -> None:
+    """The file is named."""
+    (folder / "checkpoint-aozora").unlink()
+    (folder / "checkpoint-aozora").mkdir()
+    done = careerrelay(folder, "log", "verify")
+    assert done.returncode == 1
+    assert "checkpoint-aozora" in done.stderr
+    assert "Traceback" not in done.stderr
