@@ -74,7 +74,7 @@ class Delivery:
             wire = stuff(message)
         if _received_count(message) > RECEIVED_MAX:
             return TOO_MANY_RECEIVED
-        outcome = await self._consider(message, job)
+        outcome = await self._consider(message, job, transaction.size_max_bytes)
         if outcome.decision.action is Action.INJECT:
             wire = stuff(outcome.message)
         judged = time.perf_counter()
@@ -82,10 +82,14 @@ class Delivery:
         self._account(outcome, answer, job, transaction, (started, judged, time.perf_counter()))
         return answer
 
-    async def _consider(self, message: bytes, job: Job) -> Outcome:
+    async def _consider(self, message: bytes, job: Job, size_max_bytes: int) -> Outcome:
         """Return what to do with the message; whatever goes wrong here, it goes on unchanged."""
         try:
             outcome = await self._judge(message, job)
+            is_changed = outcome.decision.action is Action.INJECT
+            if is_changed and 0 < size_max_bytes < len(outcome.message):
+                # With our note it would be refused for good; without, it may just fit.
+                return passed(message, Reason.TOO_LARGE, outcome)
             return await self._put_on_record(outcome, message, job)
         except TimeoutError:
             return passed(message, Reason.TIME_BOX)

@@ -7,10 +7,12 @@ message goes out in the wire form it was given.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import aiosmtplib
 from aiosmtplib.protocol import SMTPProtocol
@@ -25,8 +27,11 @@ COMMAND_SECONDS = 60.0
 # before, both together stay under 90 s.
 DATA_SECONDS = 20.0
 FINAL_DOT_SECONDS = 60.0
+QUIT_SECONDS = 2.0  # Politeness: the next hop has all its letters when we take leave.
 IDLE_MAX_SECONDS = 30.0  # Servers drop idle clients after a minute or more; we leave first.
 IDLE_CONNECTIONS_MAX = 50
+
+START_INPUT = 354  # RFC 5321 §4.3.2: the one reply after which a message may be sent.
 
 # What our EHLO may offer when the next hop does; everything else of it concerns that hop alone.
 MIRRORED = ("SIZE", "8BITMIME", "SMTPUTF8", "PIPELINING", "ENHANCEDSTATUSCODES", "DSN")
@@ -53,7 +58,7 @@ class Extensions:
     def size_max_bytes(self) -> int:
         """Return the SIZE limit the next hop named, 0 for none (RFC 1870 §4)."""
         for keyword, arguments in self.keywords:
-            if keyword == "SIZE" and arguments.isdigit():
+            if keyword == "SIZE" and arguments.isascii() and arguments.isdigit():
                 return int(arguments)
         return 0
 
@@ -70,13 +75,14 @@ class Connection:
     async def command(self, verb: bytes, argument: bytes = b"") -> Reply:
         """Send one command and return its reply; `NextHopLost` if there is none."""
         words = (verb, argument) if argument else (verb,)
+        seconds = DATA_SECONDS if verb == b"DATA" else COMMAND_SECONDS
         try:
-            seconds = DATA_SECONDS if verb == b"DATA" else COMMAND_SECONDS
+            self._be_in_step()
             response = await self._client.execute_command(*words, timeout=seconds)
+            return _reply(response, START_INPUT if verb == b"DATA" else None)
         except (aiosmtplib.SMTPException, OSError) as error:
             self.close()
             raise NextHopLost(f"{verb.decode()}: {type(error).__name__}") from error
-        return _reply(response)
 
     async def send(self, wire: bytes) -> Reply:
         """Send a message after a 354: `wire` is dot-stuffed and ends in CRLF.CRLF.
@@ -84,12 +90,17 @@ class Connection:
         Its reply decides over the message. `NextHopLost` means that the outcome is unknown.
         """
         try:
+            self._be_in_step()
             self._protocol.write(wire)
-            response = await self._protocol.read_response(timeout=FINAL_DOT_SECONDS)
+            return _reply(await self._protocol.read_response(timeout=FINAL_DOT_SECONDS))
         except (aiosmtplib.SMTPException, OSError) as error:
             self.close()
             raise NextHopLost(f"end of data: {type(error).__name__}") from error
-        return _reply(response)
+
+    def _be_in_step(self) -> None:
+        """See that no reply is left over: it would be taken for the reply to what comes now."""
+        if self._protocol._buffer:  # pyright: ignore[reportPrivateUsage]
+            raise aiosmtplib.SMTPServerDisconnected("a reply that nobody asked for")
 
     @property
     def is_usable(self) -> bool:
@@ -97,13 +108,19 @@ class Connection:
         return self._client.is_connected
 
     def close(self) -> None:
-        """Drop the connection: whatever transaction is open on it is void (RFC 5321 §4.1.1.5)."""
+        """Drop the connection: whatever transaction is open on it is void (RFC 5321 §4.1.1.5).
+
+        At once: a peer that does not read would else be left the rest of a message to take, when
+        the client was already told to send it again.
+        """
+        if self._protocol.transport is not None:
+            cast(asyncio.WriteTransport, self._protocol.transport).abort()
         self._client.close()
 
     async def quit(self) -> None:
         """Take leave of the next hop, as far as it still listens."""
         try:
-            await self._client.quit(timeout=COMMAND_SECONDS)
+            await self._client.quit(timeout=QUIT_SECONDS)
         except (aiosmtplib.SMTPException, OSError):
             self.close()
 
@@ -169,11 +186,15 @@ class NextHop:
         assert self._extensions is not None
         return self._extensions
 
+    @property
+    def size_max_bytes(self) -> int:
+        """The largest message the next hop takes as it last said, 0 if it said nothing."""
+        return self._extensions.size_max_bytes() if self._extensions else 0
+
     async def close(self) -> None:
         """Take leave on every idle connection."""
         idle, self._idle = self._idle, []
-        for connection in idle:
-            await connection.quit()
+        await asyncio.gather(*(connection.quit() for connection in idle))
 
 
 def _opportunistic_tls() -> ssl.SSLContext:
@@ -198,5 +219,10 @@ def _extensions(client: aiosmtplib.SMTP) -> Extensions:
     )
 
 
-def _reply(response: aiosmtplib.SMTPResponse) -> Reply:
+def _reply(response: aiosmtplib.SMTPResponse, intermediate: int | None = None) -> Reply:
+    """Return a yes, a no or the one intermediate reply that fits; RFC 5321 §4.2.1 has no others."""
+    if response.code != intermediate and response.code // 100 not in (2, 4, 5):
+        raise aiosmtplib.SMTPServerDisconnected(f"reply {response.code} out of place")
+    if intermediate is not None and response.code // 100 == 2:
+        raise aiosmtplib.SMTPServerDisconnected(f"{response.code} where {intermediate} is due")
     return Reply(response.code, tuple(response.message.split("\n")))

@@ -7,11 +7,10 @@ only while no byte of a message was sent. After that, nothing is ever sent twice
 
 from __future__ import annotations
 
-from relay.downstream import Connection, NextHop, NextHopAway, NextHopLost
+from relay.downstream import START_INPUT, Connection, NextHop, NextHopAway, NextHopLost
 from relay.reply import Reply
 
 SERVICE_CLOSING = 421  # RFC 5321 §4.2.1: the server is about to close the connection.
-START_INPUT = 354
 
 
 class Transaction:
@@ -38,12 +37,19 @@ class Transaction:
         """
         reply = await self._speak(b"DATA", b"")
         if reply.code != START_INPUT:
+            # The next hop may still hold sender and recipients: not for the next letter to meet.
+            self.abandon()
             return reply
         assert self._connection is not None
         self.outcome_unknown = True
         reply = await self._connection.send(wire)
         self.outcome_unknown = False
         return reply
+
+    @property
+    def size_max_bytes(self) -> int:
+        """The largest message the next hop takes, 0 if it did not say."""
+        return self._next_hop.size_max_bytes
 
     def finish(self) -> None:
         """Give the connection back for the next message."""

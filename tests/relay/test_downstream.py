@@ -1,0 +1,119 @@
+"""A next hop that hangs takes neither letters nor the relay with it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from relay import downstream
+from relay.wire import END_OF_DATA
+from tests.relay.neighbours import Client, Hop, hop
+from tests.relay.running import running
+
+COMMANDS = (
+    "EHLO client.example",
+    "MAIL FROM:<recruit@aozora.example.jp>",
+    "RCPT TO:<yui@mail.example.com>",
+)
+
+
+@pytest.fixture
+def next_hop() -> Iterator[Hop]:
+    """Run a next hop."""
+    with hop() as running_hop:
+        yield running_hop
+
+
+def read_late(server: socket.socket, given_up: threading.Event, rest: bytearray) -> None:
+    """Take one connection up to DATA, read on only when the relay gave up, and then to the end."""
+    connection, _ = server.accept()
+    with connection, connection.makefile("rb") as lines:
+        connection.sendall(b"220 hop.example ESMTP\r\n")
+        for line in lines:
+            is_data = line.upper().startswith(b"DATA")
+            connection.sendall(b"354 go ahead\r\n" if is_data else b"250 2.0.0 fine\r\n")
+            if is_data:
+                break
+        assert given_up.wait(20)
+        try:
+            while octets := lines.read1():
+                rest += octets[-8:]
+        except ConnectionResetError:
+            pass
+
+
+def test_a_letter_given_up_is_not_sent_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A next hop too slow to take a letter never gets the final dot of it behind our 4xx.
+
+    It would deliver what the client, told to try again, sends once more.
+    """
+    monkeypatch.setattr(downstream, "FINAL_DOT_SECONDS", 0.3)
+    given_up, rest = threading.Event(), bytearray()
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        hanging = threading.Thread(target=read_late, args=(server, given_up, rest))
+        hanging.start()
+        port = int(server.getsockname()[1])
+        with running(port, tmp_path, size_max_bytes=32 * 1024 * 1024) as relay:
+            with Client(relay.port) as client:
+                assert all(client.say(command).startswith("250") for command in COMMANDS)
+                assert client.say("DATA").startswith("354")
+                client.send(b"A: b\r\n\r\n" + (b"x" * 998 + b"\r\n") * 16_000 + b".\r\n")
+                assert client.reply().startswith("451 4.4.2 ")
+            given_up.set()
+            hanging.join(20)
+            assert not hanging.is_alive()
+    assert not rest.endswith(END_OF_DATA)
+
+
+def test_a_next_hop_that_does_not_say_goodbye_does_not_hold_the_stop(
+    next_hop: Hop, tmp_path: Path
+) -> None:
+    """Stopping takes leave of every idle connection at once, and does not wait for long."""
+    released = threading.Event()
+
+    def say_nothing(_connection: int, _line: str) -> None:
+        released.wait(60)
+
+    next_hop.answers["QUIT"] = say_nothing
+    with running(next_hop.port, tmp_path) as relay:
+        clients = [Client(relay.port) for _ in range(3)]
+        for client in clients:
+            assert all(client.say(command).startswith("250") for command in COMMANDS)
+        for client in clients:
+            assert client.say("DATA").startswith("354")
+            client.send(b"A: b\r\n\r\nc\r\n.\r\n")
+            assert client.reply().startswith("250")
+            client.close()
+        began = time.monotonic()
+        relay.call(relay.relay.close())
+        took = time.monotonic() - began
+    released.set()
+    assert next_hop.heard.connections == 3
+    assert took < 10
+
+
+def test_a_letter_that_only_the_note_makes_too_large_goes_without(
+    next_hop: Hop, tmp_path: Path
+) -> None:
+    """The next hop's limit is met by the letter as it was sent: we do not push it over."""
+    letter = (Path(__file__).parents[1] / "letters" / "002-first-interview-8bit.eml").read_bytes()
+    limit = len(letter) + 100
+    next_hop.answers["EHLO"] = lambda _c, _l: b"250-hop.example\r\n250 SIZE %d" % limit
+    with running(next_hop.port, tmp_path) as relay, Client(relay.port) as client:
+        assert all(client.say(command).startswith("250") for command in COMMANDS)
+        assert client.say("DATA").startswith("354")
+        client.send(letter + b".\r\n")
+        assert client.reply().startswith("250")
+        assert relay.relay.delivery.reasons == {"too_large": 1}
+    assert next_hop.heard.wires == [letter + b".\r\n"]
+    assert not (tmp_path / "careerrelay.db").exists()
