@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
 import ipaddress
 import logging
 import secrets
 from dataclasses import dataclass
+from typing import cast
 
 import structlog
 from aiosmtpd.smtp import SMTP
@@ -21,12 +23,12 @@ from aiosmtpd.smtp import Session as ServerSession
 
 from relay import reply as replies
 from relay.addresses import Address
+from relay.clientstream import PIECE_MAX_BYTES, ClientStream
 from relay.deliver import Delivery, Job
 from relay.downstream import Extensions, NextHop, NextHopAway, NextHopError
 from relay.envelope import Envelope, Path, parse_path
 from relay.reply import Reply
 from relay.transaction import Transaction
-from relay.wire import EMPTY_MESSAGE, END_OF_DATA
 
 # RFC 5321 §4.5.3.1.4 sets 512 octets, extensions add to it; a path may hold 256, ORCPT 500 more.
 COMMAND_MAX_BYTES = 4096
@@ -34,7 +36,6 @@ RECIPIENTS_MAX = 1000  # RFC 5321 §4.5.3.1.8 wants at least 100; Postfix' defau
 # RFC 5321 §4.5.3.2.7: a server waits 5 minutes for its client. The timer starts anew with every
 # command and every piece of a message, and is longer than all the next hop may take for a reply.
 SESSION_SECONDS = 300.0
-READ_MAX_BYTES = 256 * 1024
 # What EHLO offers while the next hop cannot be asked: MAIL will get a 4xx anyway.
 MINIMAL = Extensions((("8BITMIME", ""), ("PIPELINING", ""), ("ENHANCEDSTATUSCODES", "")))
 
@@ -160,7 +161,7 @@ class Session(SMTP):
         lambda: COMMAND_MAX_BYTES
     )
     # The limit of the stream reader, not of a line of mail: lines of any length pass.
-    line_length_limit = READ_MAX_BYTES
+    line_length_limit = PIECE_MAX_BYTES
 
     def __init__(self, relay: Relay, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(
@@ -193,17 +194,38 @@ class Session(SMTP):
                 await self._answer(refusal)
                 self._hang_up()
                 return
-            await super()._handle_client()
+            # Raised where the client's octets end or its connection breaks: the dialogue is over.
+            with contextlib.suppress(ConnectionResetError):
+                await super()._handle_client()
         finally:
             self._relay.leave(self)
             # Unless a message is on its way (which ends by itself), the next hop forgets it all.
             if not self.is_busy:
                 self._transaction.abandon()
 
-    def say_goodbye(self) -> None:
+    def _cb_client_connected(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        super()._cb_client_connected(reader, writer)
+        self._stream = ClientStream(reader, writer.transport)
+        # For the command loop, which asks it for lines and nothing else.
+        self._reader = cast(asyncio.StreamReader, self._stream)
+
+    def eof_received(self) -> bool | None:
+        """Let the stream end in its place; the library would end the session in the middle."""
+        return asyncio.StreamReaderProtocol.eof_received(self)
+
+    def _timeout_cb(self) -> None:
+        self.say_goodbye(replies.SILENT_TOO_LONG)
+
+    def say_goodbye(self, answer: Reply = replies.SHUTTING_DOWN) -> None:
         """Tell the client that we go, and close."""
         if self.transport is not None and not self.transport.is_closing():
-            self._writer.write(replies.SHUTTING_DOWN.encode() + b"\r\n")
+            if self._writer.transport.get_write_buffer_size():
+                # It does not read: a close would wait for that, for ever.
+                self._writer.transport.abort()
+                return
+            self._writer.write(answer.encode() + b"\r\n")
         self._hang_up()
 
     def _hang_up(self) -> None:
@@ -275,7 +297,12 @@ class Session(SMTP):
             await self._answer(replies.BAD_SYNTAX)
             return
         size = path.parameter("SIZE")
-        if size and size.isdigit() and int(size[:20]) > self._relay.door.size_max_bytes:
+        if (
+            size
+            and size.isascii()
+            and size.isdigit()
+            and int(size[:20]) > self._relay.door.size_max_bytes
+        ):
             await self._answer(replies.too_large(self._relay.door.size_max_bytes))
             return
         answer = await self._pass_on(b"MAIL", arg or "")
@@ -320,7 +347,9 @@ class Session(SMTP):
             await self._answer(replies.BAD_SEQUENCE if not self._sender else replies.NO_RECIPIENTS)
             return
         await self._answer(replies.START_DATA)
-        wire = await self._read_message()
+        wire = await self._stream.read_message(
+            self._relay.door.size_max_bytes, heard=self._reset_timeout
+        )
         if wire is None:
             self._reset()
             await self._answer(replies.too_large(self._relay.door.size_max_bytes))
@@ -334,36 +363,6 @@ class Session(SMTP):
         await self._answer(answer)
         if self._relay.is_stopping:
             self.say_goodbye()
-
-    async def _read_message(self) -> bytes | None:
-        """Return the message in wire form, final dot included; `None` if it is too large.
-
-        Reads in large pieces: the library goes line by line, which takes over a second for 25 MB
-        and blocks every other session meanwhile.
-        """
-        # DATA's own CRLF belongs to the end-of-data sequence of an empty message.
-        received = bytearray(b"\r\n")
-        too_large = False
-        while True:
-            searched = max(0, len(received) - len(END_OF_DATA) + 1)
-            piece = await self._reader.read(READ_MAX_BYTES)
-            if not piece:
-                raise asyncio.IncompleteReadError(b"", None)
-            self._reset_timeout()
-            received += piece
-            end = received.find(END_OF_DATA, searched)
-            if end != -1:
-                break
-            if len(received) > self._relay.door.size_max_bytes + len(END_OF_DATA):
-                # The rest is read and dropped: the reply comes after the end (RFC 5321 §4.2.5).
-                too_large = True
-                del received[2 : -len(END_OF_DATA)]
-        end += len(END_OF_DATA)
-        # What follows is the next command, pipelined (RFC 2920).
-        self._reader._buffer[0:0] = received[end:]  # type: ignore[attr-defined]
-        if too_large or end - 2 - len(EMPTY_MESSAGE) > self._relay.door.size_max_bytes:
-            return None
-        return bytes(received[2:end])
 
     async def smtp_RSET(self, arg: str | None) -> None:
         """Forget the transaction, here and at the next hop."""
