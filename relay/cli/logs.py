@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
+from pathlib import Path
 from typing import TextIO
 
 import structlog
+from structlog.typing import ExcInfo
+
+CAUSES_MAX = 8  # A chain of causes may be a ring.
+FRAMES_MAX = 32  # Our own calls are a dozen deep; more is a recursion.
 
 # Libraries that log addresses, requests or bodies at their lower levels.
 QUIET_LIBRARIES = (
@@ -17,6 +23,27 @@ QUIET_LIBRARIES = (
     "uvicorn.access",
     "asyncio",
 )
+
+
+def _describe(exc_info: ExcInfo) -> list[dict[str, object]]:
+    """Return type and places of an exception and of what caused it, the outermost first.
+
+    Promise 8: the values in its frames are letters, addresses and keys, and its text may quote
+    them; where a text of ours is fit to be read, it is logged by name.
+    """
+    described: list[dict[str, object]] = []
+    error: BaseException | None = exc_info[1]
+    while error is not None and len(described) < CAUSES_MAX:
+        frames = [
+            f"{Path(frame.filename).name}:{frame.lineno} {frame.name}"
+            for frame in traceback.extract_tb(error.__traceback__)[-FRAMES_MAX:]
+        ]
+        described.append({"type": type(error).__name__, "frames": frames})
+        error = error.__cause__ or error.__context__
+    return described
+
+
+_TRACEBACKS = structlog.processors.ExceptionRenderer(_describe)
 
 
 def configure_logs(stream: TextIO | None = None) -> None:
@@ -30,7 +57,7 @@ def configure_logs(stream: TextIO | None = None) -> None:
     structlog.configure(
         processors=[
             *shared,
-            structlog.processors.dict_tracebacks,
+            _TRACEBACKS,
             renderer,
         ],
         logger_factory=structlog.WriteLoggerFactory(target),
@@ -43,7 +70,7 @@ def configure_logs(stream: TextIO | None = None) -> None:
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.dict_tracebacks,
+                _TRACEBACKS,
                 renderer,
             ],
         )
