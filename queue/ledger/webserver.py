@@ -10,16 +10,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import socket
 from collections.abc import Generator, Sequence
+from typing import cast
 
 import h11
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-# Open connections, under the usual limit of 1,024 files of a process with room for its databases.
-CONNECTIONS_MAX = 900
+# Open connections: a mailing that thousands open in one moment, some 100 MB.
+CONNECTIONS_MAX = 4000
+# Open files: as many again for mail and databases. The usual limit of 1,024 is one that every
+# process may raise for itself.
+FILES_WANTED = 2 * CONNECTIONS_MAX
 BACKLOG = 1024  # A mailing is clicked in a burst; the kernel caps it at its own limit.
 HEAD_MAX_BYTES = 64 * 1024  # Request line and headers: some gateways add kilobytes of their own.
 HEAD_MAX_SECONDS = 10.0  # From the connection or the first byte to the end of the headers.
@@ -33,17 +38,29 @@ class PortTaken(OSError):
 
 
 class _Protocol(H11Protocol):
-    """uvicorn's, with a deadline for the request head, which it lacks."""
+    """uvicorn's, with a deadline for the request head, which it lacks, and room for who comes.
+
+    uvicorn's own limit answers 503 to everybody while there are too many connections, silent ones
+    included. Here the one that has been silent the longest is hung up on instead.
+    """
 
     _head_timer: asyncio.TimerHandle | None = None
+    _silent_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._silent_since = self.loop.time()
         self._await_head()
+        if len(self.connections) > _connections_max():
+            self._make_room()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         self._await_head()
+
+    def on_response_complete(self) -> None:
+        self._silent_since = self.loop.time()
+        super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_head_timer()
@@ -56,10 +73,20 @@ class _Protocol(H11Protocol):
         elif self._head_timer is None:
             self._head_timer = self.loop.call_later(HEAD_MAX_SECONDS, self._hang_up)
 
+    @property
+    def _is_silent(self) -> bool:
+        return self.conn.their_state is h11.IDLE and not self.transport.is_closing()
+
     def _hang_up(self) -> None:
-        self._head_timer = None
-        if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
+        self._cancel_head_timer()
+        if self._is_silent:
             self.transport.close()
+
+    def _make_room(self) -> None:
+        everyone = cast("set[_Protocol]", self.connections)
+        silent = [one for one in everyone if one._is_silent]
+        # At worst, when all others are being answered, it is this one.
+        min(silent, key=lambda one: one._silent_since)._hang_up()
 
     def _cancel_head_timer(self) -> None:
         if self._head_timer is not None:
@@ -103,7 +130,6 @@ class WebServer:
             proxy_headers=True,
             forwarded_allow_ips=list(trusted_proxies),
             workers=1,
-            limit_concurrency=CONNECTIONS_MAX,
             backlog=BACKLOG,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=STOP_SECONDS,
@@ -119,6 +145,7 @@ class WebServer:
 
     async def start(self) -> None:
         """Return when connections are accepted; `PortTaken` or an `OSError` when they cannot be."""
+        _raise_files_limit()
         listener = _bind(self._host, self._port)
         self._port = int(listener.getsockname()[1])
         server = _Server(self._config)
@@ -139,6 +166,19 @@ class WebServer:
         await self._serving
         self._server = None
         self._serving = None
+
+
+def _raise_files_limit() -> None:
+    """Allow this process the open files it wants, as far as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_WANTED if hard == resource.RLIM_INFINITY else min(FILES_WANTED, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _connections_max() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return CONNECTIONS_MAX if soft == resource.RLIM_INFINITY else min(CONNECTIONS_MAX, soft // 2)
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -275,3 +275,20 @@ def test_endless_request_is_cut_off(tmp_path: Path) -> None:
         assert (await world.http.get("/healthz")).status_code == 200
 
     visit(tmp_path, steps)
+
+
+def test_a_thousand_at_once_are_sent_on(tmp_path: Path) -> None:
+    """A mailing opened by a thousand people in one moment shows none of them an error."""
+
+    async def steps(world: World) -> None:
+        token = await world.issue()
+        request = f"GET /{token} HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n".encode()
+        people = [await asyncio.open_connection("127.0.0.1", world.port) for _ in range(1000)]
+        for _, writer in people:
+            writer.write(request)
+        answers = [await reader.read() for reader, _ in people]
+        for _, writer in people:
+            writer.close()
+        assert {answer.split(b"\r\n")[0] for answer in answers} == {b"HTTP/1.1 303 See Other"}
+
+    visit(tmp_path, steps)

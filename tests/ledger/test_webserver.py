@@ -129,3 +129,20 @@ def test_kept_connections_are_not_slow_clients(monkeypatch: pytest.MonkeyPatch) 
         await writer.wait_closed()
 
     serve(steps)
+
+
+def test_a_full_house_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes when all places are taken gets that of whoever has been silent the longest."""
+    monkeypatch.setattr(webserver, "CONNECTIONS_MAX", 3)
+
+    async def steps(server: WebServer) -> None:
+        silent = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(3)]
+        async with httpx.AsyncClient() as http:
+            for _ in range(2):
+                assert (await http.get(f"http://127.0.0.1:{server.port}/")).status_code == 200
+        async with asyncio.timeout(5):
+            assert await silent[0][0].read() == b""
+        for _, writer in silent:
+            writer.close()
+
+    serve(steps)
