@@ -28,10 +28,8 @@ from ledger.store_log import DamagedLog
 # At about 0.1 ms an event the writer's lock is held for some 10 ms; twice the size gains only 10 %.
 BATCH_EVENTS: Final = 100
 
-# A failing event is tried again after 1, 2, 4 … seconds, at most ten minutes: the cap that message
-# brokers impose on delayed messages, too.
+# A failing event is tried again after 1, 2, 4 … seconds, at most `store_inbox.DEFER_MAX_MS`.
 DEFER_FIRST_MS: Final = 1_000
-DEFER_MAX_MS: Final = 600_000
 
 # What an event can raise that cannot be applied: a damaged row, a fact that contradicts the store.
 # It must not stop those behind it.
@@ -57,8 +55,8 @@ class Applier:
         self._store = store
         self._policies = tuple(policies)
         self._clock = clock
-        # What the last batch left, to save reading it again. Written under the writer's lock; an
-        # entry that a rollback or another process made wrong has the wrong size and is not used.
+        # What the last batch left, to save reading it again. Written when the commit is done: a
+        # log that was of this size then is the same log whenever it is of this size.
         self._frontiers: dict[str, Frontier] = {}
 
     def apply_event(self, event_id: str) -> Outcome:
@@ -130,22 +128,24 @@ class Applier:
             now_ms = self._now_ms()
             for row in store_inbox.pending(transaction, 1, now_ms):
                 # The shift is bounded, since the count of failures is not.
-                delay = min(DEFER_FIRST_MS << min(row.failures, 20), DEFER_MAX_MS)
+                delay = min(DEFER_FIRST_MS << min(row.failures, 20), store_inbox.DEFER_MAX_MS)
                 store_inbox.defer(transaction, row, now_ms + delay)
                 _log.error("event %s put aside for %d ms: %r", row.id, delay, error)
 
     def _apply_batch(self, limit: int) -> int:
+        frontiers: dict[str, Frontier] = {}
         with self._store.write() as transaction:
             rows = store_inbox.pending(transaction, limit, self._now_ms())
             events = [parse(row.body) for row in rows]
             outcomes: dict[str, Outcome] = {}
             for company in sorted({event.company for event in events}):
                 own = [event for event in events if event.company == company]
-                self._apply_company(transaction, company, own, outcomes)
+                frontiers[company] = self._apply_company(transaction, company, own, outcomes)
             store_inbox.mark_applied(
                 transaction,
                 [(row, outcomes[event.id]) for row, event in zip(rows, events, strict=True)],
             )
+        self._frontiers.update(frontiers)
         return len(rows)
 
     def _apply_company(
@@ -154,7 +154,8 @@ class Applier:
         company: str,
         events: Sequence[Event],
         outcomes: dict[str, Outcome],
-    ) -> None:
+    ) -> Frontier:
+        """Apply one company's events of a batch; return what its log's tree is then."""
         book = store_ledger.load_book(transaction, company, self._policies, events)
         entries: list[Event] = []
         transfers: list[Transfer] = []
@@ -166,13 +167,14 @@ class Applier:
             transfers.extend(ruling.transfers)
             if ruling.claim:
                 claims.append(ruling.claim)
-        self._append(transaction, company, entries)
+        frontier = self._append(transaction, company, entries)
         if transfers:
             store_ledger.insert_transfers(transaction, transfers)
             store_ledger.save_balances(transaction, company, book.balances)
         store_ledger.insert_claims(transaction, claims)
+        return frontier
 
-    def _append(self, transaction: Transaction, log: str, events: Sequence[Event]) -> None:
+    def _append(self, transaction: Transaction, log: str, events: Sequence[Event]) -> Frontier:
         frontier = store_log.frontier(transaction, log, self._frontiers.get(log))
         rows: list[store_log.EntryRow] = []
         nodes: list[Node] = []
@@ -184,7 +186,7 @@ class Applier:
             nodes.extend(completed)
         store_log.insert_entries(transaction, log, rows)
         store_log.insert_nodes(transaction, log, nodes)
-        self._frontiers[log] = frontier
+        return frontier
 
     def _now_ms(self) -> int:
         return int(self._clock().timestamp() * 1000)

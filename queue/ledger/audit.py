@@ -229,10 +229,9 @@ def _check_end(transaction: Transaction, walk: _Walk) -> None:
         walk.frontier.hashes
     ):
         raise _missing(transaction, walk, "there are nodes above entries that are not there")
-    for log, event_id in store_log.applied_without_entry(transaction):
-        if log == walk.log:
-            detail = "an applied event is in no log"
-            raise _Damaged(Damage.MISSING, detail, walk.frontier.size, event_id)
+    if event_id := store_log.applied_without_entry(transaction, walk.log):
+        detail = "an applied event is in no log"
+        raise _Damaged(Damage.MISSING, detail, walk.frontier.size, event_id)
 
 
 def _check_ledger(transaction: Transaction, walk: _Walk) -> Finding | None:
@@ -246,9 +245,8 @@ def _check_ledger(transaction: Transaction, walk: _Walk) -> Finding | None:
 
 def _missing(transaction: Transaction, walk: _Walk, detail: str) -> _Damaged:
     """Return the damage of the entry after the walk's last being gone, named where we can."""
-    gone = store_log.applied_without_entry(transaction)
-    event_id = next((event_id for log, event_id in gone if log == walk.log), "")
-    return _Damaged(Damage.MISSING, detail, walk.frontier.size, event_id)
+    gone = store_log.applied_without_entry(transaction, walk.log)
+    return _Damaged(Damage.MISSING, detail, walk.frontier.size, gone or "")
 
 
 def _bad_leaf(

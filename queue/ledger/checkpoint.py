@@ -25,8 +25,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from ledger import store_log
 from ledger.keyfiles import LOG_KEY, load_key
-from ledger.log import HASH_SIZE_BYTES, root
-from ledger.store import LedgerError, Store, StoreError
+from ledger.log import HASH_SIZE_BYTES, frontier_of, root
+from ledger.store import LedgerError, Store, StoreError, Transaction
 
 # Signing is cheap, its row and file are not: once a second per log at most.
 INTERVAL_SECONDS: Final = 1.0
@@ -141,8 +141,12 @@ class Checkpointer:
         with self._store.read() as transaction:
             found: list[str] = []
             for log in store_log.names(transaction):
-                newest = store_log.newest_checkpoint(transaction, log)
-                if store_log.size(transaction, log) > (newest.size if newest else 0):
+                try:
+                    newest = store_log.newest_checkpoint(transaction, log)
+                    has_grown = store_log.size(transaction, log) > (newest.size if newest else 0)
+                except store_log.DamagedLog:
+                    has_grown = True  # Trying to sign it says what is wrong.
+                if has_grown:
                     found.append(log)
             return found
 
@@ -155,7 +159,7 @@ class Checkpointer:
             if at_once or last is None or not timedelta(0) <= now - last < interval:
                 try:
                     self._sign(log)
-                except store_log.DamagedLog as error:
+                except (store_log.DamagedLog, CheckpointError) as error:
                     # It keeps the checkpoint it has; the other logs get theirs.
                     _log.error("not signed: %s", error)
                     continue
@@ -174,6 +178,7 @@ class Checkpointer:
                 return
             found = root(frontier)
             origin = log_origin(self._installation, log)
+            self._check_published(transaction, log, frontier.size)
             note = sign_checkpoint(Checkpoint(origin, frontier.size, found), self._key)
             row = store_log.CheckpointRow(frontier.size, found, note)
             store_log.insert_checkpoint(transaction, log, row)
@@ -181,6 +186,22 @@ class Checkpointer:
                 _replace(checkpoint_path(self._directory, log), note)
             except OSError as error:
                 raise StoreError(str(self._directory), error.strerror or "") from error
+
+    def _check_published(self, transaction: Transaction, log: str, size: int) -> None:
+        """Raise `DamagedLog` unless the log continues the one that was published.
+
+        When the store is lost or rewritten as a whole, the published checkpoint is the only witness
+        here, so it is not replaced before someone has looked (and has moved the file away).
+        """
+        try:
+            note = checkpoint_path(self._directory, log).read_bytes()
+            found = open_checkpoint(note, log_origin(self._installation, log), self._key.public)
+        except (OSError, CheckpointError):
+            return  # None there, or none of ours: it is no witness.
+        if found.size > size:
+            raise store_log.LogShrunk(log, size, found.size)
+        if root(frontier_of(found.size, store_log.node_reader(transaction, log))) != found.root:
+            raise store_log.DamagedLog(f"log {log}: does not continue its published checkpoint")
 
 
 def checkpoint_path(directory: Path, log: str) -> Path:

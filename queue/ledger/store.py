@@ -227,6 +227,11 @@ class Turnstile:
                 self._taken = False
 
 
+def as_bytes(value: object) -> bytes:
+    """Return a stored value as bytes: SQLite takes text and numbers into a BLOB column, too."""
+    return value if isinstance(value, bytes) else str(value).encode(errors="replace")
+
+
 def _on_begin(connection: Connection) -> None:
     options: dict[str, Any] = dict(connection.get_execution_options())
     connection.exec_driver_sql(str(options.get("careerrelay_begin", "BEGIN")))

@@ -6,17 +6,25 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, or_, select, update
 
 from ledger.credits import Decision, Outcome
 from ledger.events import EventType
-from ledger.store import Transaction
+from ledger.store import Transaction, as_bytes
 from ledger.store_tables import inbox
+
+# The longest that an event is put aside: the cap that message brokers impose on delayed messages,
+# too.
+DEFER_MAX_MS: Final = 600_000
 
 # Built once: putting a statement together costs more than running it.
 _PENDING: Final = (
     select(inbox.c.seq, inbox.c.id, inbox.c.body, inbox.c.failures)
-    .where(inbox.c.decision.is_(None), inbox.c.retry_ms <= bindparam("now_ms"))
+    .where(
+        inbox.c.decision.is_(None),
+        # Put aside for longer than can be: the clock was ahead then.
+        or_(inbox.c.retry_ms <= bindparam("now_ms"), inbox.c.retry_ms > bindparam("latest_ms")),
+    )
     .order_by(inbox.c.seq)
     .limit(bindparam("count"))
 )
@@ -72,7 +80,7 @@ class PendingRow:
 def fingerprints(transaction: Transaction, ids: Sequence[str]) -> dict[str, bytes]:
     """Return the fingerprints on record for those of the ids that are known."""
     found = transaction.execute(_FINGERPRINTS, {"ids": list(ids)})
-    return {row.id: bytes(row.fingerprint) for row in found}
+    return {row.id: as_bytes(row.fingerprint) for row in found}
 
 
 def insert_rows(transaction: Transaction, rows: Iterable[NewRow]) -> None:
@@ -95,9 +103,10 @@ def insert_rows(transaction: Transaction, rows: Iterable[NewRow]) -> None:
 
 def pending(transaction: Transaction, limit: int, now_ms: int) -> list[PendingRow]:
     """Return the oldest events that are to be applied now, in the order they were taken."""
+    values = {"now_ms": now_ms, "latest_ms": now_ms + DEFER_MAX_MS, "count": limit}
     return [
-        PendingRow(row.seq, row.id, bytes(row.body), row.failures)
-        for row in transaction.execute(_PENDING, {"now_ms": now_ms, "count": limit})
+        PendingRow(row.seq, row.id, as_bytes(row.body), row.failures)
+        for row in transaction.execute(_PENDING, values)
     ]
 
 

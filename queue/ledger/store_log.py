@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import LargeBinary, bindparam, cast, func, insert, select
 
 from ledger.log import Frontier, Node, NodeReader, frontier_of
-from ledger.store import LedgerError, Transaction
+from ledger.store import LedgerError, Transaction, as_bytes
 from ledger.store_tables import checkpoint, entry, inbox, node
 
 # Entries read at once when a whole log is walked: a few megabytes.
@@ -81,9 +81,9 @@ class LogShrunk(DamagedLog):
 
 
 def size(transaction: Transaction, log: str) -> int:
-    """Return the number of entries, taking the last one's place for it."""
+    """Return the number of entries, taking the last one's place for it; raises `DamagedLog`."""
     last = transaction.execute(_SIZE, {"log": log}).scalar()
-    return 0 if last is None else int(last) + 1
+    return 0 if last is None else _place(log, last) + 1
 
 
 def names(transaction: Transaction) -> list[str]:
@@ -107,7 +107,7 @@ def node_reader(transaction: Transaction, log: str) -> NodeReader:
         found = transaction.execute(query, {"log": log, "at_level": level, "at": index}).scalar()
         if found is None:
             raise MissingNode(log, level, index)
-        return _raw(found)
+        return as_bytes(found)
 
     return read
 
@@ -159,7 +159,9 @@ def entries(transaction: Transaction, log: str, start: int = 0) -> Iterator[list
     while True:
         values = {"log": log, "after": after, "count": CHUNK_ENTRIES}
         rows = [
-            EntryRow(seq, event_id.decode(errors="backslashreplace"), _raw(body), _raw(leaf))
+            EntryRow(
+                seq, event_id.decode(errors="backslashreplace"), as_bytes(body), as_bytes(leaf)
+            )
             for seq, event_id, body, leaf in transaction.execute(_ENTRIES, values).all()
         ]
         if not rows:
@@ -175,7 +177,7 @@ def nodes(
     query = select(node.c.idx, node.c.hash).where(
         node.c.log == log, node.c.level == level, node.c.idx >= first, node.c.idx < last
     )
-    return {index: _raw(found) for index, found in transaction.execute(query)}
+    return {index: as_bytes(found) for index, found in transaction.execute(query)}
 
 
 def node_count(transaction: Transaction, log: str) -> int:
@@ -195,15 +197,17 @@ def checkpoints(transaction: Transaction, log: str) -> list[CheckpointRow]:
     """Return all checkpoints of the log, the smallest size first."""
     query = select(checkpoint).where(checkpoint.c.log == log).order_by(checkpoint.c.size)
     return [
-        CheckpointRow(row.size, _raw(row.root), _raw(row.note))
+        CheckpointRow(row.size, as_bytes(row.root), as_bytes(row.note))
         for row in transaction.execute(query)
     ]
 
 
 def newest_checkpoint(transaction: Transaction, log: str) -> CheckpointRow | None:
-    """Return the checkpoint of the largest size."""
+    """Return the checkpoint of the largest size; raises `DamagedLog`."""
     row = transaction.execute(_NEWEST, {"log": log}).first()
-    return None if row is None else CheckpointRow(row.size, _raw(row.root), _raw(row.note))
+    if row is None:
+        return None
+    return CheckpointRow(_place(log, row.size), as_bytes(row.root), as_bytes(row.note))
 
 
 def issued_links(transaction: Transaction, log: str, event_ids: Iterable[str]) -> set[str]:
@@ -212,18 +216,20 @@ def issued_links(transaction: Transaction, log: str, event_ids: Iterable[str]) -
     return set(transaction.execute(_ISSUED, values).scalars())
 
 
-def applied_without_entry(transaction: Transaction) -> list[tuple[str, str]]:
-    """Return (log, event id) of the events that were applied and are in no log."""
+def applied_without_entry(transaction: Transaction, log: str) -> str | None:
+    """Return the id of the first event of this log that was applied and is in no log."""
     present = select(entry.c.seq).where(entry.c.event_id == inbox.c.id).exists()
     query = (
-        select(inbox.c.company, inbox.c.id)
-        .where(inbox.c.decision.is_not(None), ~present)
+        select(inbox.c.id)
+        .where(inbox.c.company == log, inbox.c.decision.is_not(None), ~present)
         .order_by(inbox.c.seq)
-        .limit(CHUNK_ENTRIES)
+        .limit(1)
     )
-    return [(company, event_id) for company, event_id in transaction.execute(query)]
+    return transaction.execute(query).scalar()
 
 
-def _raw(value: object) -> bytes:
-    """Return a stored value as bytes: SQLite takes text and numbers into a BLOB column, too."""
-    return value if isinstance(value, bytes) else str(value).encode(errors="replace")
+def _place(log: str, found: object) -> int:
+    """Return a place or size that was read; raises `DamagedLog` for what is no number."""
+    if not isinstance(found, int):
+        raise DamagedLog(f"log {log}: not a place in a log: {found!r}")
+    return found

@@ -15,7 +15,7 @@ from typing import Final
 
 from sqlalchemy import delete, insert, select
 
-from ledger.store import Transaction
+from ledger.store import Transaction, as_bytes
 from ledger.store_tables import subject_salt
 
 SALT_SIZE_BYTES: Final = 32
@@ -34,7 +34,7 @@ def reference(
     if salt is None:
         transaction.execute(insert(subject_salt).values(lookup=lookup, salt=fresh_salt))
         salt = fresh_salt
-    own = hmac.digest(key, b"careerrelay salt\n" + bytes(salt), hashlib.sha256)
+    own = hmac.digest(key, b"careerrelay salt\n" + as_bytes(salt), hashlib.sha256)
     text = f"careerrelay reference\n{company}\n{person}".encode("utf-8", "surrogatepass")
     digest = base64.b32encode(hmac.digest(own, text, hashlib.sha256)).decode().lower()
     return "h:" + digest[:REFERENCE_LENGTH]

@@ -17,10 +17,19 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 from standardwebhooks.webhooks import Webhook as Webhook  # For the files beside this one.
 
+from ledger.events import YEAR_MAX, YEAR_MIN
 from ledger.problems import FieldError, Problem
 
 SKEW_MAX = timedelta(minutes=5)  # As the specification recommends.
@@ -28,6 +37,16 @@ HEADER_MAX_CHARS = 1024  # Several signatures of 47 characters.
 TIMESTAMP_MAX_DIGITS = 12  # Seconds until the year 33658.
 
 _SIGNATURE_TITLE = "The call is not signed as it must be"
+
+
+def _in_range(time: datetime) -> datetime:
+    # Near the ends of the calendar a time cannot be brought to UTC.
+    if not YEAR_MIN <= time.year <= YEAR_MAX:
+        raise ValueError(f"expected a time between the years {YEAR_MIN} and {YEAR_MAX}")
+    return time
+
+
+_Time = Annotated[AwareDatetime, AfterValidator(_in_range)]
 _Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=64)]
 
 
@@ -64,7 +83,7 @@ class SignupData(BaseModel):
         ),
     ]
     verified_at: Annotated[
-        AwareDatetime,
+        _Time,
         Field(description="When the person confirmed.", examples=["2026-01-15T03:04:05Z"]),
     ]
     verification: Annotated[
@@ -82,7 +101,7 @@ class SignupMessage(BaseModel):
 
     type: Literal["signup.verified"]
     timestamp: Annotated[
-        AwareDatetime,
+        _Time,
         Field(description="When the call's cause happened.", examples=["2026-01-15T03:04:06Z"]),
     ]
     data: SignupData

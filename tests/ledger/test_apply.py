@@ -20,7 +20,8 @@ from ledger.apply import Applier, NotApplied, UnknownEvent
 from ledger.credits import Account, Balances, Decision, Outcome, Unit
 from ledger.events import INSTALLATION, encode, parse
 from ledger.fold import nonzero, rebuild
-from ledger.store import Store
+from ledger.log import leaf_hash, node_hash
+from ledger.store import RepeatedKey, Store
 from tests.ledger.parts import (
     NOW,
     POLICIES,
@@ -29,6 +30,7 @@ from tests.ledger.parts import (
     click,
     issue,
     letters_and_signups,
+    record,
     signup,
     store_in,
     submit,
@@ -291,3 +293,57 @@ def change(store: Store, event_id: str, body: bytes) -> None:
         transaction.execute(
             text("UPDATE inbox SET body = :body WHERE id = :id"), {"body": body, "id": event_id}
         )
+
+
+def test_a_batch_that_was_undone_leaves_no_tree_behind(tmp_path: Path) -> None:
+    """What another process applies after a commit that failed here is what we go on from."""
+    store = store_in(tmp_path)
+    submit(store, [issue(1), issue(2)])
+    first, second = applier_on(store), applier_on(store)
+    with store.write() as transaction:
+        transaction.execute(
+            text(
+                "CREATE TRIGGER refuse BEFORE UPDATE ON inbox BEGIN SELECT RAISE(ABORT, 'no'); END"
+            )
+        )
+    with pytest.raises(RepeatedKey):
+        first.apply_pending()
+    with store.write() as transaction:
+        transaction.execute(text("DROP TRIGGER refuse"))
+        transaction.execute(text("DELETE FROM inbox WHERE seq = 1"))
+    second.apply_all()
+    submit(store, [issue(3)])
+    first.apply_all()
+    assert [name for name, _ in log_of(store)] == [issue(2).id, issue(3).id]
+    with store.read() as transaction:
+        whole = node_hash(leaf_hash(issue(2).body), leaf_hash(issue(3).body))
+        assert store_log.nodes(transaction, "aozora", 1, 0, 1) == {0: whole}
+    store.close()
+
+
+def test_a_clock_that_was_wrong_does_not_put_aside_for_years(tmp_path: Path) -> None:
+    """An event put aside while the clock ran ahead is tried again when it is set right."""
+    store = store_in(tmp_path)
+    submit(store, [click(1)])
+    change(store, click(1).id, b"damaged")
+    ahead = Applier(store, POLICIES, clock=lambda: NOW + timedelta(days=36500))
+    assert ahead.apply_all() == 0
+    change(store, click(1).id, encode(click(1)))
+    assert applier_on(store).apply_all() == 1
+    store.close()
+
+
+def test_values_of_other_types_stop_nobody(tmp_path: Path) -> None:
+    """Whatever types somebody's edit left behind, the other company's events are applied."""
+    store = store_in(tmp_path)
+    record(store, tmp_path, [issue(1), issue(2)])
+    with store.write() as transaction:
+        transaction.execute(text("UPDATE checkpoint SET size = 'x'"))
+    submit(store, [issue(3), issue(4, "midori"), click(5)])
+    with store.write() as transaction:
+        transaction.execute(text("UPDATE inbox SET body = 7 WHERE id = :id"), {"id": click(5).id})
+    applier = applier_on(store)
+    assert applier.apply_all() == 1
+    assert applier.outcome(issue(4, "midori").id)
+    assert checkpointer_on(store, tmp_path).sign_due() == 1
+    store.close()

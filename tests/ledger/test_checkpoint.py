@@ -24,6 +24,7 @@ from ledger.checkpoint import (
     sign_checkpoint,
     verifier_key,
 )
+from ledger.events import Event
 from ledger.keyfiles import KeyFileError, create_log_key, create_subject_key, load_subject_key
 from ledger.log import leaf_hash
 from ledger.store import StoreError
@@ -197,4 +198,36 @@ def test_a_checkpoint_that_cannot_be_published_is_not_kept(tmp_path: Path) -> No
     with pytest.raises(StoreError):
         checkpointer_on(store, tmp_path / "none").sign_due()
     assert checkpointer_on(store, tmp_path).sign_due() == 1
+    store.close()
+
+
+@pytest.mark.parametrize("events", [[issue(7)], [issue(number) for number in range(7, 17)]])
+def test_a_log_begun_anew_does_not_replace_what_was_published(
+    tmp_path: Path, events: list[Event]
+) -> None:
+    """After the store was deleted, the old log's checkpoint stays: it tells that entries are gone.
+
+    Neither a shorter log nor a longer one that does not continue it is signed over it.
+    """
+    store = store_in(tmp_path)
+    record(store, tmp_path, [issue(1), issue(2), issue(3)])
+    note = checkpoint_path(tmp_path, "aozora").read_bytes()
+    store.path.unlink()
+    record(store, tmp_path, [*events, issue(20, "midori")])
+    assert checkpoint_path(tmp_path, "aozora").read_bytes() == note
+    assert checkpoint_path(tmp_path, "midori").exists()
+    record(store, tmp_path, [issue(21)])
+    assert checkpoint_path(tmp_path, "aozora").read_bytes() == note
+    store.close()
+
+
+def test_a_log_of_an_impossible_name_hinders_no_other(tmp_path: Path) -> None:
+    """What cannot be signed is left unsigned; the logs after it get their checkpoints."""
+    store = store_in(tmp_path)
+    submit(store, [issue(1), issue(2, "midori")])
+    applier_on(store).apply_all()
+    with store.write() as transaction:
+        transaction.execute(text("UPDATE entry SET log = 'a b' WHERE log = 'aozora'"))
+    assert checkpointer_on(store, tmp_path).sign_due() == 1
+    assert checkpoint_path(tmp_path, "midori").exists()
     store.close()

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from ledger import store_subject
 from ledger.events import Event, EventError, EventType, derived, encode
@@ -373,3 +374,20 @@ def test_killed_after_the_answer_nothing_is_lost(tmp_path: Path) -> None:
         issue(number).id for number in (*range(50), 99)
     }
     store.close()
+
+
+@pytest.mark.parametrize("value", ["'text'", "1000000000000000", "x'00'"])
+def test_a_damaged_row_is_no_end_of_the_inbox(tmp_path: Path, value: str) -> None:
+    """An edited fingerprint makes a conflict of that one event; others are taken as before."""
+    store = store_in(tmp_path)
+
+    async def steps(inbox: Inbox) -> None:
+        await inbox.submit(issue(1))
+        with store.write() as transaction:
+            transaction.execute(text(f"UPDATE inbox SET fingerprint = {value}"))  # noqa: S608
+        with pytest.raises(EventConflict):
+            await inbox.submit(issue(1))
+        await inbox.submit(issue(2))
+
+    run(store, steps)
+    assert len(rows(store.path)) == 2

@@ -288,3 +288,15 @@ def test_description_is_whole(tmp_path: Path) -> None:
         assert used <= set(schemas)
 
     visit(tmp_path, steps)
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+def test_times_at_the_ends_of_the_calendar_are_named(tmp_path: Path, time: str) -> None:
+    """A time that cannot be brought to UTC is a wrong field, not a bug of ours."""
+
+    async def steps(world: World) -> None:
+        answer = await world.report(world.token(), verified_at=time)
+        assert problem(answer) == (422, "bad_field")
+        assert [error["pointer"] for error in answer.json()["errors"]] == ["/data/verified_at"]
+
+    visit(tmp_path, steps)

@@ -169,3 +169,29 @@ def test_writers_come_in_the_order_of_arrival() -> None:
     for other in others:
         other.join()
     assert order == ["other 0", "other 1", "other 2", "again"]
+
+
+def test_a_new_file_that_another_program_reads_is_away_and_recovers(tmp_path: Path) -> None:
+    """While a reader keeps us from switching the file to WAL, it is a store that is away."""
+    store = Store(f"sqlite:///{tmp_path}/ledger.db")
+    reader = sqlite3.connect(store.path, isolation_level=None)
+    reader.execute("PRAGMA user_version = 1")
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM sqlite_master").fetchall()
+    with pytest.raises(StoreError, match="locked"):
+        store.prepare()
+    reader.close()
+    store.prepare()
+    store.close()
+
+
+def test_looking_makes_nothing(tmp_path: Path) -> None:
+    """Without leave to create, a missing file stays missing and an empty one empty."""
+    store = Store(f"sqlite:///{tmp_path}/ledger.db", may_create=False)
+    with pytest.raises(StoreError, match="No such file"):
+        store.prepare()
+    store.path.touch()
+    with pytest.raises(StoreError, match="holds no tables"):
+        store.prepare()
+    assert [path.stat().st_size for path in tmp_path.iterdir()] == [0]
+    store.close()
