@@ -194,5 +194,6 @@ class Delivery:
 
 
 def _received_count(message: bytes) -> int:
-    head, _, _ = message.partition(b"\r\n\r\n")
+    end = message.find(b"\r\n\r\n")
+    head = message if end == -1 else message[:end]
     return (b"\n" + head.lower()).count(b"\nreceived:")

@@ -6,12 +6,8 @@ it for a line ending would see another message inside this one (SMTP smuggling).
 
 from __future__ import annotations
 
-import re
-
 END_OF_DATA = b"\r\n.\r\n"
 EMPTY_MESSAGE = b".\r\n"  # What follows DATA's own CRLF when there is no message at all.
-
-_LINE_ENDING = re.compile(rb"\r\n|\r|\n")
 
 
 def unstuff(wire: bytes) -> bytes:
@@ -38,4 +34,4 @@ def has_bare_line_endings(message: bytes) -> bool:
 
 def normalise(message: bytes) -> bytes:
     """Return the message with each bare CR and LF made CRLF, as Postfix does since 3.9."""
-    return _LINE_ENDING.sub(b"\r\n", message)
+    return message.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -117,3 +118,28 @@ def test_a_letter_that_only_the_note_makes_too_large_goes_without(
         assert relay.relay.delivery.reasons == {"too_large": 1}
     assert next_hop.heard.wires == [letter + b".\r\n"]
     assert not (tmp_path / "careerrelay.db").exists()
+
+
+@pytest.mark.parametrize("greeting", [b"", b"220 hop.example ESMTP\r\n"], ids=["mute", "greets"])
+def test_a_client_that_breaks_off_leaves_no_connection_behind(
+    tmp_path: Path, greeting: bytes
+) -> None:
+    """A connection to the next hop that was being opened for a client ends with the client."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        server.settimeout(20)
+        with running(int(server.getsockname()[1]), tmp_path) as relay:
+            client = Client(relay.port)
+            client.send(b"HELO client.example\r\nMAIL FROM:<recruit@aozora.example.jp>\r\n")
+            connection, _ = server.accept()
+            with connection:
+                connection.settimeout(20)
+                connection.sendall(greeting)
+                if greeting:
+                    assert connection.recv(100).startswith(b"EHLO ")
+                client.socket.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                )
+                client.close()
+                assert connection.recv(100) == b""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,3 +53,11 @@ def test_empty_message() -> None:
     """No message at all is a dot alone."""
     assert stuff(b"") == b".\r\n"
     assert unstuff(b".\r\n") == b""
+
+
+@pytest.mark.parametrize("octet", [b"\n", b"\r"])
+def test_normalising_is_quick(octet: bytes) -> None:
+    """A large message of nothing but line endings does not hold up the other sessions."""
+    began = time.process_time()
+    assert normalise(octet * 8_000_000) == b"\r\n" * 8_000_000
+    assert time.process_time() - began < 0.5
