@@ -29,6 +29,15 @@ OPENING_SENTENCES_MAX = 6
 # What a decision weighs against it when the letter does not otherwise speak of an application.
 OBJECT_MISSING_WEIGHT = -3.0
 
+# What it weighs that all this may be about a grant or a school: no job is named anywhere.
+JOB_UNNAMED_WEIGHT = -2.0
+# What it weighs that nothing is said to the reader: colleagues write about applicants so.
+READER_MISSING_WEIGHT = -2.0
+# Words of applications of any kind, in every lexicon.
+GENERAL_OBJECTS = frozenset(
+    {"object.application", "object.thanks-for-applying", "object.applicant"}
+)
+
 # A decision in the subject confirms one in the text; alone it weighs this.
 SUBJECT_PREFIX = "support.subject-"
 SUBJECT_DECISION_WEIGHT = 3.0
@@ -85,12 +94,14 @@ def weigh(letter: Letter, lexicons: Lexicons) -> tuple[Evidence, ...]:
     lines = _prepare(split(subject, _QUOTATION.sub("", text)), lexicons)
     decisions: list[Evidence] = []
     needed = math.inf
+    is_job_named = False
     deciding: set[int] = set()
     for index, line in enumerate(lines):
         for entry, evidence in _decisions(line, candidates.get(line.lexicon.language, ())):
             decisions.append(evidence)
             if evidence.name.startswith("decision."):
                 deciding.add(index)
+                is_job_named = is_job_named or not entry.needs_job
                 beside = _holds_an_object(line)
                 needed = min(needed, entry.object_min, OBJECT_BESIDE_MIN if beside else math.inf)
     if not decisions:
@@ -103,7 +114,9 @@ def weigh(letter: Letter, lexicons: Lexicons) -> tuple[Evidence, ...]:
     if letter.is_auto_reply:
         context.append(Evidence("counter.automatic-reply", FORBIDDING_WEIGHT, "Auto-Submitted"))
     missing = _missing_object(decisions, context, needed)
-    return (*decisions, *context, *_address_evidence(letter, lines), *missing)
+    context.extend(_address_evidence(letter, lines))
+    unnamed = () if is_job_named else _unnamed_job(context)
+    return (*decisions, *context, *missing, *unnamed, *_missing_reader(lines, deciding))
 
 
 def _candidates(text: str, lexicons: Lexicons) -> dict[str, tuple[Entry, ...]]:
@@ -303,6 +316,24 @@ def _missing_object(
     if not decided or objects >= needed:
         return ()
     return (Evidence("counter.no-application", OBJECT_MISSING_WEIGHT, decided[0].text),)
+
+
+def _missing_reader(lines: list[_Line], deciding: set[int]) -> tuple[Evidence, ...]:
+    """Return the finding that the letter tells of a decision but says nothing to its reader."""
+    if not deciding or any(
+        next(iter(_found(line.plain, line.lexicon, Section.READER)), None) for line in lines
+    ):
+        return ()
+    words = _shown(lines[min(deciding)].text)
+    return (Evidence("counter.reader-not-addressed", READER_MISSING_WEIGHT, words),)
+
+
+def _unnamed_job(context: list[Evidence]) -> tuple[Evidence, ...]:
+    """Return the finding that the application may be one for anything: only its words are there."""
+    objects = [item for item in context if item.name.startswith("object.")]
+    if not objects or any(item.name not in GENERAL_OBJECTS for item in objects):
+        return ()
+    return (Evidence("counter.no-job-named", JOB_UNNAMED_WEIGHT, objects[0].text),)
 
 
 def _shown(text: str) -> str:

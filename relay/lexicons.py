@@ -11,6 +11,7 @@ Sections, in the order in which they decide:
 
     decision    the sentence says that the reader is not taken
     object      words of a job application        foreign   words of anything else one can refuse
+    reader      words to an applicant: without any, the letter may be about one, not to one
     support     what stands around a rejection    counter   what never stands in one (an offer)
     assertion   what makes a decision conditional, reported or denied: it then counts nothing
     stage, position   what is read off for the statistics, without personal data
@@ -43,6 +44,7 @@ class Section(StrEnum):
     DECISION = "decision"
     OBJECT = "object"
     FOREIGN = "foreign"
+    READER = "reader"
     SUPPORT = "support"
     COUNTER = "counter"
     ASSERTION = "assertion"
@@ -78,6 +80,8 @@ class Entry:
     cues: tuple[str, ...]
     # How much other evidence of a job application a decision of this wording needs.
     object_min: float
+    # Whether the words refuse grants and loans as well, so that the letter must name a job.
+    needs_job: bool
     code: str
 
 
@@ -145,7 +149,17 @@ def parse_lexicon(text: str, file: str) -> Lexicon:
     return Lexicon(language, tuple(spellings.items()), marks, folds_case, entries)
 
 
-_ALLOWED = {"name", "patterns", "weight", "cues", "scope", "object_min", "code", "comment"}
+_ALLOWED = {
+    "name",
+    "patterns",
+    "weight",
+    "cues",
+    "scope",
+    "object_min",
+    "needs_job",
+    "code",
+    "comment",
+}
 
 
 def _parse_entry(row: Any, section: Section, words: Mapping[str, str], file: str) -> Entry:
@@ -174,6 +188,7 @@ def _parse_entry(row: Any, section: Section, words: Mapping[str, str], file: str
         weight=_number(fields, "weight", where),
         cues=tuple(_list_of_strings(fields.get("cues", []), f"{where}: 'cues'")),
         object_min=_number(fields, "object_min", where),
+        needs_job=fields.get("needs_job", False) is True,
         code=str(fields.get("code", "")),
     )
 
