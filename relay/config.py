@@ -145,6 +145,20 @@ class RelaySection(_Section):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _does_not_send_to_itself(self) -> RelaySection:
+        hop = self.next_hop
+        for address in self.listen:
+            is_everywhere = address.host in ("0.0.0.0", "::")  # noqa: S104 (compared, not bound)
+            if address.port == hop.port and (
+                address.host == hop.host or (is_everywhere and is_loopback(hop.host))
+            ):
+                raise ValueError(
+                    f"next_hop {hop} is the relay's own listener, and mail would go in a circle; "
+                    "expected the server that mail is passed on to"
+                )
+        return self
+
 
 class LinkSection(_Section):
     """`[link]`: the address that the links lead to, and the keys that sign them."""

@@ -115,6 +115,15 @@ def test_open_relay_is_refused(write: Write, listen: str, allow: str) -> None:
     assert "would be an open relay" in problems(path)
 
 
+@pytest.mark.parametrize("listen", ["127.0.0.1:2525", "0.0.0.0:2525", "[::]:2525"])
+def test_the_relay_is_not_its_own_next_hop(write: Write, listen: str) -> None:
+    """Mail passed on to our own listener would open connections until none are left."""
+    path = write(
+        f'[relay]\nlisten = ["{listen}"]\nnext_hop = "127.0.0.1:2525"\nallow = ["192.0.2.0/24"]\n'
+    )
+    assert f"{path}: relay: next_hop 127.0.0.1:2525 is the relay's own listener" in problems(path)
+
+
 def test_two_companies_may_not_share_a_domain(write: Write) -> None:
     """A letter must belong to one company."""
     second = GOOD[GOOD.index("[[company]]") :].replace('id = "aozora"', 'id = "hokuto"')
