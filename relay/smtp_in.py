@@ -23,7 +23,7 @@ from aiosmtpd.smtp import Session as ServerSession
 
 from relay import reply as replies
 from relay.addresses import Address
-from relay.clientstream import PIECE_MAX_BYTES, ClientStream
+from relay.clientstream import PIECE_MAX_BYTES, ClientStream, Hold, MessageRefused, Room
 from relay.deliver import Delivery, Job
 from relay.downstream import Extensions, NextHop, NextHopAway, NextHopError
 from relay.envelope import Envelope, Path, parse_path
@@ -36,6 +36,8 @@ RECIPIENTS_MAX = 1000  # RFC 5321 §4.5.3.1.8 wants at least 100; Postfix' defau
 # RFC 5321 §4.5.3.2.7: a server waits 5 minutes for its client. The timer starts anew with every
 # command and every piece of a message, and is longer than all the next hop may take for a reply.
 SESSION_SECONDS = 300.0
+# Messages of all sessions together, at the most three copies of each: 1.5 GiB of memory.
+IN_FLIGHT_MAX_BYTES = 512 * 1024 * 1024
 # What EHLO offers while the next hop cannot be asked: MAIL will get a 4xx anyway.
 MINIMAL = Extensions((("8BITMIME", ""), ("PIPELINING", ""), ("ENHANCEDSTATUSCODES", "")))
 
@@ -56,6 +58,7 @@ class Door:
     allow: tuple[Network, ...]
     size_max_bytes: int
     connections_max: int
+    in_flight_max_bytes: int = IN_FLIGHT_MAX_BYTES
 
     def admits(self, host: str) -> bool:
         """Say whether a client at this address may use the relay."""
@@ -76,6 +79,7 @@ class Relay:
         self.next_hop = next_hop
         self.delivery = delivery
         self.is_stopping = False
+        self.room = Room(max(door.in_flight_max_bytes, door.size_max_bytes))
         self._servers: list[asyncio.Server] = []
         self._sessions: set[Session] = set()
         self._deliveries: set[asyncio.Task[Reply]] = set()
@@ -347,22 +351,24 @@ class Session(SMTP):
             await self._answer(replies.BAD_SEQUENCE if not self._sender else replies.NO_RECIPIENTS)
             return
         await self._answer(replies.START_DATA)
-        wire = await self._stream.read_message(
-            self._relay.door.size_max_bytes, heard=self._reset_timeout
-        )
-        if wire is None:
-            self._reset()
-            await self._answer(replies.too_large(self._relay.door.size_max_bytes))
-            return
         envelope = Envelope(self._sender.address, tuple(self._recipients))
-        job = Job(_new_incident(), envelope, wire)
-        self.is_busy = True
-        answer = await self._relay.deliver(job, self._transaction)
-        self.is_busy = False
+        with Hold(self._relay.room) as hold:
+            answer = await self._take_message(envelope, hold)
         self._reset()
         await self._answer(answer)
         if self._relay.is_stopping:
             self.say_goodbye()
+
+    async def _take_message(self, envelope: Envelope, hold: Hold) -> Reply:
+        size_max_bytes = self._relay.door.size_max_bytes
+        try:
+            wire = await self._stream.read_message(size_max_bytes, hold, self._reset_timeout)
+        except MessageRefused as refused:
+            return refused.reply
+        self.is_busy = True
+        answer = await self._relay.deliver(Job(_new_incident(), envelope, wire), self._transaction)
+        self.is_busy = False
+        return answer
 
     async def smtp_RSET(self, arg: str | None) -> None:
         """Forget the transaction, here and at the next hop."""

@@ -60,6 +60,7 @@ def running(
     with_rules: Rules | None = None,
     size_max_bytes: int = 1024 * 1024,
     connections_max: int = 20,
+    in_flight_max_bytes: int = 64 * 1024 * 1024,
     refuse_bare_line_endings: bool = False,
     allow: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = LOOPBACK,
 ) -> Generator[Running]:
@@ -82,7 +83,7 @@ def running(
             refuse_bare_line_endings=refuse_bare_line_endings,
             now=lambda: NOW,
         )
-        door = Door("relay.example", allow, size_max_bytes, connections_max)
+        door = Door("relay.example", allow, size_max_bytes, connections_max, in_flight_max_bytes)
         relay = Relay(door, NextHop(Address("127.0.0.1", hop_port), "relay.example"), delivery)
         address = await relay.listen(Address("127.0.0.1", 0))
         return Running(address.port, relay, call)

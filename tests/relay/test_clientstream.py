@@ -122,3 +122,34 @@ def test_a_client_that_does_not_read_is_dropped(
             talk_on(deaf)
         with Client(relay.port) as other:
             assert other.greeting.startswith("220 ")
+
+
+def test_messages_in_flight_are_limited_in_all(next_hop: Hop, tmp_path: Path) -> None:
+    """A message that there is no memory for is to be sent again later; then there is."""
+    arrived, released = threading.Event(), threading.Event()
+
+    def wait(_connection: int, _line: str) -> bytes:
+        arrived.set()
+        assert released.wait(20)
+        return b"250 2.0.0 kept"
+
+    next_hop.answers["end"] = wait
+    large = b"A: b\r\n\r\n" + (b"x" * 78 + b"\r\n") * 9_000 + b".\r\n"
+    with (
+        running(next_hop.port, tmp_path, in_flight_max_bytes=1024 * 1024) as relay,
+        Client(relay.port) as first,
+        Client(relay.port) as second,
+    ):
+        first.send(SESSION + large)
+        assert [first.reply()[:3] for _ in range(4)] == ["250"] * 3 + ["354"]
+        assert arrived.wait(20)
+        second.send(SESSION + large + SESSION + WIRE)
+        assert [second.reply()[:3] for _ in range(4)] == ["250"] * 3 + ["354"]
+        assert second.reply().startswith("452 4.3.1 ")
+        assert [second.reply()[:3] for _ in range(4)] == ["250"] * 3 + ["354"]
+        released.set()
+        assert second.reply().startswith("250")
+        assert first.reply().startswith("250")
+        second.send(SESSION + large)
+        assert [second.reply()[:3] for _ in range(5)] == ["250"] * 3 + ["354", "250"]
+    assert sorted(next_hop.heard.wires) == sorted([large, WIRE, large])
