@@ -132,8 +132,8 @@ class Checkpointer:
         self._installation = installation
         self._directory = directory
         self._clock = clock
-        # When each log was last signed here; written by `sign_due` alone, in whatever thread. A
-        # race signs once too often, which the store settles.
+        # When each log was last signed here, or could not be; written by `sign_due` alone, in
+        # whatever thread. A race signs once too often, which the store settles.
         self._signed: dict[str, datetime] = {}
 
     def due(self) -> list[str]:
@@ -157,13 +157,13 @@ class Checkpointer:
         for log in self.due():
             last = self._signed.get(log)
             if at_once or last is None or not timedelta(0) <= now - last < interval:
+                self._signed[log] = now
                 try:
                     self._sign(log)
                 except (store_log.DamagedLog, CheckpointError) as error:
                     # It keeps the checkpoint it has; the other logs get theirs.
                     _log.error("not signed: %s", error)
                     continue
-                self._signed[log] = now
                 count += 1
         return count
 

@@ -10,6 +10,7 @@ Opening is lazy: `Store(url)` touches nothing, the first transaction creates and
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 import threading
@@ -39,6 +40,11 @@ BUSY_TIMEOUT_MS: Final = 1500
 # Connections a process may have open: writer, applier, checkpointer and a few readers.
 POOL_SIZE_MAX: Final = 8
 POOL_TIMEOUT_SECONDS: Final = 2.0
+
+
+# What comes out of the driver when a database fails. The last of them when it quotes a damaged
+# schema in its own message.
+_FAILURES: Final = (SQLAlchemyError, sqlite3.Error, UnicodeDecodeError)
 
 
 class LedgerError(Exception):
@@ -105,7 +111,7 @@ class Store:
                 self._migrate()
             except OSError as error:
                 raise StoreError(self.where, error.strerror or str(error)) from error
-            except (SQLAlchemyError, sqlite3.Error) as error:
+            except _FAILURES as error:
                 raise StoreError(self.where, _reason(error)) from error
             self._prepared = True
 
@@ -139,7 +145,7 @@ class Store:
                 yield connection
         except IntegrityError as error:
             raise RepeatedKey(_reason(error)) from error
-        except SQLAlchemyError as error:
+        except _FAILURES as error:
             # A connection that failed is not trusted with the next transaction.
             self._engine.dispose()
             raise StoreError(self.where, _reason(error)) from error
@@ -158,13 +164,22 @@ class Store:
             self._engine.dispose()
 
     def _create_file(self) -> None:
-        # O_EXCL and never a plain open: closing any descriptor of an SQLite file drops the locks
-        # that this process holds on it (POSIX fcntl). SQLite gives -wal and -shm the same mode.
-        # A crash after this line leaves an empty file, which is a valid empty database.
+        # Never a plain open: closing any descriptor of an SQLite file drops the locks that this
+        # process holds on it (POSIX fcntl). SQLite gives -wal and -shm the same mode.
+        # A crash after the last line leaves an empty file, which is a valid empty database.
+        if self.path.exists():
+            return
+        directory = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        except FileExistsError:
-            pass
+            # Another process may be making the file, and using it a moment later.
+            fcntl.flock(directory, fcntl.LOCK_EX)
+            if not self.path.exists():
+                # Left by a file that was deleted: to the next one they are damage.
+                for suffix in ("-wal", "-shm"):
+                    Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        finally:
+            os.close(directory)
 
     def _migrate(self) -> None:
         with self._engine.connect() as connection:
@@ -227,6 +242,12 @@ class Turnstile:
                 self._taken = False
 
 
+def integrity_problem(transaction: Transaction) -> str | None:
+    """Return the first thing that is wrong with the file itself, its indexes included."""
+    found = str(transaction.execute(text("PRAGMA integrity_check(1)")).scalar())
+    return None if found == "ok" else found
+
+
 def as_bytes(value: object) -> bytes:
     """Return a stored value as bytes: SQLite takes text and numbers into a BLOB column, too."""
     return value if isinstance(value, bytes) else str(value).encode(errors="replace")
@@ -271,6 +292,8 @@ def _where(url: URL) -> str:
     )
 
 
-def _reason(error: SQLAlchemyError | sqlite3.Error) -> str:
+def _reason(error: Exception) -> str:
     """Return what the database said, without statement and parameters."""
+    if isinstance(error, UnicodeDecodeError):
+        return error.object.decode(errors="replace")
     return str(error.orig) if isinstance(error, DBAPIError) else str(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from ledger.audit import Damage, Finding, LogReport, verify
 from ledger.checkpoint import Checkpoint, LogKey, checkpoint_path, sign_checkpoint
 from ledger.events import INSTALLATION as INSTALLATION_LOG
 from ledger.log import EMPTY, append, leaf_hash
-from ledger.store import Store
+from ledger.store import Store, StoreError
 from tests.ledger.parts import (
     INSTALLATION,
     KEY,
@@ -311,3 +312,21 @@ def test_nodes_without_their_entries_are_told(tmp_path: Path) -> None:
     assert finding
     assert (finding.kind, finding.seq) == (Damage.MISSING, 1)
     store.close()
+
+
+def test_a_damaged_index_is_told(tmp_path: Path) -> None:
+    """By an index the applier finds what it has already; one bit of it counts like an entry's."""
+    store = store_in(tmp_path)
+    record(store, tmp_path, EVENTS)
+    store.close()
+    raw = store.path.read_bytes()
+    places = [m.start() for m in re.finditer(re.escape(issue(5).id.encode()), raw)]
+    findings = 0
+    for place in places:
+        store.path.write_bytes(raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :])
+        try:
+            findings += bool(audit(store, tmp_path)["aozora"].finding)
+        except StoreError as error:
+            findings += "integrity" in str(error)
+        store.close()
+    assert findings == len(places) >= 4

@@ -28,6 +28,18 @@ with Store(sys.argv[1]).write():
     print("opened")
 """
 
+READ_UNTIL_TOLD = """
+import sys
+from ledger import store_inbox
+from ledger.store import Store
+with Store(sys.argv[1]).read() as transaction:
+    store_inbox.pending_count(transaction)
+    print("reading", flush=True)
+    sys.stdin.readline()
+"""
+
+PROJECT = Path(__file__).parents[2]
+
 
 def row(number: int) -> store_inbox.NewRow:
     """Return an inbox row."""
@@ -195,3 +207,40 @@ def test_looking_makes_nothing(tmp_path: Path) -> None:
         store.prepare()
     assert [path.stat().st_size for path in tmp_path.iterdir()] == [0]
     store.close()
+
+
+def test_a_schema_that_is_no_text_is_said(tmp_path: Path) -> None:
+    """The driver cannot even tell what is wrong with such a file; we can."""
+    store = store_in(tmp_path)
+    submit(store, [issue(1)])
+    store.close()
+    raw = store.path.read_bytes()
+    store.path.write_bytes(raw.replace(b"NOT NULL", b"NOT N\xccLL"))
+    with pytest.raises(StoreError, match="malformed database schema"), store.read():
+        pass
+    store.close()
+
+
+def test_a_deleted_file_in_use_is_begun_anew(tmp_path: Path) -> None:
+    """What SQLite left beside a deleted file that a process has open does not spoil the next."""
+    store = store_in(tmp_path)
+    submit(store, [issue(1)])
+    with subprocess.Popen(
+        [sys.executable, "-c", READ_UNTIL_TOLD, f"sqlite:///{store.path}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=PROJECT,
+    ) as reader:
+        assert reader.stdout
+        assert reader.stdout.readline() == b"reading\n"
+        submit(store, [issue(2)])
+        store.path.unlink()
+        submit(store, [issue(3)])
+        with store.read() as transaction:
+            assert not store_inbox.is_known(transaction, issue(2).id)
+            assert store_inbox.is_known(transaction, issue(3).id)
+        reader.communicate(b"go\n")
+    store.close()
+    found = sqlite3.connect(store.path)
+    assert found.execute("SELECT id FROM inbox").fetchall() == [(issue(3).id,)]
+    found.close()
