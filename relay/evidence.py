@@ -59,6 +59,7 @@ _QUOTATION = re.compile(
     r"(?:「[^「」]{9,400}」|『[^『』]{9,400}』)(?!と(?:なり|させ|いう(?:もの|結果|ご?連絡|ご?判断|結論)))"
     r"|\"[^\"]{16,400}\""
 )
+_LETTERS = re.compile(r"[^\W\d_ぁ-ヿ一-鿿가-힣]{2}")
 _REPLY = re.compile(r"(?i)\s*(?:re|fw|fwd|aw|wg|sv|返信|転送)\s?[:：]")
 _EMPHASIS = re.compile(r"[「」『』\"]")
 
@@ -87,7 +88,13 @@ class _Line:
 
 def weigh(letter: Letter, lexicons: Lexicons) -> tuple[Evidence, ...]:
     """Return the evidence in a letter's own text; empty when nothing in it turns anybody down."""
-    subject, text = normalise(letter.subject), normalise(letter.text)
+    return weigh_texts(letter, normalise(letter.subject), normalise(letter.text), lexicons)
+
+
+def weigh_texts(
+    letter: Letter, subject: str, text: str, lexicons: Lexicons
+) -> tuple[Evidence, ...]:
+    """Return what `weigh` does, given the subject and text of the letter as normalised."""
     candidates = _candidates(f"{subject}\n{text}", lexicons)
     if not candidates:
         return ()
@@ -122,21 +129,31 @@ def weigh(letter: Letter, lexicons: Lexicons) -> tuple[Evidence, ...]:
 def _candidates(text: str, lexicons: Lexicons) -> dict[str, tuple[Entry, ...]]:
     """Return per language the decisions that could be in the text at all.
 
-    Plain substring search, no patterns: this is what most mail costs.
+    Plain substring search, no patterns: this is what most mail costs. The rarest character of a cue
+    is looked for first, among the characters of the text.
     """
     candidates: dict[str, tuple[Entry, ...]] = {}
     for lexicon in lexicons.values():
         if text.isascii() and not lexicon.folds_case:
             continue  # The scripts without case are not in ASCII.
+        if lexicon.folds_case and not _LETTERS.search(text):
+            continue  # A script with case writes words of several letters.
         plain = lexicon.plain(text)
+        present = set(plain)
         found = tuple(
             entry
             for entry in lexicon.of(Section.DECISION)
-            if not entry.cues or any(cue in plain for cue in entry.cues)
+            if not entry.cues or _holds_a_cue(entry, plain, present)
         )
         if found:
             candidates[lexicon.language] = found
     return candidates
+
+
+def _holds_a_cue(entry: Entry, plain: str, present: set[str]) -> bool:
+    return any(
+        mark in present and cue in plain for cue, mark in zip(entry.cues, entry.marks, strict=True)
+    )
 
 
 def _is_said_in_text(item: Evidence) -> bool:

@@ -78,6 +78,8 @@ class Entry:
     weight: float
     # Plain strings one of which a text must hold before the pattern is tried; empty: always tried.
     cues: tuple[str, ...]
+    # Of each cue the character that comes last in Unicode: of kana and kanji the rarer, a kanji.
+    marks: tuple[str, ...]
     # How much other evidence of a job application a decision of this wording needs.
     object_min: float
     # Whether the words refuse grants and loans as well, so that the letter must name a job.
@@ -180,13 +182,15 @@ def _parse_entry(row: Any, section: Section, words: Mapping[str, str], file: str
         scope = Scope(fields.get("scope", Scope.SENTENCE))
     except ValueError as error:
         raise LexiconError(f"{where}: 'scope' must be one of {', '.join(Scope)}") from error
+    cues = tuple(filter(None, _list_of_strings(fields.get("cues", []), f"{where}: 'cues'")))
     return Entry(
         name=name,
         section=section,
         scope=scope,
         pattern=_compile(fields.get("patterns"), words, where),
         weight=_number(fields, "weight", where),
-        cues=tuple(_list_of_strings(fields.get("cues", []), f"{where}: 'cues'")),
+        cues=cues,
+        marks=tuple(map(max, cues)),
         object_min=_number(fields, "object_min", where),
         needs_job=fields.get("needs_job", False) is True,
         code=str(fields.get("code", "")),

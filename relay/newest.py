@@ -6,7 +6,8 @@ and closing words (敬具, 以上) belong to the text. A valediction over a name
 Known are the quoting habits of Outlook, Gmail, Apple Mail and Thunderbird in Japanese and English,
 and the headers of their German, French, Spanish, Korean and Chinese editions.
 
-Works on decoded lines, never raises, looks at each line a bounded number of times.
+Works on decoded lines, never raises, looks at each line a bounded number of times. Every letter
+comes through here: each pattern stands behind a test of a character that most lines fail.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ NAME_SIZE_MAX_CHARS = 48
 # A signature may hold a line or two of advertising; more prose means the letter goes on.
 SLOGAN_LINES_MAX = 2
 
+_DIVIDER_MARKS = frozenset("-_=―─━")
 _DIVIDER = re.compile(
     r"[-_=―─━]{2,20}\s?(?:Original Message|Original Appointment|Forwarded message"
     r"|Forwarded by .{1,80}|Original-Nachricht|Ursprüngliche Nachricht|Weitergeleitete Nachricht"
@@ -70,12 +72,15 @@ _ATTRIBUTION = re.compile(
 _ATTRIBUTION_START = re.compile(
     r"(?:On|Am|Den|Le|El|在|于)\b|.{0,3}\d{4}\s?[年년/.-]", re.IGNORECASE
 )
+_ATTRIBUTION_INITIALS = frozenset("OoAaDdLlEe在于")
+_YEAR_SEARCHED_MAX_CHARS = 7
 _QUOTED = re.compile(r"\s{0,3}(?:[>＞]|\|(?:\s|$))")
 
 _SIGNATURE_MARK = re.compile(r"-- ?$")
 _RULER = re.compile(
     r"\s{0,8}([-_=*~+#.・･…―ー─━═■□◆◇☆★※○●◎▼▲▽△∞☘♪/\\|<>＊＝－＿]{1,3}[\s\-]?)\1{2,}\S{0,4}\s*$"
 )
+_RULER_MARKS = frozenset("-_=*~+#.・･…―ー─━═■□◆◇☆★※○●◎▼▲▽△∞☘♪/\\|<>＊＝－＿")
 # Plain words, looked for as substrings: a third of the time of one pattern.
 _CONTACT_WORDS = (
     "TEL Tel tel FAX Fax 電話 携帯 ＴＥＬ ℡ Phone phone Mobile mobile Cell: mail: mail："
@@ -92,6 +97,8 @@ _SENT_FROM = re.compile(
     r"|Von meinem \S{3,20} gesendet|Envoyé de(?:puis)? mon|Enviado desde mi",
     re.IGNORECASE,
 )
+_SENT_FROM_INITIALS = frozenset("SsGgIiAaＡaスス携VvEe")
+_FOOTER_INITIALS = frozenset("※*＊この本当誤お送配TtCcDdLlIiPpYyUu© \xa0\t\u3000")
 _FOOTER = re.compile(
     r"[※*＊\s]{0,4}(?:この|本|当)(?:電子)?(?:メール|メッセージ)(?:は|に|の|及び|および)"
     r"(?!.{0,60}(?:応募|選考の?結果|採用の?結果))"
@@ -120,6 +127,8 @@ _PROSE_END = re.compile(
     r"|(?:ます|ました|ません|です|でした|ください|下さい|ませ|たい|った|ない|ので|から|こと|もの|場合"
     r"|ように|ところ|願い|敬具|以上|草々|かしこ|敬白|謹白)$"
 )
+# No ending of a sentence above is longer.
+_PROSE_END_MAX_CHARS = 4
 _CLOSING_WORD = re.compile(r"(?:敬具|以上|草々|早々|かしこ|敬白|謹白|拝)\s?[。.]?$")
 _ITEM = re.compile(r"(?:[-*•・●○■◆◎▼①-⑳]|\(?\d{1,2}[.)．])\s{0,3}\S")
 _ABBREVIATION_END = re.compile(r"\b(?:Jr|Sr|Ph\.?D|M\.?D|Inc|Ltd|Co|Corp|Dept|[A-Z])\.$")
@@ -199,7 +208,11 @@ def _opens_history(lines: Sequence[str], index: int) -> bool:
     line = lines[index].strip()
     if len(line) > MARK_SIZE_MAX_CHARS:
         return False
-    if _DIVIDER.match(line) or _FORWARD_BEGIN.match(line):
+    if line[:1] in _DIVIDER_MARKS and _DIVIDER.match(line):
+        return True
+    if ":" not in line and "：" not in line:
+        return False
+    if _FORWARD_BEGIN.match(line):
         return True
     if not _HEADER_FROM.match(line):
         return False
@@ -214,7 +227,10 @@ def _attribution_length(lines: Sequence[str], index: int, end: int) -> int:
         return 0
     if first[-1] in ":：":
         return 1 if _ATTRIBUTION.fullmatch(first) else 0
-    if not _ATTRIBUTION_START.match(first):
+    if not (
+        (first[0] in _ATTRIBUTION_INITIALS or _DIGIT_OR_AT.search(first[:_YEAR_SEARCHED_MAX_CHARS]))
+        and _ATTRIBUTION_START.match(first)
+    ):
         return 0
     joined = first
     for length in range(2, ATTRIBUTION_LINES_MAX + 1):
@@ -240,10 +256,10 @@ def _is_afterthought(lines: Sequence[str], index: int) -> bool:
     line = lines[index].strip()
     return (
         _SIGNATURE_MARK.match(line) is not None
-        or _RULER.match(line) is not None
-        or _SENT_FROM.match(line) is not None
-        or _FOOTER.match(line[:MARK_SIZE_MAX_CHARS]) is not None
-        or _is_name_line(line)
+        or _is_ruler(line)
+        or _is_sent_from(line)
+        or _is_footer(line[:MARK_SIZE_MAX_CHARS])
+        or _is_name_line(line, has_contact=_has_contact(line))
     )
 
 
@@ -262,40 +278,42 @@ def _start_of_signature(lines: Sequence[str], end: int) -> int:
     """Return the index of the first line of signature or footer: at most `end`, never 0."""
     first_prose = next((i for i in range(end) if lines[i].strip()), end)
     earliest = max(first_prose + 1, end - SIGNATURE_LINES_MAX)
-    below = _count_below(lines, earliest, end)
-    cut = end
-    for index in range(earliest, end):
-        if _opens_signature(lines[index], *below[index - earliest]):
-            cut = index
-            break
+    cut = next((i for i in range(earliest, end) if _opens_signature(lines, i, end)), end)
     cut = _before_name_block(lines, _without_trailing_blank(lines, cut), earliest)
     return _without_trailing_blank(lines, cut) or end
 
 
-def _count_below(lines: Sequence[str], begin: int, end: int) -> list[tuple[int, int]]:
-    """Return for each line how many of the lines below it are prose, and how many hold contacts."""
-    below = [(0, 0)] * (end - begin)
-    prose = contacts = 0
-    for index in range(end - 1, begin - 1, -1):
-        below[index - begin] = (prose, contacts)
-        prose += _is_prose(lines[index])
-        contacts += _has_contact(lines[index])
-    return below
-
-
-def _opens_signature(line: str, prose: int, contacts: int) -> bool:
+def _opens_signature(lines: Sequence[str], index: int, end: int) -> bool:
+    """Tell whether signature or footer begin here, by the line and by what stands below it."""
+    line = lines[index]
     mark = line[:MARK_SIZE_MAX_CHARS]
-    if line == "-- " or _SENT_FROM.match(mark.strip()):  # RFC 3676 §4.3: the signature separator.
+    if line == "-- " or _is_sent_from(mark.strip()):  # RFC 3676 §4.3: the signature separator.
         return True
-    if _FOOTER.match(mark):
-        return prose == 0
+    if _is_footer(mark):
+        return _count_below(lines, index, end)[0] == 0
     if len(line) > MARK_SIZE_MAX_CHARS:
         return False
     if _SIGNATURE_MARK.match(line):
-        return prose <= SLOGAN_LINES_MAX
-    if _RULER.match(line):
+        return _count_below(lines, index, end)[0] <= SLOGAN_LINES_MAX
+    if _is_ruler(line):
+        prose, contacts = _count_below(lines, index, end)
         return contacts > 2 * prose and prose <= SLOGAN_LINES_MAX
-    return prose == 0 and _is_valediction(line)
+    return _is_valediction(line) and _count_below(lines, index, end)[0] == 0
+
+
+def _count_below(lines: Sequence[str], index: int, end: int) -> tuple[int, int]:
+    """Return how many of the lines below one are prose, and how many hold contacts.
+
+    Asked for the few lines that look like the beginning of a signature, of the last thirty.
+    """
+    prose = contacts = 0
+    for line in lines[index + 1 : end]:
+        text = line.strip()
+        if text:
+            has_contact = _has_contact(text)
+            prose += _is_prose(text, has_contact=has_contact)
+            contacts += has_contact
+    return prose, contacts
 
 
 def _before_name_block(lines: Sequence[str], end: int, earliest: int) -> int:
@@ -303,7 +321,7 @@ def _before_name_block(lines: Sequence[str], end: int, earliest: int) -> int:
     index = end
     while index > earliest:
         line = lines[index - 1].strip()
-        if line and not (_is_name_line(line) or _RULER.match(line)):
+        if line and not (_is_name_line(line, has_contact=_has_contact(line)) or _is_ruler(line)):
             break
         index -= 1
     while index < end and not lines[index].strip():
@@ -311,26 +329,37 @@ def _before_name_block(lines: Sequence[str], end: int, earliest: int) -> int:
     return index
 
 
-def _is_prose(line: str) -> bool:
+def _is_prose(text: str, *, has_contact: bool) -> bool:
     """Tell whether a line is part of a sentence to the reader rather than of an address block."""
-    text = line.strip()
-    if not text or _FOOTER.match(text[:MARK_SIZE_MAX_CHARS]) or text[0] in "※*＊":
+    if has_contact or text[0] in "※*＊" or _is_footer(text[:MARK_SIZE_MAX_CHARS]):
         return False
-    return not (_is_name_line(text) or _has_contact(text))
+    return not _is_name_line(text, has_contact=has_contact)
 
 
-def _is_name_line(text: str) -> bool:
+def _is_footer(line: str) -> bool:
+    return line[:1] in _FOOTER_INITIALS and _FOOTER.match(line) is not None
+
+
+def _is_ruler(line: str) -> bool:
+    return line[:9].lstrip()[:1] in _RULER_MARKS and _RULER.match(line) is not None
+
+
+def _is_sent_from(line: str) -> bool:
+    return line[:1] in _SENT_FROM_INITIALS and _SENT_FROM.match(line) is not None
+
+
+def _is_name_line(text: str, *, has_contact: bool) -> bool:
     """Tell whether a line is a name, department, title or address: short, and no sentence."""
     if len(text) > NAME_SIZE_MAX_CHARS:
-        return len(text) < 2 * NAME_SIZE_MAX_CHARS and _is_address_line(text)
+        return has_contact and len(text) < 2 * NAME_SIZE_MAX_CHARS and _is_address_line(text)
     if _CLOSING_WORD.match(text):
         return False
     if _is_valediction(text):
         return True
-    if _PROSE_END.search(text) and not _ABBREVIATION_END.search(text):
+    if _ends_prose(text) and not _ABBREVIATION_END.search(text):
         # 「(担当：山田)」 closes with a bracket and is a name all the same.
-        return text[-1] in ")）" and _has_contact(text)
-    if _has_contact(text):
+        return text[-1] in ")）" and has_contact
+    if has_contact:
         return True
     if _ITEM.match(text):
         return False
@@ -349,11 +378,15 @@ def _has_contact(line: str) -> bool:
 
 
 def _is_address_line(text: str) -> bool:
-    """Tell whether a longer line holds contact data and little else."""
-    if not _has_contact(text) or _PROSE_END.search(text):
+    """Tell whether a longer line that holds contact data holds little else."""
+    if _ends_prose(text):
         return False
     words = [w for w in text.split() if w[0].islower() and "@" not in w and "/" not in w]
     return len(words) <= 3 and sum(text.count(p) for p in "をにはがでと") <= 2
+
+
+def _ends_prose(text: str) -> bool:
+    return _PROSE_END.search(text[-_PROSE_END_MAX_CHARS:]) is not None
 
 
 def _is_valediction(line: str) -> bool:

@@ -28,8 +28,9 @@ _ITEM = re.compile(
     r"[-*・●○■□◆◇◎▼▽▲△★☆※→>【〔〈《①-⑳]|\(?\d{1,2}[.)、:]|[一二三四五六七八九十][、.]"
     r"|\[[ xX]?\]|[^\s:]{1,14}:\s?\S|[A-Za-z][\w /]{1,24}:\s"
 )
+# The first test fails at most characters and saves the others.
 _JAPANESE_END = re.compile(
-    r"(?<=[。!?！？♪☺☕])(?![」』)])|(?<=[」』)])(?=ま[ずた]、)|(?<=[a-z][.!?])(?=\s?[ぁ-ヿ一-鿿])|(?<=[。])(?=\s?[A-Z])"
+    r"(?<=[。!?！？♪☺☕」』).])(?:(?<=[。!?！？♪☺☕])(?![」』)])|(?<=[」』)])(?=ま[ずた]、)|(?<=[a-z][.!?])(?=\s?[ぁ-ヿ一-鿿])|(?<=[。])(?=\s?[A-Z]))"
 )
 _LATIN_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+")
 _ABBREVIATION = re.compile(
@@ -44,12 +45,14 @@ _HAN = re.compile(r"[一-鿿]")
 _HANGUL = re.compile(r"[가-힣]")
 _LATIN = re.compile(r"[A-Za-z]")
 _JAPANESE_SPACE = re.compile(r"(?<=[^\x21-\x7e])[ \t]+|[ \t]+(?=[^\x21-\x7e])")
-_FOREIGN_WORDS = {
-    "de": re.compile(r"\b(?:der|die|und|nicht|wir|ihre?|sie|für|mit|zu|ist|haben|eine?n?)\b"),
-    "fr": re.compile(r"\b(?:le|la|les|nous|vous|votre|pas|une?|des|est|pour|avec|avons|sur)\b"),
-    "es": re.compile(r"\b(?:el|los|las|usted|que|una?|para|por|hemos|su|no|del|con|gracias)\b"),
-    "en": re.compile(r"\b(?:the|you|your|we|and|to|of|for|not|that|with|is|are|have|our|in)\b"),
+_WORD = re.compile(r"\w+")
+_LATIN_WORDS = {
+    "de": "der die und nicht wir ihr ihre sie für mit zu ist haben ein eine einen einn",
+    "fr": "le la les nous vous votre pas un une des est pour avec avons sur",
+    "es": "el los las usted que un una para por hemos su no del con gracias",
+    "en": "the you your we and to of for not that with is are have our in",
 }
+_WORD_SETS = {code: frozenset(words.split()) for code, words in _LATIN_WORDS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ class Sentence:
 
 def normalise(text: str) -> str:
     """Return `text` in NFKC with one kind of line ending and quote mark."""
+    if text.isascii():
+        return text[:TEXT_SIZE_MAX_CHARS].replace("\r\n", "\n").replace("\r", "\n")
     text = unicodedata.normalize("NFKC", text[:TEXT_SIZE_MAX_CHARS])
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u200b", "")
     text = text.translate(_KATAKANA_TO_HIRAGANA) if _is_all_katakana(text) else text
@@ -78,6 +83,8 @@ def _is_all_katakana(text: str) -> bool:
 def language_of(text: str) -> str:
     """Return the language a text is mostly written in: ja, en, ko, zh, de, fr, es or `""`."""
     text = text[:LANGUAGE_SIZE_MAX_CHARS]
+    if text.isascii():
+        return _latin_language(text)
     kana = len(_KANA.findall(text))
     han = len(_HAN.findall(text))
     hangul = len(_HANGUL.findall(text))
@@ -106,14 +113,16 @@ def split(subject: str, text: str) -> tuple[Sentence, ...]:
 
 
 def _latin_language(text: str) -> str:
-    lowered = text.lower()
-    counts = {code: len(words.findall(lowered)) for code, words in _FOREIGN_WORDS.items()}
+    words = _WORD.findall(text.lower())
+    counts = {code: sum(map(known.__contains__, words)) for code, known in _WORD_SETS.items()}
     best = max(counts, key=lambda code: (counts[code], code == "en"))
     return best if counts[best] else ""
 
 
 def _sentence_language(text: str, whole: str) -> str:
     """Han characters alone may be Japanese or Chinese: the letter around them decides."""
+    if text.isascii():
+        return "en" if whole in {"ja", "en", ""} else _latin_language(text) or whole
     if _KANA.search(text):
         return "ja"
     if _HANGUL.search(text):
@@ -127,6 +136,8 @@ def _sentence_language(text: str, whole: str) -> str:
 
 def _squeeze(line: str) -> str:
     """Return a line without the white space that Japanese does not have between words."""
+    if line.isascii() or (" " not in line and "\t" not in line):
+        return line.strip()
     return _JAPANESE_SPACE.sub("", line.strip())
 
 
@@ -175,7 +186,7 @@ def _is_wide(character: str) -> bool:
 
 
 def _pieces(block: str) -> list[str]:
-    if _KANA.search(block) or _HAN.search(block):
+    if not block.isascii() and (_KANA.search(block) or _HAN.search(block)):
         return _JAPANESE_END.split(block)
     pieces: list[str] = []
     start = 0

@@ -15,7 +15,7 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from relay.evidence import Evidence, weigh
+from relay.evidence import Evidence, weigh_texts
 from relay.letter import Letter
 from relay.lexicons import Lexicons, Section
 from relay.sentences import language_of, normalise
@@ -55,9 +55,9 @@ class Verdict:
 
 def judge(letter: Letter, lexicons: Lexicons) -> Verdict:
     """Return the verdict on a letter. Never raises on any text."""
-    evidence = weigh(letter, lexicons)
-    kind, score = conclude(evidence)
     subject, text = normalise(letter.subject), normalise(letter.text)
+    evidence = weigh_texts(letter, subject, text, lexicons)
+    kind, score = conclude(evidence)
     language = language_of(f"{subject}\n{text}")
     if kind is Kind.OTHER:
         return Verdict(kind, score, evidence, language, None, None)

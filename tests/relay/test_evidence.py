@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from relay.evidence import weigh
+from relay.evidence import weigh, weigh_texts
 from relay.letter import Letter
 from relay.lexicons import Lexicons, load_lexicons
 
@@ -127,4 +127,29 @@ def test_hostile_text_is_weighed_in_bounded_time(piece: str, lexicons: Lexicons)
     text = piece * (1_000_000 // len(piece)) + "見送り not other"
     started = time.perf_counter()
     names(text, lexicons)
-    assert time.perf_counter() - started < 2.0
+    assert time.perf_counter() - started < 0.5  # A fifth of it on one core of 2025.
+
+
+def test_talk_about_an_applicant_is_not_said_to_one(lexicons: Lexicons) -> None:
+    """A decision without a word to its reader counts less."""
+    finding = "counter.reader-not-addressed"
+    assert finding in names("関さんは不採用としました。", lexicons)
+    assert finding in names("We have decided not to move forward with Tom as clerk.", lexicons)
+    assert finding not in names("木下様\n選考の結果、不採用としました。", lexicons)
+    assert finding not in names("We will not move forward with your application.", lexicons)
+
+
+def test_an_application_for_anything_is_no_job(lexicons: Lexicons) -> None:
+    """Where no job is named, an unsuccessful application may be one for a grant."""
+    finding = "counter.no-job-named"
+    refusal = "I am sorry, your application was not successful."
+    assert finding in names(refusal, lexicons)
+    assert finding not in names(
+        f"Thank you for applying for the post of clerk. {refusal}", lexicons
+    )
+
+
+def test_texts_normalised_before_weigh_the_same(lexicons: Lexicons) -> None:
+    """A letter and its texts made ready give the same evidence."""
+    letter = Letter("", "x@example.com", "", (), f"{THANKS}今回は採用を見送ります。")
+    assert weigh(letter, lexicons) == weigh_texts(letter, "", letter.text, lexicons) != ()
