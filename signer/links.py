@@ -24,10 +24,15 @@ def derive_link_id(
     """
     key = ring.active.derive("link-id", company)
     mac = hmac.new(key, digestmod=hashlib.sha256)
-    for field in (sender.encode(), *sorted(name.encode() for name in recipients), message_digest):
+    for field in (_octets(sender), *sorted(map(_octets, recipients)), message_digest):
         # With its length in front, no two lists of fields read the same.
         mac.update(len(field).to_bytes(4, "big") + field)
     return encode_base32(mac.digest()[:LINK_ID_BYTES])
+
+
+def _octets(address: str) -> bytes:
+    # Addresses are octets to some mail systems; those that are no UTF-8 come as half surrogates.
+    return address.encode("utf-8", "surrogateescape")
 
 
 def link_url(base_url: str, token: str) -> str:

@@ -132,8 +132,9 @@ class Event:
             raise EventError("company", f"not a company id: {self.company[:80]!r}")
         if self.time.tzinfo is None:
             raise EventError("time", "has no time zone")
-        if not YEAR_MIN <= self.time.year <= YEAR_MAX:
-            raise EventError("time", f"the year {self.time.year} is out of range")
+        # Asked twice: far out of range, a time cannot be brought to UTC, in which its year counts.
+        if not (_is_in_range(self.time) and _is_in_range(self.time.astimezone(UTC))):
+            raise EventError("time", f"the year of {self.time} is out of range")
         utc = self.time.astimezone(UTC)
         cut = utc.replace(microsecond=utc.microsecond // 1000 * 1000)
         object.__setattr__(self, "time", cut)
@@ -368,6 +369,10 @@ def _canonical(fields: Mapping[str, object]) -> bytes:
         return _ENCODER.encode(fields).encode()
     except UnicodeEncodeError:
         raise EventError("event", "holds half of a surrogate pair") from None
+
+
+def _is_in_range(time: datetime) -> bool:
+    return YEAR_MIN <= time.year <= YEAR_MAX
 
 
 def _check_data(data: Mapping[str, object]) -> None:

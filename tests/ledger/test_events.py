@@ -204,3 +204,16 @@ def test_limits() -> None:
     with pytest.raises(EventError):
         derived(EventType.REFERRAL_COUNTED, click(1), {}, name="a b")
     assert person(1) != person(2)
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        datetime(2000, 1, 1, 0, 30, tzinfo=timezone(timedelta(hours=9))),
+        datetime(2999, 12, 31, 23, 30, tzinfo=timezone(timedelta(hours=-9))),
+    ],
+)
+def test_no_event_is_made_that_could_not_be_read(time: datetime) -> None:
+    """The year counts in UTC, in which the event is written."""
+    with pytest.raises(EventError, match="out of range"):
+        letter_delivered("aozora", "link000000000001", time, 250)

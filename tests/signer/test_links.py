@@ -51,3 +51,11 @@ def test_mark_is_recognised_and_cannot_be_forged() -> None:
     assert check_mark(RING, companies, b"<1@x.example>", "abcdefghijklmnop", "é") is None
     revoked = rotated.with_revoked("a")
     assert check_mark(revoked, companies, b"<1@x.example>", "abcdefghijklmnop", mac) is None
+
+
+def test_addresses_that_are_no_utf8_get_links() -> None:
+    """Octets that some mail system takes for an address make a link like any other."""
+    others = {
+        link(to=(name.decode("utf-8", "surrogateescape"),)) for name in (b"\xe9@y", b"\xff@y")
+    }
+    assert len(others | {link()}) == 3
