@@ -49,6 +49,10 @@ class NextHopLost(NextHopError):
     """The connection died, timed out or spoke nonsense in the middle of a dialogue."""
 
 
+class _OutOfStep(aiosmtplib.SMTPException):
+    """A reply that answers nothing that was asked; the text holds no word of the next hop's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Extensions:
     """What the next hop offered in EHLO, of what we mirror: keyword and arguments."""
@@ -82,7 +86,7 @@ class Connection:
             return _reply(response, START_INPUT if verb == b"DATA" else None)
         except (aiosmtplib.SMTPException, OSError) as error:
             self.close()
-            raise NextHopLost(f"{verb.decode()}: {type(error).__name__}") from error
+            raise NextHopLost(f"{verb.decode()}: {_named(error)}") from error
 
     async def send(self, wire: bytes) -> Reply:
         """Send a message after a 354: `wire` is dot-stuffed and ends in CRLF.CRLF.
@@ -95,12 +99,12 @@ class Connection:
             return _reply(await self._protocol.read_response(timeout=FINAL_DOT_SECONDS))
         except (aiosmtplib.SMTPException, OSError) as error:
             self.close()
-            raise NextHopLost(f"end of data: {type(error).__name__}") from error
+            raise NextHopLost(f"end of data: {_named(error)}") from error
 
     def _be_in_step(self) -> None:
         """See that no reply is left over: it would be taken for the reply to what comes now."""
         if self._protocol._buffer:  # pyright: ignore[reportPrivateUsage]
-            raise aiosmtplib.SMTPServerDisconnected("a reply that nobody asked for")
+            raise _OutOfStep("a reply that nobody asked for")
 
     @property
     def is_usable(self) -> bool:
@@ -219,10 +223,15 @@ def _extensions(client: aiosmtplib.SMTP) -> Extensions:
     )
 
 
+def _named(error: Exception) -> str:
+    # The text of other errors may be the next hop's, who names addresses.
+    return str(error) if isinstance(error, _OutOfStep) else type(error).__name__
+
+
 def _reply(response: aiosmtplib.SMTPResponse, intermediate: int | None = None) -> Reply:
     """Return a yes, a no or the one intermediate reply that fits; RFC 5321 §4.2.1 has no others."""
     if response.code != intermediate and response.code // 100 not in (2, 4, 5):
-        raise aiosmtplib.SMTPServerDisconnected(f"reply {response.code} out of place")
+        raise _OutOfStep(f"reply {response.code} out of place")
     if intermediate is not None and response.code // 100 == 2:
-        raise aiosmtplib.SMTPServerDisconnected(f"{response.code} where {intermediate} is due")
+        raise _OutOfStep(f"reply {response.code} where {intermediate} is due")
     return Reply(response.code, tuple(response.message.split("\n")))

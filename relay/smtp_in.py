@@ -23,7 +23,7 @@ from aiosmtpd.smtp import Session as ServerSession
 
 from relay import reply as replies
 from relay.addresses import Address
-from relay.clientstream import PIECE_MAX_BYTES, ClientStream, Hold, MessageRefused, Room
+from relay.incoming import PIECE_MAX_BYTES, ClientStream, Hold, MessageRefused, Room
 from relay.deliver import Delivery, Job
 from relay.downstream import Extensions, NextHop, NextHopAway, NextHopError
 from relay.envelope import Envelope, Path, parse_path
@@ -194,13 +194,13 @@ class Session(SMTP):
         self.peer_host = str(peer[0]) if peer else ""
         refusal = self._relay.enter(self)
         try:
-            if refusal is not None:
-                await self._answer(refusal)
-                self._hang_up()
-                return
             # Raised where the client's octets end or its connection breaks: the dialogue is over.
             with contextlib.suppress(ConnectionResetError):
-                await super()._handle_client()
+                if refusal is None:
+                    await super()._handle_client()
+                else:
+                    await self._answer(refusal)
+                    self._hang_up()
         finally:
             self._relay.leave(self)
             # Unless a message is on its way (which ends by itself), the next hop forgets it all.

@@ -168,7 +168,7 @@ def test_key_ring_that_others_may_read(tmp_path: Path) -> None:
 def test_port_taken(next_hop: Hop, tmp_path: Path) -> None:
     """A port that somebody else has is named, with the key to set."""
     config = create(tmp_path)
-    ports = Ports.free(next_hop=next_hop.port)
+    ports = Ports.free()
     taken = ports.environment | {"CAREERRELAY_RELAY__LISTEN": f'["127.0.0.1:{next_hop.port}"]'}
     ended = careerrelay("serve", "--config", config, environment=taken)
     assert ended.returncode == 2
