@@ -23,10 +23,10 @@ from aiosmtpd.smtp import Session as ServerSession
 
 from relay import reply as replies
 from relay.addresses import Address
-from relay.incoming import PIECE_MAX_BYTES, ClientStream, Hold, MessageRefused, Room
 from relay.deliver import Delivery, Job
 from relay.downstream import Extensions, NextHop, NextHopAway, NextHopError
 from relay.envelope import Envelope, Path, parse_path
+from relay.incoming import PIECE_MAX_BYTES, ClientStream, Hold, MessageRefused, Room
 from relay.reply import Reply
 from relay.transaction import Transaction
 
