@@ -76,13 +76,18 @@ class Applier:
             if found is not None:
                 return found
             with self._store.read() as transaction:
-                known = store_inbox.is_known(transaction, event_id)
+                known = store_inbox.company_of(transaction, event_id)
             raise NotApplied(event_id) if known else UnknownEvent(event_id)
 
     def outcome(self, event_id: str) -> Outcome | None:
         """Return what the event came to, None while it is not applied."""
         with self._store.read() as transaction:
             return store_inbox.outcome(transaction, event_id)
+
+    def company_of(self, event_id: str) -> str | None:
+        """Return the company whose event this is, None when none of this id was taken."""
+        with self._store.read() as transaction:
+            return store_inbox.company_of(transaction, event_id)
 
     def pending_count(self) -> int:
         """Return how many events wait to be applied, those put aside included."""

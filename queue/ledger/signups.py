@@ -31,7 +31,7 @@ from ledger.store import LedgerError
 from ledger.webhook import SignupMessage, Webhook, check_signature, digest_signup, parse_signup
 from signer.errors import BadToken
 from signer.keyring import KeyRing
-from signer.tokens import check_token, find_token
+from signer.tokens import LINK_ID_CHARS, check_token, find_token
 
 BODY_MAX_BYTES = 16 * 1024  # Ours has 500 bytes; room for fields that later versions add.
 # What of a larger body is read and thrown away: hung up on in mid-sentence, a client would see a
@@ -84,8 +84,7 @@ class Signups:
         message = parse_signup(body, now)
         try:
             async with asyncio.timeout(DECISION_MAX_SECONDS):
-                event = await self._event(message, now)
-                await self._inbox.submit(event)
+                event = await self._submit(message, now)
                 # A thread of its own: the decision is a database transaction.
                 outcome = await asyncio.to_thread(self._applier.apply_event, event.id)
         except EventConflict as error:
@@ -104,9 +103,28 @@ class Signups:
         )
         return answer
 
-    async def _event(self, message: SignupMessage, now: datetime) -> Event:
+    async def _submit(self, message: SignupMessage, now: datetime) -> Event:
+        """Put the registration on record and return its event; raises `EventConflict`."""
+        company, link_id = self._attribute(message.data.token)
+        event = await self._event(message, now, company, link_id)
+        try:
+            await self._inbox.submit(event)
+        except EventConflict:
+            # Reported before its key was revoked or its company was added, the same call would
+            # make another event today. It must be the one on record in all it says.
+            known = await asyncio.to_thread(self._applier.company_of, event.id)
+            if known in (None, company):
+                raise
+            token = find_token(message.data.token) or ""
+            link_id = "" if known == INSTALLATION else token[1 : 1 + LINK_ID_CHARS]
+            event = await self._event(message, now, known, link_id)
+            await self._inbox.submit(event)
+        return event
+
+    async def _event(
+        self, message: SignupMessage, now: datetime, company: str, link_id: str
+    ) -> Event:
         data = message.data
-        company, link_id = self._attribute(data.token)
         reference = await self._inbox.reference(company, data.person_ref)
         # The time is when we took it: a month whose statement is out must not change.
         return signup_verified(

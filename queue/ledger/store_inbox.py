@@ -153,11 +153,9 @@ def companies(transaction: Transaction) -> set[str]:
     return set(map(str, transaction.execute(query).scalars()))
 
 
-def is_known(transaction: Transaction, event_id: str) -> bool:
-    """Tell whether an event of this id was taken."""
-    return (
-        transaction.execute(select(inbox.c.seq).where(inbox.c.id == event_id)).first() is not None
-    )
+def company_of(transaction: Transaction, event_id: str) -> str | None:
+    """Return the company of the event, None when none of this id was taken."""
+    return transaction.execute(select(inbox.c.company).where(inbox.c.id == event_id)).scalar()
 
 
 def outcome(transaction: Transaction, event_id: str) -> Outcome | None:

@@ -15,7 +15,7 @@ import pytest
 from ledger.events import INSTALLATION, EventType
 from ledger.intake import IntakeSettings
 from ledger.signups import BODY_MAX_BYTES
-from tests.ledger.intake_world import World, visit
+from tests.ledger.intake_world import NOON, World, visit
 
 
 def problem(answer: Any) -> tuple[int, str]:
@@ -298,5 +298,26 @@ def test_times_at_the_ends_of_the_calendar_are_named(tmp_path: Path, time: str) 
         answer = await world.report(world.token(), verified_at=time)
         assert problem(answer) == (422, "bad_field")
         assert [error["pointer"] for error in answer.json()["errors"]] == ["/data/verified_at"]
+
+    visit(tmp_path, steps)
+
+
+def test_same_call_gets_the_same_answer_after_its_key_was_revoked(tmp_path: Path) -> None:
+    """What was decided by a token that was good then is not a conflict when it no longer is."""
+
+    async def steps(world: World) -> None:
+        token = await world.issue()
+        first = await world.report(token)
+        assert (first.status_code, first.json()["decision"]) == (202, "counted")
+        ring = world.ring.with_new_key(NOON)
+        ring = ring.with_activated(ring.keys[-1].id).with_revoked(world.ring.active.id)
+        world.app.state.intake.ring = ring
+        again = await world.report(token)
+        assert (again.status_code, again.json()) == (202, first.json())
+        assert problem(await world.report(token, person="person-2")) == (409, "conflict")
+        late = await world.report(token, "sgn_2", "person-2")
+        assert late.json()["decision"] == "unattributed"
+        world.app.state.intake.ring = world.ring
+        assert (await world.report(token, "sgn_2", "person-2")).json() == late.json()
 
     visit(tmp_path, steps)

@@ -237,8 +237,8 @@ def test_a_deleted_file_in_use_is_begun_anew(tmp_path: Path) -> None:
         store.path.unlink()
         submit(store, [issue(3)])
         with store.read() as transaction:
-            assert not store_inbox.is_known(transaction, issue(2).id)
-            assert store_inbox.is_known(transaction, issue(3).id)
+            assert store_inbox.company_of(transaction, issue(2).id) is None
+            assert store_inbox.company_of(transaction, issue(3).id)
         reader.communicate(b"go\n")
     store.close()
     found = sqlite3.connect(store.path)
