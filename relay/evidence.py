@@ -35,7 +35,7 @@ JOB_UNNAMED_WEIGHT = -2.0
 READER_MISSING_WEIGHT = -2.0
 # Words of applications of any kind, in every lexicon.
 GENERAL_OBJECTS = frozenset(
-    {"object.application", "object.thanks-for-applying", "object.applicant"}
+    {"object.application", "object.thanks-for-applying", "object.applicant", "object.candidate"}
 )
 
 # A decision in the subject confirms one in the text; alone it weighs this.

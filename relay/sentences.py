@@ -44,7 +44,8 @@ _KANA = re.compile(r"[ぁ-ゖァ-ヺ]")
 _HAN = re.compile(r"[一-鿿]")
 _HANGUL = re.compile(r"[가-힣]")
 _LATIN = re.compile(r"[A-Za-z]")
-_JAPANESE_SPACE = re.compile(r"(?<=[^\x21-\x7e])[ \t]+|[ \t]+(?=[^\x21-\x7e])")
+# Beside wide characters and symbols; letters with accents stand between spaces like any other.
+_JAPANESE_SPACE = re.compile(r"(?<=[\u2010-\U0010ffff])[ \t]+|[ \t]+(?=[\u2010-\U0010ffff])")
 _WORD = re.compile(r"\w+")
 _LATIN_WORDS = {
     "de": "der die und nicht wir ihr ihre sie für mit zu ist haben ein eine einen einn",

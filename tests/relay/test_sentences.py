@@ -86,3 +86,11 @@ def test_a_megabyte_is_cut_in_bounded_time(piece: str) -> None:
     started = time.perf_counter()
     texts(piece * (1_000_000 // len(piece)))
     assert time.perf_counter() - started < 2.0
+
+
+def test_spaces_between_words_stay_where_words_have_them() -> None:
+    """Only Japanese is squeezed: a doubled space or an accent does not glue words together."""
+    assert texts("Your résumé was  read at the café today.") == [
+        "Your résumé was  read at the café today."
+    ]
+    assert texts("採 用 を 見 送 り ま す 。") == ["採用を見送ります。"]
