@@ -154,26 +154,46 @@ class NextHop:
         return await self.connect()
 
     async def connect(self) -> Connection:
-        """Return a fresh connection that has said EHLO, or HELO where that is not known."""
+        """Return a fresh connection that has said EHLO, or HELO where that is not known.
+
+        TLS is opportunistic (RFC 7435): where the next hop offers STARTTLS and then fails at it,
+        plain text is better than no mail.
+        """
+        try:
+            client = await self._open(start_tls=None)
+        except aiosmtplib.SMTPConnectError as error:
+            raise self._away(error) from error  # There was no dialogue in which TLS could fail.
+        except (aiosmtplib.SMTPException, OSError):
+            try:
+                client = await self._open(start_tls=False)
+            except (aiosmtplib.SMTPException, OSError) as error:
+                raise self._away(error) from error
+        protocol = client.protocol
+        if protocol is None:
+            raise NextHopAway(f"{self.address}: closed after the greeting")
+        self._extensions = _extensions(client)
+        return Connection(client, protocol)
+
+    async def _open(self, *, start_tls: bool | None) -> aiosmtplib.SMTP:
         client = aiosmtplib.SMTP(
             hostname=self.address.host,
             port=self.address.port,
             local_hostname=self._hostname,
             timeout=CONNECT_SECONDS,
+            start_tls=start_tls,
             tls_context=self._tls_context,
         )
         try:
             await client.connect()
             if client.is_ehlo_or_helo_needed:
                 await _greet(client)
-        except (aiosmtplib.SMTPException, OSError) as error:
+        except BaseException:
             client.close()
-            raise NextHopAway(f"{self.address}: {type(error).__name__}: {error}") from error
-        protocol = client.protocol
-        if protocol is None:
-            raise NextHopAway(f"{self.address}: closed after the greeting")
-        self._extensions = _extensions(client)
-        return Connection(client, protocol)
+            raise
+        return client
+
+    def _away(self, error: Exception) -> NextHopAway:
+        return NextHopAway(f"{self.address}: {type(error).__name__}: {error}")
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection, with no transaction open on it, for the next message."""
@@ -202,7 +222,7 @@ class NextHop:
 
 
 def _opportunistic_tls() -> ssl.SSLContext:
-    # RFC 7435: encrypt where the next hop offers STARTTLS; an unverified name beats plain text.
+    # RFC 7435 §3: an unverified name beats plain text.
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,8 @@ class Reply:
 
 
 def _octets(line: str) -> bytes:
-    return line.encode("utf-8", "surrogateescape")
+    # A next hop's CR or NUL must not reach the client as the end of a line.
+    return _CONTROL.sub(b" ", line.encode("utf-8", "surrogateescape"))
 
 
 def reply(code: int, text: str) -> Reply:

@@ -36,6 +36,8 @@ RECIPIENTS_MAX = 1000  # RFC 5321 §4.5.3.1.8 wants at least 100; Postfix' defau
 # RFC 5321 §4.5.3.2.7: a server waits 5 minutes for its client. The timer starts anew with every
 # command and every piece of a message, and is longer than all the next hop may take for a reply.
 SESSION_SECONDS = 300.0
+# What a message in flight may take (see `relay.downstream`), so that stopping cuts none off.
+STOP_SECONDS = 90.0
 # Messages of all sessions together, at the most three copies of each: 1.5 GiB of memory.
 IN_FLIGHT_MAX_BYTES = 512 * 1024 * 1024
 # What EHLO offers while the next hop cannot be asked: MAIL will get a 4xx anyway.
@@ -101,7 +103,7 @@ class Relay:
         self._servers.append(server)
         return Address(address.host, int(server.sockets[0].getsockname()[1]))
 
-    async def close(self, grace_seconds: float = 30.0) -> None:
+    async def close(self, grace_seconds: float = STOP_SECONDS) -> None:
         """Stop listening, finish the messages in flight, send the idle clients away."""
         self.is_stopping = True
         for server in self._servers:

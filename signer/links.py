@@ -20,19 +20,21 @@ def derive_link_id(
 
     It follows from the company, the envelope and the message alone, so a retry gets the same one;
     and it is an HMAC under our key, so nobody can tell from it what it was made of. The order of
-    the recipients does not count.
+    the recipients does not count, nor does one that is named twice, nor the case of a domain.
     """
     key = ring.active.derive("link-id", company)
     mac = hmac.new(key, digestmod=hashlib.sha256)
-    for field in (_octets(sender), *sorted(map(_octets, recipients)), message_digest):
+    for field in (_octets(sender), *sorted(set(map(_octets, recipients))), message_digest):
         # With its length in front, no two lists of fields read the same.
         mac.update(len(field).to_bytes(4, "big") + field)
     return encode_base32(mac.digest()[:LINK_ID_BYTES])
 
 
 def _octets(address: str) -> bytes:
+    # RFC 5321 §2.4: the local part is the receiver's own, the domain is the same in any case.
+    local_part, at, domain = address.rpartition("@")
     # Addresses are octets to some mail systems; those that are no UTF-8 come as half surrogates.
-    return address.encode("utf-8", "surrogateescape")
+    return (local_part + at + domain.lower()).encode("utf-8", "surrogateescape")
 
 
 def link_url(base_url: str, token: str) -> str:

@@ -23,8 +23,9 @@ ALLOWED = {
     "relay": {"signer", "ledger.inbox", "ledger.events"},
 }
 
-# Where each foreign library is known, so that it can be replaced there: one file, or where a library
-# is met on two sides of the house or is a language of its own (SQL, HTTP), the files that speak it.
+# Where each foreign library is known, so that it can be replaced there: one file, or where a
+# library is met on two sides of the house or is a language of its own (SQL, HTTP), the files that
+# speak it.
 HOMES = {
     "aiosmtpd": {"relay/smtp_in.py", "relay/sink.py"},
     "aiosmtplib": {"relay/downstream.py"},

@@ -9,7 +9,6 @@ import signal
 import smtplib
 import sqlite3
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,19 +16,12 @@ import pytest
 
 from ledger.webhook import make_webhook
 from tests.cli.process import Ports, careerrelay, create, serving
-from tests.relay.neighbours import Hop, hop
+from tests.relay.neighbours import Hop
 
 LETTERS = Path(__file__).parents[1] / "letters"
 REJECTION = (LETTERS / "002-first-interview-8bit.eml").read_bytes()
 LINK = re.compile(rb"https://r\.example\.jp(/[a-z2-7]{43})")
 BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/150.0"}
-
-
-@pytest.fixture
-def next_hop() -> Iterator[Hop]:
-    """Run a well-behaved next hop."""
-    with hop() as running_hop:
-        yield running_hop
 
 
 def send(ports: Ports, recipient: str) -> None:

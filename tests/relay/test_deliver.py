@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sqlite3
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +15,7 @@ from ledger.events import Event, parse
 from relay.policy import Mode
 from relay.undo import restore
 from relay.wire import stuff, unstuff
-from tests.relay.neighbours import Client, Hop, always, hop
+from tests.relay.neighbours import Client, Hop, always
 from tests.relay.running import AOZORA, Running, rules, running
 
 LETTERS = Path(__file__).parents[1] / "letters"
@@ -24,20 +23,6 @@ REJECTION = (LETTERS / "002-first-interview-8bit.eml").read_bytes()
 OFFER = (LETTERS / "040-offer-with-regret-about-location.eml").read_bytes()
 SENDER = "recruit@aozora.example.jp"
 LINK = re.compile(rb"https://r\.example\.jp/([a-z2-7]{43})")
-
-
-@pytest.fixture
-def next_hop() -> Iterator[Hop]:
-    """Run a well-behaved next hop."""
-    with hop() as running_hop:
-        yield running_hop
-
-
-@pytest.fixture
-def relay(next_hop: Hop, tmp_path: Path) -> Iterator[Running]:
-    """Run a relay in front of it."""
-    with running(next_hop.port, tmp_path) as running_relay:
-        yield running_relay
 
 
 def send(relay: Running, message: bytes, recipient: str = "yui@mail.example.com") -> str:

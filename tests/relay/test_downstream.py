@@ -6,28 +6,20 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from relay import downstream
 from relay.wire import END_OF_DATA
-from tests.relay.neighbours import Client, Hop, hop
-from tests.relay.running import running
+from tests.relay.neighbours import Client, Hop, always
+from tests.relay.running import Running, running
 
 COMMANDS = (
     "EHLO client.example",
     "MAIL FROM:<recruit@aozora.example.jp>",
     "RCPT TO:<yui@mail.example.com>",
 )
-
-
-@pytest.fixture
-def next_hop() -> Iterator[Hop]:
-    """Run a next hop."""
-    with hop() as running_hop:
-        yield running_hop
 
 
 def read_late(server: socket.socket, given_up: threading.Event, rest: bytearray) -> None:
@@ -143,3 +135,28 @@ def test_a_client_that_breaks_off_leaves_no_connection_behind(
                 )
                 client.close()
                 assert connection.recv(100) == b""
+
+
+@pytest.mark.parametrize("answer", [b"454 4.7.0 no TLS today", None], ids=["refused", "gone"])
+def test_tls_that_fails_is_no_reason_to_keep_mail_back(
+    relay: Running, next_hop: Hop, answer: bytes | None
+) -> None:
+    """A next hop that offers STARTTLS and fails at it gets its mail in plain text."""
+    next_hop.answers["EHLO"] = always(b"250-hop.example\r\n250 STARTTLS")
+    next_hop.answers["STARTTLS"] = always(answer)
+    with Client(relay.port) as client:
+        for command in COMMANDS:
+            assert client.say(command).startswith("250")
+        assert client.say("DATA").startswith("354")
+        client.send(b"Subject: minutes\r\n\r\nMonday.\r\n.\r\n")
+        assert client.reply().startswith("250")
+    assert len(next_hop.heard.wires) == 1
+
+
+def test_control_characters_of_a_reply_stay_here(relay: Running, next_hop: Hop) -> None:
+    """A CR or NUL in the next hop's reply is no end of line to the client."""
+    next_hop.answers["MAIL"] = always(b"550 5.7.1 no\r550 really\x00 no")
+    with Client(relay.port) as client:
+        client.say(COMMANDS[0])
+        assert client.say(COMMANDS[1]) == "550 5.7.1 no 550 really  no"
+        assert client.say("NOOP").startswith("250")

@@ -15,7 +15,7 @@ import pytest
 from relay.undo import restore
 from relay.wire import stuff, unstuff
 from tests.cli.process import READY_SECONDS, Ports, create, serving, wait_for
-from tests.relay.neighbours import Hop, hop
+from tests.relay.neighbours import Hop
 
 LETTERS = Path(__file__).parents[1] / "letters"
 LINK = re.compile(rb"https://r\.example\.jp/([a-z2-7]{43})")
@@ -31,13 +31,6 @@ def program(name: str) -> str:
             pytest.fail(reason)
         pytest.skip(reason)
     return found
-
-
-@pytest.fixture
-def next_hop() -> Iterator[Hop]:
-    """Run a well-behaved next hop."""
-    with hop() as running_hop:
-        yield running_hop
 
 
 def swaks(port: int, letter: Path) -> subprocess.CompletedProcess[str]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from relay import smtp_in
-from tests.relay.neighbours import Client, Hop, hop
+from tests.relay.neighbours import Client, Hop
 from tests.relay.running import Running, running
 
 SESSION = (
@@ -18,20 +17,6 @@ SESSION = (
     b"RCPT TO:<yui@mail.example.com>\r\nDATA\r\n"
 )
 WIRE = b"Subject: minutes\r\n\r\nSee you on Monday.\r\n.\r\n"
-
-
-@pytest.fixture
-def next_hop() -> Iterator[Hop]:
-    """Run a next hop."""
-    with hop() as running_hop:
-        yield running_hop
-
-
-@pytest.fixture
-def relay(next_hop: Hop, tmp_path: Path) -> Iterator[Running]:
-    """Run a relay in front of it."""
-    with running(next_hop.port, tmp_path) as running_relay:
-        yield running_relay
 
 
 def codes(client: Client) -> list[str]:

@@ -4,31 +4,16 @@ from __future__ import annotations
 
 import smtplib
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.relay.neighbours import Client, Hop, always, hop
+from tests.relay.neighbours import Client, Hop, always
 from tests.relay.running import Running, running
 
 FROM = "MAIL FROM:<recruit@aozora.example.jp>"
 TO = "RCPT TO:<yui@mail.example.com>"
 ORDINARY = b"Subject: minutes\r\n\r\nSee you on Monday.\r\n"
-
-
-@pytest.fixture
-def next_hop() -> Iterator[Hop]:
-    """Run a well-behaved next hop."""
-    with hop() as running_hop:
-        yield running_hop
-
-
-@pytest.fixture
-def relay(next_hop: Hop, tmp_path: Path) -> Iterator[Running]:
-    """Run a relay in front of it."""
-    with running(next_hop.port, tmp_path) as running_relay:
-        yield running_relay
 
 
 def start(relay: Running, *commands: str) -> Client:

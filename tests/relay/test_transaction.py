@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.relay.neighbours import Client, Hop, always, hop
-from tests.relay.running import Running, running
+from tests.relay.neighbours import Client, Hop, always
+from tests.relay.running import Running
 
 FROM = "MAIL FROM:<recruit@aozora.example.jp>"
 TO = "RCPT TO:<yui@mail.example.com>"
 WIRE = b"Subject: minutes\r\n\r\nSee you on Monday.\r\n.\r\n"
-
-
-@pytest.fixture
-def next_hop() -> Iterator[Hop]:
-    """Run a next hop."""
-    with hop() as running_hop:
-        yield running_hop
-
-
-@pytest.fixture
-def relay(next_hop: Hop, tmp_path: Path) -> Iterator[Running]:
-    """Run a relay in front of it."""
-    with running(next_hop.port, tmp_path) as running_relay:
-        yield running_relay
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ def test_retry_gets_the_same_link() -> None:
     """The same letter in the same envelope has one link, whatever the order of its recipients."""
     assert link() == link()
     assert link(to=("b@y.example", "c@y.example")) == link(to=("c@y.example", "b@y.example"))
+    assert link(to=("b@Y.Example", "b@y.example")) == link(to=("b@y.example",))
 
 
 def test_other_letters_get_other_links() -> None:
@@ -29,12 +30,13 @@ def test_other_letters_get_other_links() -> None:
         link(),
         link(sender="b@x.example"),
         link(to=("c@y.example",)),
+        link(to=("B@y.example",)),
         link(to=("b@y.example", "c@y.example")),
         link(sender="a@x.exampleb", to=("@y.example",)),
         derive_link_id(RING, "hokuto", "a@x.example", ("b@y.example",), DIGEST),
         derive_link_id(RING, "aozora", "a@x.example", ("b@y.example",), b"e" * 32),
     }
-    assert len(others) == 7
+    assert len(others) == 8
 
 
 def test_mark_is_recognised_and_cannot_be_forged() -> None:

@@ -1,0 +1,30 @@
+"""What every test may rely on: the standard library's own `queue`, and a next hop of our own."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.relay.neighbours import Hop, hop
+from tests.relay.running import Running, running
+
+# A package named `queue` on the path would hide the module that dramatiq and others import; what
+# fails then fails far away from the cause.
+assert hasattr(queue, "SimpleQueue"), "queue/ must not hold an __init__.py"
+
+
+@pytest.fixture
+def next_hop() -> Iterator[Hop]:
+    """Run a well-behaved next hop."""
+    with hop() as running_hop:
+        yield running_hop
+
+
+@pytest.fixture
+def relay(next_hop: Hop, tmp_path: Path) -> Iterator[Running]:
+    """Run a relay in front of it."""
+    with running(next_hop.port, tmp_path) as running_relay:
+        yield running_relay
