@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from relay.letter import Letter
 from relay.lexicons import Entry, Lexicon, Lexicons, Scope, Section
-from relay.sentences import Sentence, normalise, split
+from relay.sentences import Sentence, language_of, normalise, split
 
 # The words shown with an observation: enough to recognise the place, never the letter.
 SHOWN_SIZE_MAX_CHARS = 80
@@ -88,17 +88,18 @@ class _Line:
 
 def weigh(letter: Letter, lexicons: Lexicons) -> tuple[Evidence, ...]:
     """Return the evidence in a letter's own text; empty when nothing in it turns anybody down."""
-    return weigh_texts(letter, normalise(letter.subject), normalise(letter.text), lexicons)
+    subject, text = normalise(letter.subject), normalise(letter.text)
+    return weigh_texts(letter, subject, text, language_of(f"{subject}\n{text}"), lexicons)
 
 
 def weigh_texts(
-    letter: Letter, subject: str, text: str, lexicons: Lexicons
+    letter: Letter, subject: str, text: str, language: str, lexicons: Lexicons
 ) -> tuple[Evidence, ...]:
-    """Return what `weigh` does, given the subject and text of the letter as normalised."""
+    """Return what `weigh` does, given subject and text as normalised, and their language."""
     candidates = _candidates(f"{subject}\n{text}", lexicons)
     if not candidates:
         return ()
-    lines = _prepare(split(subject, _QUOTATION.sub("", text)), lexicons)
+    lines = _prepare(split(subject, _QUOTATION.sub("", text), language), lexicons)
     decisions: list[Evidence] = []
     needed = math.inf
     is_job_named = False
@@ -140,20 +141,15 @@ def _candidates(text: str, lexicons: Lexicons) -> dict[str, tuple[Entry, ...]]:
             continue  # A script with case writes words of several letters.
         plain = lexicon.plain(text)
         present = set(plain)
+        cues = {cue for cue, mark in lexicon.decision_cues if mark in present and cue in plain}
         found = tuple(
             entry
             for entry in lexicon.of(Section.DECISION)
-            if not entry.cues or _holds_a_cue(entry, plain, present)
+            if not entry.cues or not cues.isdisjoint(entry.cues)
         )
         if found:
             candidates[lexicon.language] = found
     return candidates
-
-
-def _holds_a_cue(entry: Entry, plain: str, present: set[str]) -> bool:
-    return any(
-        mark in present and cue in plain for cue, mark in zip(entry.cues, entry.marks, strict=True)
-    )
 
 
 def _is_said_in_text(item: Evidence) -> bool:

@@ -78,8 +78,6 @@ class Entry:
     weight: float
     # Plain strings one of which a text must hold before the pattern is tried; empty: always tried.
     cues: tuple[str, ...]
-    # Of each cue the character that comes last in Unicode: of kana and kanji the rarer, a kanji.
-    marks: tuple[str, ...]
     # How much other evidence of a job application a decision of this wording needs.
     object_min: float
     # Whether the words refuse grants and loans as well, so that the letter must name a job.
@@ -96,6 +94,8 @@ class Lexicon:
     # One character of each variant, its rarest: a text without any of them is plain already.
     spelling_marks: frozenset[str]
     folds_case: bool
+    # The cues of all decisions, each with its rarest character, which is looked for first.
+    decision_cues: tuple[tuple[str, str], ...]
     entries: Mapping[Section, tuple[Entry, ...]]
 
     def of(self, section: Section) -> tuple[Entry, ...]:
@@ -148,7 +148,9 @@ def parse_lexicon(text: str, file: str) -> Lexicon:
         entries[section] = tuple(_parse_entry(row, section, words, file) for row in rows)
     # Of kana and kanji in a variant the kanji, which comes last in Unicode, is the rarer.
     marks = frozenset(max(variant) for variant in spellings if variant)
-    return Lexicon(language, tuple(spellings.items()), marks, folds_case, entries)
+    decisions = entries.get(Section.DECISION, ())
+    cues = tuple((cue, max(cue)) for cue in sorted({cue for e in decisions for cue in e.cues}))
+    return Lexicon(language, tuple(spellings.items()), marks, folds_case, cues, entries)
 
 
 _ALLOWED = {
@@ -190,7 +192,6 @@ def _parse_entry(row: Any, section: Section, words: Mapping[str, str], file: str
         pattern=_compile(fields.get("patterns"), words, where),
         weight=_number(fields, "weight", where),
         cues=cues,
-        marks=tuple(map(max, cues)),
         object_min=_number(fields, "object_min", where),
         needs_job=fields.get("needs_job", False) is True,
         code=str(fields.get("code", "")),

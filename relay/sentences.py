@@ -99,9 +99,11 @@ def language_of(text: str) -> str:
     return _latin_language(text)
 
 
-def split(subject: str, text: str) -> tuple[Sentence, ...]:
-    """Return the sentences of subject and text (both normalised), in order, subject first."""
-    whole = language_of(f"{subject}\n{text}")
+def split(subject: str, text: str, whole: str) -> tuple[Sentence, ...]:
+    """Return the sentences of subject and text (both normalised), in order, subject first.
+
+    `whole` is the language of both together: a sentence alone does not always tell.
+    """
     sentences: list[Sentence] = []
     if subject:
         sentences.append(Sentence(_squeeze(subject), _sentence_language(subject, whole), True))

@@ -56,9 +56,9 @@ class Verdict:
 def judge(letter: Letter, lexicons: Lexicons) -> Verdict:
     """Return the verdict on a letter. Never raises on any text."""
     subject, text = normalise(letter.subject), normalise(letter.text)
-    evidence = weigh_texts(letter, subject, text, lexicons)
-    kind, score = conclude(evidence)
     language = language_of(f"{subject}\n{text}")
+    evidence = weigh_texts(letter, subject, text, language, lexicons)
+    kind, score = conclude(evidence)
     if kind is Kind.OTHER:
         return Verdict(kind, score, evidence, language, None, None)
     stage = _code(subject, text, lexicons, Section.STAGE)

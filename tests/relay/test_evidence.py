@@ -152,4 +152,4 @@ def test_an_application_for_anything_is_no_job(lexicons: Lexicons) -> None:
 def test_texts_normalised_before_weigh_the_same(lexicons: Lexicons) -> None:
     """A letter and its texts made ready give the same evidence."""
     letter = Letter("", "x@example.com", "", (), f"{THANKS}今回は採用を見送ります。")
-    assert weigh(letter, lexicons) == weigh_texts(letter, "", letter.text, lexicons) != ()
+    assert weigh(letter, lexicons) == weigh_texts(letter, "", letter.text, "ja", lexicons) != ()

@@ -11,7 +11,8 @@ from relay.sentences import language_of, normalise, split
 
 def texts(text: str, subject: str = "") -> list[str]:
     """Return the sentences of a text as read."""
-    return [sentence.text for sentence in split(normalise(subject), normalise(text))]
+    subject, text = normalise(subject), normalise(text)
+    return [sentence.text for sentence in split(subject, text, language_of(text))]
 
 
 def test_japanese_wrapped_in_mid_word_is_joined() -> None:
@@ -58,7 +59,8 @@ def test_abbreviations_do_not_end_a_sentence() -> None:
 
 def test_both_languages_of_a_mixed_paragraph_are_told_apart() -> None:
     """A bilingual letter gives sentences for both lexicons."""
-    found = split("", normalise("We are sorry to say no. 残念ながら見送ります。Thank you for all."))
+    text = normalise("We are sorry to say no. 残念ながら見送ります。Thank you for all.")
+    found = split("", text, language_of(text))
     assert [sentence.language for sentence in found] == ["en", "ja", "en"]
 
 
