@@ -22,11 +22,12 @@ from urllib.parse import urlsplit
 import typer
 from rich.console import Console
 
+from ledger.store import LedgerError
 from ledger.webhook import make_webhook
 from relay.addresses import Address
 from relay.charset import decode_text
 from relay.cli import account
-from relay.cli.common import JsonOption, fail, now, print_json, read_config
+from relay.cli.common import FOUND_WRONG, JsonOption, fail, now, print_json, read_config
 from relay.cli.init import Choices, create_installation
 from relay.cli.logs import configure_logs
 from relay.cli.outside import OutsideWorld
@@ -119,6 +120,8 @@ def run(
                         account.print_next_steps(Console(), data, config, outside.http_url)
                     await stopping.wait()
                 return wrong
+            except LedgerError as error:
+                fail(f"careerrelay run: {error}; remove {data} to start anew", FOUND_WRONG)
             finally:
                 await service.stop()
                 await outside.stop()

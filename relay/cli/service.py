@@ -11,9 +11,11 @@ import os
 import secrets
 import signal
 import socket
+import stat
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import structlog
@@ -35,6 +37,8 @@ from relay.deliver import Delivery
 from relay.downstream import NextHop
 from relay.pipeline import Rules
 from relay.smtp_in import Door, ListenError, Relay
+
+SECRET_FILE_MAX_BYTES = 4096  # "whsec_" and 32 bytes in base64 are 50.
 
 log = structlog.get_logger("service")
 
@@ -67,7 +71,6 @@ class Materials:
 def read_materials(config: Config) -> Materials:
     """Return what the parts are made of, or end the command naming the file that is wrong."""
     rules = read_rules(config)
-    path = config.intake.webhook_secret
     try:
         log_origin(config.store.installation, "x")
         return Materials(
@@ -83,13 +86,26 @@ def read_materials(config: Config) -> Materials:
                 else "",
                 service=config.intake.service,
                 contact=config.intake.contact,
-                webhook_secret=path.read_text(encoding="ascii").strip() if path.exists() else "",
+                webhook_secret=read_webhook_secret(config.intake.webhook_secret),
             ),
         )
     except (LedgerError, CheckpointError) as error:
         fail(str(error))
-    except (OSError, ValueError) as error:
-        fail(f"{path}: {error}")
+    except ValueError as error:
+        fail(f"{config.intake.webhook_secret}: {error}")
+
+
+def read_webhook_secret(path: Path) -> str:
+    """Return the secret of the registration service, or end the command: others may not read it."""
+    try:
+        with path.open("rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            text = file.read(SECRET_FILE_MAX_BYTES).decode("ascii", "replace").strip()
+    except OSError as error:
+        fail(f"{path}: {error.strerror}; `careerrelay init` makes one")
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        fail(f"{path}: mode is {mode:04o}, others may read it; expected 0600 (chmod 600)")
+    return text
 
 
 class Service:

@@ -59,3 +59,12 @@ def test_port_taken(tmp_path: Path) -> None:
     assert f"127.0.0.1:{port}" in told.stderr
     assert "outside.listen" in told.stderr
     assert str(tmp_path / "careerrelay.toml") in told.stderr
+
+
+def test_damaged_store(tmp_path: Path) -> None:
+    """A store that is no database ends the demonstration with a word, not with a traceback."""
+    (tmp_path / "careerrelay.db").write_bytes(b"this is no database" * 100)
+    told = careerrelay("run", "--once", "--data", tmp_path, environment=Ports.free().environment)
+    assert told.returncode in (1, 2)
+    assert "careerrelay.db" in told.stderr
+    assert "Traceback" not in told.stderr

@@ -148,13 +148,18 @@ def test_wrong_configuration_opens_no_socket(tmp_path: Path) -> None:
     assert f"{config}: relay.next_hop = 'nowhere; 127.0.0.1:2526': expected" in ended.stderr
 
 
-def test_key_ring_that_others_may_read(tmp_path: Path) -> None:
-    """A key ring with loose permissions stops the start."""
+@pytest.mark.parametrize("name", ["keys.json", "log-key", "subject-key", "webhook-secret"])
+def test_secrets_that_others_may_read(tmp_path: Path, name: str) -> None:
+    """A secret with loose permissions, or none at all, stops the start and is named."""
     config = create(tmp_path)
-    (tmp_path / "keys.json").chmod(0o644)
+    (tmp_path / name).chmod(0o644)
     ended = careerrelay("serve", "--config", config)
     assert ended.returncode == 2
-    assert "keys.json: mode is 0644" in ended.stderr
+    assert f"{tmp_path / name}: mode is 0644" in ended.stderr
+    (tmp_path / name).unlink()
+    ended = careerrelay("serve", "--config", config)
+    assert ended.returncode == 2
+    assert f"{tmp_path / name}: No such file or directory" in ended.stderr
 
 
 def test_port_taken(next_hop: Hop, tmp_path: Path) -> None:
