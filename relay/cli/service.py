@@ -34,9 +34,10 @@ from relay.cli.common import ConfigOption, fail, now, read_config, read_rules
 from relay.cli.logs import configure_logs
 from relay.config import Config
 from relay.deliver import Delivery
+from relay.door import Door
 from relay.downstream import NextHop
 from relay.pipeline import Rules
-from relay.smtp_in import Door, ListenError, Relay
+from relay.smtp_in import ListenError, Relay
 
 SECRET_FILE_MAX_BYTES = 4096  # "whsec_" and 32 bytes in base64 are 50.
 

@@ -17,12 +17,13 @@ from ledger.inbox import Inbox
 from ledger.store import Store
 from relay.addresses import Address
 from relay.deliver import Delivery
+from relay.door import Door
 from relay.downstream import NextHop
 from relay.lexicons import load_lexicons
 from relay.note import load_templates
 from relay.pipeline import Rules, make_rules
 from relay.policy import Company, Mode
-from relay.smtp_in import Door, Relay
+from relay.smtp_in import Relay
 from signer.keyring import Key, KeyRing, KeyState
 
 NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
