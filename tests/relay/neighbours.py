@@ -45,6 +45,30 @@ def always(answer: bytes | None) -> Answer:
     return lambda _connection, _line: answer
 
 
+WAIT_SECONDS = 20
+
+
+class Deciding:
+    """A hop that takes its time over the next messages: `arrived` tells, `released` lets it go."""
+
+    def __init__(self, running_hop: Hop) -> None:
+        self._arrived, self._released = threading.Event(), threading.Event()
+        running_hop.answers["end"] = self._decide
+
+    def _decide(self, _connection: int, _line: str) -> bytes:
+        self._arrived.set()
+        assert self._released.wait(WAIT_SECONDS)
+        return b"250 2.0.0 kept"
+
+    def wait_for_message(self) -> None:
+        """Return when the hop has a whole message and its sender waits."""
+        assert self._arrived.wait(WAIT_SECONDS)
+
+    def release(self) -> None:
+        """Let the hop answer, now and from now on."""
+        self._released.set()
+
+
 class _Handler(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         server = self.server

@@ -15,7 +15,7 @@ from ledger.events import Event, parse
 from relay.policy import Mode
 from relay.undo import restore
 from relay.wire import stuff, unstuff
-from tests.relay.neighbours import Client, Hop, always
+from tests.relay.neighbours import Client, Deciding, Hop, always
 from tests.relay.running import AOZORA, Running, rules, running
 
 LETTERS = Path(__file__).parents[1] / "letters"
@@ -153,19 +153,12 @@ def test_unknown_outcome_is_not_recorded_as_delivered(next_hop: Hop, tmp_path: P
 
 def test_client_that_vanishes_does_not_stop_the_delivery(next_hop: Hop, tmp_path: Path) -> None:
     """Once the final dot came, the delivery is finished and recorded, with or without a client."""
-    arrived, gone = threading.Event(), threading.Event()
-
-    def wait_for_the_client_to_go(_connection: int, _line: str) -> bytes:
-        arrived.set()
-        assert gone.wait(20)
-        return b"250 2.0.0 kept"
-
-    next_hop.answers["end"] = wait_for_the_client_to_go
+    deciding = Deciding(next_hop)
     with running(next_hop.port, tmp_path) as relay:
         client = begin(relay, REJECTION)
-        assert arrived.wait(20)
+        deciding.wait_for_message()
         client.close()
-        gone.set()
+        deciding.release()
     assert [event.type for event in recorded(tmp_path)] == [
         "letter.link_issued",
         "letter.delivered",
@@ -174,20 +167,13 @@ def test_client_that_vanishes_does_not_stop_the_delivery(next_hop: Hop, tmp_path
 
 def test_stop_finishes_the_message_in_flight(next_hop: Hop, tmp_path: Path) -> None:
     """A relay told to stop answers the client whose message is under way."""
-    arrived, stopping = threading.Event(), threading.Event()
-
-    def wait_for_the_stop(_connection: int, _line: str) -> bytes:
-        arrived.set()
-        assert stopping.wait(20)
-        return b"250 2.0.0 kept"
-
-    next_hop.answers["end"] = wait_for_the_stop
+    deciding = Deciding(next_hop)
     with running(next_hop.port, tmp_path) as relay:
         client = begin(relay, REJECTION)
-        assert arrived.wait(20)
+        deciding.wait_for_message()
         stop = threading.Thread(target=lambda: relay.call(relay.relay.close()))
         stop.start()
-        stopping.set()
+        deciding.release()
         assert client.reply() == "250 2.0.0 kept"
         stop.join()
         client.close()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import socket
-import threading
 from pathlib import Path
 
 import pytest
 
 from relay import smtp_in
-from tests.relay.neighbours import Client, Hop
+from tests.relay.neighbours import Client, Deciding, Hop
 from tests.relay.running import Running, running
 
 SESSION = (
@@ -49,19 +48,12 @@ def test_a_client_that_closes_its_side_while_the_next_hop_decides(
     relay: Running, next_hop: Hop
 ) -> None:
     """A letter that was delivered is answered with 250, or the client would send it again."""
-    arrived, closed = threading.Event(), threading.Event()
-
-    def wait_for_the_client(_connection: int, _line: str) -> bytes:
-        arrived.set()
-        assert closed.wait(20)
-        return b"250 2.0.0 kept"
-
-    next_hop.answers["end"] = wait_for_the_client
+    deciding = Deciding(next_hop)
     with Client(relay.port) as client:
         client.send(SESSION + WIRE)
-        assert arrived.wait(20)
+        deciding.wait_for_message()
         client.socket.shutdown(socket.SHUT_WR)
-        closed.set()
+        deciding.release()
         assert codes(client) == ["250"] * 3 + ["354", "250"]
 
 
@@ -111,14 +103,7 @@ def test_a_client_that_does_not_read_is_dropped(
 
 def test_messages_in_flight_are_limited_in_all(next_hop: Hop, tmp_path: Path) -> None:
     """A message that there is no memory for is to be sent again later; then there is."""
-    arrived, released = threading.Event(), threading.Event()
-
-    def wait(_connection: int, _line: str) -> bytes:
-        arrived.set()
-        assert released.wait(20)
-        return b"250 2.0.0 kept"
-
-    next_hop.answers["end"] = wait
+    deciding = Deciding(next_hop)
     large = b"A: b\r\n\r\n" + (b"x" * 78 + b"\r\n") * 9_000 + b".\r\n"
     with (
         running(next_hop.port, tmp_path, in_flight_max_bytes=1024 * 1024) as relay,
@@ -127,12 +112,12 @@ def test_messages_in_flight_are_limited_in_all(next_hop: Hop, tmp_path: Path) ->
     ):
         first.send(SESSION + large)
         assert [first.reply()[:3] for _ in range(4)] == ["250"] * 3 + ["354"]
-        assert arrived.wait(20)
+        deciding.wait_for_message()
         second.send(SESSION + large + SESSION + WIRE)
         assert [second.reply()[:3] for _ in range(4)] == ["250"] * 3 + ["354"]
         assert second.reply().startswith("452 4.3.1 ")
         assert [second.reply()[:3] for _ in range(4)] == ["250"] * 3 + ["354"]
-        released.set()
+        deciding.release()
         assert second.reply().startswith("250")
         assert first.reply().startswith("250")
         second.send(SESSION + large)
