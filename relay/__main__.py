@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import metadata
+from typing import Annotated
+
 import typer
 
 from relay.cli import init, judge, keys, record, splice
@@ -9,7 +12,6 @@ from relay.cli.demo import run
 from relay.cli.service import serve
 
 app = typer.Typer(
-    help="Career Relay: one line in a rejection letter that helps the candidate.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -24,6 +26,23 @@ app.command("restore")(splice.restore)
 app.add_typer(keys.app, name="keys")
 app.add_typer(record.log_app, name="log")
 app.add_typer(record.credits_app, name="credits")
+
+
+def show_version(wanted: bool) -> None:
+    """Show the version and end."""
+    if wanted:
+        typer.echo(metadata.version("careerrelay"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Career Relay: one line in a rejection letter that helps the candidate."""
 
 
 def main() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
+import os
 import re
 from dataclasses import dataclass
 
@@ -27,6 +29,14 @@ def parse_address(text: str) -> Address:
     if not found or int(found[3]) > PORT_MAX:
         raise ValueError('expected "HOST:PORT" or "[IPv6]:PORT"')
     return Address(found[1] or found[2], int(found[3]))
+
+
+def listen_failure(address: Address, error: OSError) -> str:
+    """Return why nobody can listen on an address, in the operator's words."""
+    if error.errno == errno.EADDRINUSE:
+        return f"{address} is taken by another program"
+    # asyncio's own text names the address once more.
+    return f"{address}: cannot listen: {os.strerror(error.errno) if error.errno else error}"
 
 
 def is_loopback(host: str) -> bool:

@@ -10,14 +10,13 @@ to the configuration file.
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal, get_origin
 
-from email_validator import EmailNotValidError, validate_email
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -35,75 +34,42 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from relay.addresses import Address, is_loopback, parse_address
+from relay.addresses import Address, is_loopback
+from relay.configvalues import (
+    Network,
+    check_address,
+    check_base_url,
+    check_domain,
+    check_mail_address,
+    check_network,
+    check_next_hop,
+    check_optional_mail_address,
+    check_registration_url,
+    matching,
+)
+from relay.mistakes import explain_mistakes, shown
 from relay.policy import Company, Mode
 
 FILE_NAME = "careerrelay.toml"
 ENVIRONMENT_PREFIX = "CAREERRELAY_"
 FILE_SIZE_MAX_BYTES = 1024 * 1024  # Thousands of companies; more is not a configuration.
-SHOWN_VALUE_CHARS = 60
 
-# With a token of 43 characters the link stays within the 75 columns that quoted-printable keeps on
-# one line of the source (RFC 2045 §6.7).
-BASE_URL_CHARS_MAX = 32
 # A network wider than this, allowed on an address that others can reach, is an open relay.
 ALLOWED_PREFIX_MIN = {4: 8, 6: 16}
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class ConfigError(Exception):
     """The configuration cannot be used; the text has a line for every mistake."""
 
 
-def _address(value: object) -> Address:
-    if not isinstance(value, str):
-        raise ValueError('expected "HOST:PORT"')
-    return parse_address(value)
-
-
-def _network(value: object) -> Network:
-    try:
-        return ipaddress.ip_network(str(value))
-    except ValueError as error:
-        raise ValueError('expected a network like "192.0.2.0/24" without host bits') from error
-
-
-def _domain(value: str) -> str:
-    try:
-        checked = validate_email(f"a@{value}", check_deliverability=False, test_environment=True)
-    except EmailNotValidError as error:
-        raise ValueError('expected a domain like "example.jp"') from error
-    return checked.ascii_domain or value.lower()
-
-
-def _mail_address(value: str) -> str:
-    try:
-        validate_email(value, check_deliverability=False, test_environment=True)
-    except EmailNotValidError as error:
-        raise ValueError('expected an address like "recruit@example.jp"') from error
-    return value
-
-
-def _optional_mail_address(value: str) -> str:
-    return _mail_address(value) if value else ""
-
-
-def _base_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not value.endswith("/"):
-        raise ValueError('expected a URL that ends in "/", like "https://r.example.jp/"')
-    if parts.query or parts.fragment or parts.username or not value.isascii():
-        raise ValueError("expected a URL in ASCII without user, query and fragment")
-    if len(value) > BASE_URL_CHARS_MAX:
-        raise ValueError(
-            f"expected at most {BASE_URL_CHARS_MAX} characters, so that the link fits on a line"
-        )
-    return value
-
-
 # NoDecode: from the environment it comes as it is, not as JSON.
-ListenAddress = Annotated[Address, NoDecode, BeforeValidator(_address)]
+ListenAddress = Annotated[Address, NoDecode, BeforeValidator(check_address)]
+NextHopAddress = Annotated[Address, NoDecode, BeforeValidator(check_next_hop)]
+
+
+ShownName = Annotated[
+    str, AfterValidator(matching(r"[^\x00-\x1f\x7f]{1,100}", "1 to 100 characters on one line"))
+]
 
 
 class _Section(BaseModel):
@@ -116,14 +82,16 @@ class RelaySection(_Section):
     listen: tuple[ListenAddress, ...] = Field(
         default=(Address("127.0.0.1", 2525),), min_length=1, max_length=16
     )
-    next_hop: ListenAddress = Address("127.0.0.1", 2526)
-    allow: tuple[Annotated[Network, BeforeValidator(_network)], ...] = Field(
+    next_hop: NextHopAddress = Address("127.0.0.1", 2526)
+    allow: tuple[Annotated[Network, BeforeValidator(check_network)], ...] = Field(
         default=(ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")),
         max_length=256,
     )
     processes: Literal[1] = 1
     line_endings: Literal["normalise", "refuse"] = "normalise"
-    hostname: str = Field(default="", max_length=255, pattern=r"^[A-Za-z0-9.\-\[\]:]*$")
+    hostname: Annotated[
+        str, AfterValidator(matching(r"[A-Za-z0-9.:\[\]-]{0,255}", 'a name like "mx.example.jp"'))
+    ] = ""
     size_max_bytes: int = Field(default=50 * 1024 * 1024, ge=64 * 1024, le=1024**3)
     connections_max: int = Field(default=500, ge=1, le=10_000)
 
@@ -149,9 +117,10 @@ class RelaySection(_Section):
     def _does_not_send_to_itself(self) -> RelaySection:
         hop = self.next_hop
         for address in self.listen:
-            is_everywhere = address.host in ("0.0.0.0", "::")  # noqa: S104 (compared, not bound)
+            # The wildcard addresses take what is sent to this machine, too.
+            is_here = is_loopback(address.host) or address.host in ("0.0.0.0", "::")  # noqa: S104
             if address.port == hop.port and (
-                address.host == hop.host or (is_everywhere and is_loopback(hop.host))
+                address.host == hop.host or (is_here and is_loopback(hop.host))
             ):
                 raise ValueError(
                     f"next_hop {hop} is the relay's own listener, and mail would go in a circle; "
@@ -163,19 +132,23 @@ class RelaySection(_Section):
 class LinkSection(_Section):
     """`[link]`: the address that the links lead to, and the keys that sign them."""
 
-    base_url: Annotated[str, AfterValidator(_base_url)] = "http://127.0.0.1:8080/"
+    base_url: Annotated[str, AfterValidator(check_base_url)] = "http://127.0.0.1:8080/"
     key_ring: Path = Path("keys.json")
 
 
 class StoreSection(_Section):
     """`[store]`: where events, log and ledger live, and what carries the jobs."""
 
-    url: str = Field(default="sqlite:///careerrelay.db", pattern=r"^sqlite:///.+")
+    url: Annotated[
+        str, AfterValidator(matching(r"sqlite:///[^?\x00-\x1f]+", '"sqlite:///FILE"'))
+    ] = "sqlite:///careerrelay.db"
     broker: Literal["embedded"] = "embedded"
     log_key: Path = Path("log-key")
     subject_key: Path = Path("subject-key")
     # The name under which checkpoints are signed; an auditor knows the logs by it.
-    installation: str = Field(default="careerrelay", pattern=r"^[a-z0-9][a-z0-9.-]{0,99}$")
+    installation: Annotated[
+        str, AfterValidator(matching(r"[a-z0-9][a-z0-9.-]{0,99}", "1 to 100 of a-z, 0-9, . and -"))
+    ] = "careerrelay"
 
 
 class IntakeSection(_Section):
@@ -183,14 +156,14 @@ class IntakeSection(_Section):
 
     listen: ListenAddress = Address("127.0.0.1", 8080)
     registration: Literal["builtin", "external"] = "builtin"
-    registration_url: str = Field(default="", max_length=2000)
-    service: str = Field(default="Career Relay", min_length=1, max_length=100)
-    contact: Annotated[str, AfterValidator(_optional_mail_address)] = ""
+    registration_url: Annotated[str, AfterValidator(check_registration_url)] = ""
+    service: ShownName = "Career Relay"
+    contact: Annotated[str, AfterValidator(check_optional_mail_address)] = ""
     webhook_secret: Path = Path("webhook-secret")
 
     @model_validator(mode="after")
     def _external_has_an_address(self) -> IntakeSection:
-        if self.registration == "external" and urlsplit(self.registration_url).scheme != "https":
+        if self.registration == "external" and not self.registration_url:
             raise ValueError(
                 'registration = "external" needs registration_url = "https://…", where the link '
                 "leads the candidate"
@@ -207,16 +180,18 @@ class OutsideSection(_Section):
 class CompanySection(_Section):
     """`[[company]]`: whose letters carry the line, and how far the relay goes."""
 
-    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
-    name: str = Field(min_length=1, max_length=100)
-    domains: tuple[Annotated[str, AfterValidator(_domain)], ...] = Field(
+    id: Annotated[
+        str, AfterValidator(matching(r"[a-z0-9][a-z0-9-]{0,31}", "1 to 32 of a-z, 0-9 and -"))
+    ]
+    name: ShownName
+    domains: tuple[Annotated[str, AfterValidator(check_domain)], ...] = Field(
         min_length=1, max_length=100
     )
     mode: Mode = Mode.OBSERVE
     accept: Literal["recognised", "approved"] = "recognised"
     dkim: Literal["pass", "strip", "resign"] = "pass"
     language: Literal["ja", "en"] = "ja"
-    contact: Annotated[str, AfterValidator(_mail_address)]
+    contact: Annotated[str, AfterValidator(check_mail_address)]
 
     def company(self) -> Company:
         """Return the value that the pure stations work with."""
@@ -276,12 +251,9 @@ def load_config(path: Path) -> Config:
     try:
         config = Config(**document)
     except ValidationError as error:
-        raise ConfigError(_explain(path, error)) from error
+        raise ConfigError(explain_mistakes(path, ENVIRONMENT_PREFIX, error)) from error
     except SettingsError as error:
-        # The value of a list is JSON; the library's text names the section alone.
-        raise ConfigError(
-            f"{ENVIRONMENT_PREFIX}*: {error}: expected a JSON list or object for such a key"
-        ) from error
+        raise ConfigError(_explain_environment(error)) from error
     return _with_absolute_paths(config, path.resolve().parent)
 
 
@@ -301,27 +273,31 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not TOML: {error}") from error
 
 
-def _explain(path: Path, error: ValidationError) -> str:
-    lines: list[str] = []
-    for problem in error.errors(include_url=False):
-        key = ".".join(str(part) for part in problem["loc"]) or "the whole file"
-        expected = problem["msg"].removeprefix("Value error, ")
-        variable = ENVIRONMENT_PREFIX + "__".join(str(part) for part in problem["loc"][:2]).upper()
-        where = f"{variable} in the environment" if variable in os.environ else f"{path}: {key}"
-        if problem["type"] == "extra_forbidden":
-            lines.append(f"{where}: no such key")
-        elif problem["type"] == "missing":
-            lines.append(f"{where}: is missing")
-        elif isinstance(problem["input"], dict | list | tuple | BaseModel):
-            lines.append(f"{where}: {expected}")
-        else:
-            lines.append(f"{where} = {_shown(problem['input'])}: {expected}")
-    return "\n".join(lines)
+def _explain_environment(error: SettingsError) -> str:
+    """Return which variable is no list as JSON; the library's error names its section alone."""
+    wrong: list[str] = []
+    for name, value in os.environ.items():
+        section, _, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
+        field = Config.model_fields.get(section)
+        if not name.startswith(ENVIRONMENT_PREFIX) or field is None:
+            continue
+        model = field.annotation
+        if key and isinstance(model, type) and issubclass(model, BaseModel):
+            field = model.model_fields.get(key)
+        if field is not None and get_origin(field.annotation) is tuple and not _is_json(value):
+            wrong.append(
+                f"{name} in the environment = {shown(value)}: "
+                """expected a list as JSON, like '["127.0.0.1:2525"]'"""
+            )
+    return "\n".join(wrong) or f"{ENVIRONMENT_PREFIX}* in the environment: {error}"
 
 
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= SHOWN_VALUE_CHARS else text[:SHOWN_VALUE_CHARS] + "…"
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _with_absolute_paths(config: Config, directory: Path) -> Config:

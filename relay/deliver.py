@@ -55,18 +55,23 @@ class Delivery:
         *,
         refuse_bare_line_endings: bool,
         now: Callable[[], datetime],
+        taken: Callable[[bytes], None] | None = None,
     ) -> None:
+        """`taken` hears of every message as the client sent it: the page of a demonstration."""
         self.rules = rules
         self.reasons: Counter[str] = Counter()  # Decisions by reason, since the start.
         self._inbox = inbox
         self._refuse_bare_line_endings = refuse_bare_line_endings
         self._now = now
+        self._taken = taken
         self._records: set[asyncio.Task[None]] = set()
 
     async def deliver(self, job: Job, transaction: Transaction) -> Reply:
         """Return the reply to the client's final dot. It is positive only if the next hop's was."""
         started = time.perf_counter()
         message = unstuff(job.wire)
+        if self._taken is not None:
+            self._taken(message)
         wire = job.wire
         if has_bare_line_endings(message):
             if self._refuse_bare_line_endings:

@@ -132,7 +132,6 @@ def add_note(
     mark = Mark(link_id, make_mark(rules.ring, company.id, message_id, link_id))
     safety = SafetyRules(
         rules.base_url,
-        company.dkim,
         is_own_mark=lambda found: _is_ours(found, message_id, rules),
     )
     language = verdict.language if verdict.language in ("ja", "en") else company.language

@@ -55,7 +55,6 @@ class Reason(StrEnum):
     OBSERVE = "observe"  # would have been injected, the company only watches
     INTERNAL_RECIPIENTS = "internal_recipients"
     NO_RECIPIENTS = "no_recipients"
-    SUPPRESSED_RECIPIENT = "suppressed_recipient"  # the candidate opted out
     OVERRIDE = "override"  # the recruiter's own tag
 
     # What kind of mail it is.

@@ -28,11 +28,6 @@ class Reply:
         """Whether the command was done (2xx)."""
         return 200 <= self.code < 300
 
-    @property
-    def is_permanent(self) -> bool:
-        """Whether the peer says no for good (5xx)."""
-        return 500 <= self.code < 600
-
 
 def _octets(line: str) -> bytes:
     # A next hop's CR or NUL must not reach the client as the end of a line.

@@ -20,7 +20,7 @@ from aiosmtpd.smtp import SMTP
 from aiosmtpd.smtp import Session as ServerSession
 
 from relay import reply as replies
-from relay.addresses import Address
+from relay.addresses import Address, listen_failure
 from relay.deliver import Delivery, Job
 from relay.door import Door
 from relay.downstream import Extensions, NextHop, NextHopAway, NextHopError
@@ -70,10 +70,7 @@ class Relay:
                 lambda: Session(self, loop), address.host, address.port, reuse_address=True
             )
         except OSError as error:
-            raise ListenError(
-                f"{address}: cannot listen: {error.strerror or error}; "
-                "set another one in relay.listen"
-            ) from error
+            raise ListenError(f"{listen_failure(address, error)}; set relay.listen") from error
         self._servers.append(server)
         return Address(address.host, int(server.sockets[0].getsockname()[1]))
 

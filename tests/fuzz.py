@@ -80,7 +80,7 @@ def run_one(message: bytes, notes: Notes) -> str:
         with suppress(MapError):
             decode_text(body_of(message_map, leaf), leaf.parameters.get("charset"))
     try:
-        result = inject(message_map, notes, MARK, Rules("https://r.example.jp/", dkim="strip"))
+        result = inject(message_map, notes, MARK, Rules("https://r.example.jp/"))
     except NotInjected as error:
         return error.reason
     if restore(result.message) != message:

@@ -32,7 +32,7 @@ HOMES = {
     "alembic": {"queue/ledger/store_migrate.py", "queue/ledger/migrations/"},
     "cryptography": {"queue/ledger/checkpoint.py"},
     "dramatiq": {"queue/ledger/worker.py"},
-    "email_validator": {"relay/config.py"},
+    "email_validator": {"relay/configvalues.py"},
     "fastapi": {f"queue/ledger/{name}.py" for name in ("api", "intake", "problems", "signups")},
     "h11": {"queue/ledger/webserver.py"},
     "itsdangerous": {"signer/tokens.py"},

@@ -47,7 +47,7 @@ def load_key(path: Path, purpose: str) -> bytes:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             found = file.read(1024)
     except OSError as error:
-        raise KeyFileError(f"{path}: {error.strerror}") from error
+        raise KeyFileError(f"{path}: {error.strerror}; `careerrelay init` makes one") from error
     if mode & 0o077:
         raise KeyFileError(f"{path}: mode is {mode:04o}, others may read it; make it 0600")
     name, _, text = found.decode("ascii", "replace").strip().partition(" ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -102,10 +103,13 @@ def print_click(console: Console, clicked: int) -> None:
     console.print(Padding(what, INDENT))
 
 
-def print_credits(console: Console, decisions: Sequence[str], summary: Summary) -> None:
-    """Show what the registrations came to."""
+def print_credits(
+    console: Console, decisions: Sequence[str], summary: Summary, earlier: int
+) -> None:
+    """Show what the registrations came to, `earlier` referrals being there from a run before."""
     counts = ", ".join(f"{count} {name}" for name, count in sorted(Counter(decisions).items()))
-    _step(console, 3, f"{len(decisions)} confirmed registrations were reported: {counts}")
+    reported = "reported again, and count once" if earlier else "reported"
+    _step(console, 3, f"{len(decisions)} confirmed registrations were {reported}: {counts}")
     slots = "one hire free of fees" if summary.slots == 1 else f"{summary.slots} hires free of fees"
     console.print(
         Padding(f"株式会社あおぞら now has {summary.referrals} referrals and {slots}", INDENT)
@@ -113,22 +117,24 @@ def print_credits(console: Console, decisions: Sequence[str], summary: Summary) 
     _step(console, 4, f"The event log, checked from its first entry to its last: {summary.log}")
 
 
-def print_next_steps(console: Console, data: Path, config: Config, page: str) -> None:
+def print_next_steps(console: Console, data: Path, config: Config, page: str, letter: Path) -> None:
     """Say what a person might try now."""
     listen = config.relay.listen[0]
     file = data / FILE_NAME
+    # As it was called: `make run` leaves the program off the search path.
+    program = sys.argv[0] if Path(sys.argv[0]).name == "careerrelay" else "careerrelay"
     console.print()
     console.print(Text("Try next", style="bold"))
     steps = (
         ("See each letter before and after:", page),
         (
-            "Send one of your own:",
+            "Send a letter (or one of your own):",
             f"swaks --server {listen} --from recruit@aozora.example.jp "
-            "--to you@mail.example.com --data @letter.eml",
+            f"--to you@mail.example.com --data @{letter}",
         ),
-        ("Why was a letter judged so?", f"careerrelay check letter.eml --config {file}"),
-        ("Prove the log:", f"careerrelay log verify --config {file}"),
-        ("See the credits:", f"careerrelay credits balance --config {file}"),
+        ("Why was a letter judged so?", f"{program} check {letter} --config {file}"),
+        ("Prove the log:", f"{program} log verify --config {file}"),
+        ("See the credits:", f"{program} credits balance --config {file}"),
     )
     for what, how in steps:
         console.print(Padding(what, INDENT))

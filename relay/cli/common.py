@@ -23,7 +23,11 @@ WRONG_USE = 2
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", help="The configuration file.", show_default="careerrelay.toml here"),
+    typer.Option(
+        "--config",
+        help="The configuration file; also CAREERRELAY_CONFIG.",
+        show_default="careerrelay.toml here",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 

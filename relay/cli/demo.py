@@ -24,7 +24,7 @@ from rich.console import Console
 
 from ledger.store import LedgerError
 from ledger.webhook import make_webhook
-from relay.addresses import Address
+from relay.addresses import Address, listen_failure
 from relay.charset import decode_text
 from relay.cli import account
 from relay.cli.common import FOUND_WRONG, JsonOption, fail, now, print_json, read_config
@@ -32,7 +32,7 @@ from relay.cli.init import Choices, create_installation
 from relay.cli.logs import configure_logs
 from relay.cli.outside import OutsideWorld
 from relay.cli.record import balance_of, verify_logs
-from relay.cli.samples import Sample, load_samples
+from relay.cli.samples import Sample, load_samples, write_example
 from relay.cli.service import Role, Service, StartError, read_materials, run_in_loop
 from relay.compare import message_id_of
 from relay.config import FILE_NAME, Config
@@ -104,12 +104,13 @@ def run(
         configure_logs(log_file)
 
         async def _run(stopping: asyncio.Event) -> int:
-            every = frozenset({Role.RELAY, Role.INTAKE, Role.WORKER})
-            service = Service(materials, every)
             hop = config.relay.next_hop
             outside = OutsideWorld(hop.host, hop.port, config.outside.listen.port, data, now)
+            every = frozenset({Role.RELAY, Role.INTAKE, Role.WORKER})
+            # What goes in is shown beside what comes out, the user's own letters too.
+            service = Service(materials, every, taken=lambda sent: outside.record_sent(sent, ""))
             try:
-                await _start(outside, service)
+                await _start(outside, service, config)
             except StartError as error:
                 fail(f"careerrelay run: {error} in {data / FILE_NAME}")
             try:
@@ -117,8 +118,11 @@ def run(
                 wrong = await demo.tell(as_json=json)
                 if not once:
                     if not json:
-                        account.print_next_steps(Console(), data, config, outside.http_url)
+                        letter = write_example(data)
+                        account.print_next_steps(Console(), data, config, outside.http_url, letter)
                     await stopping.wait()
+                    note = f"\nStopped. Everything is kept in {data}."
+                    Console(quiet=json).print(note, markup=False, soft_wrap=True)
                 return wrong
             except LedgerError as error:
                 fail(f"careerrelay run: {error}; remove {data} to start anew", FOUND_WRONG)
@@ -139,12 +143,17 @@ def _prepare(data: Path) -> Config:
     return read_config(data / FILE_NAME)
 
 
-async def _start(outside: OutsideWorld, service: Service) -> None:
+async def _start(outside: OutsideWorld, service: Service, config: Config) -> None:
+    listeners = (
+        (outside.start_sink, config.relay.next_hop, "relay.next_hop"),
+        (outside.start_page, config.outside.listen, "outside.listen"),
+    )
     try:
-        await outside.start()
-    except OSError as error:
-        raise StartError(f"{error}; set relay.next_hop or outside.listen") from error
-    try:
+        for start, address, key in listeners:
+            try:
+                await start()
+            except OSError as error:
+                raise StartError(f"{listen_failure(address, error)}; set {key}") from error
         await service.start()
     except StartError:
         await outside.stop()
@@ -166,11 +175,12 @@ class Demo:
         account.print_opening(console, self._config)
         journeys = await self._send_letters()
         account.print_letters(console, journeys)
+        earlier = await asyncio.to_thread(balance_of, self._service.store, COMPANY)
         clicked = await self._click(journeys)
         account.print_click(console, clicked)
         decisions = await self._sign_up([journey.url for journey in journeys if journey.url])
         summary = await self._sum_up(journeys, clicked)
-        account.print_credits(console, decisions, summary)
+        account.print_credits(console, decisions, summary, earlier.referrals)
         if as_json:
             for journey in journeys:
                 print_json(account.describe(journey))

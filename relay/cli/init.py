@@ -88,9 +88,11 @@ name = "株式会社あおぞら"
 domains = ["aozora.example.jp"]
 # "off", "observe" (judge and record, change nothing) or "inject". Watch first, then switch.
 mode = "{mode}"
-# "recognised": every letter we recognise; "approved": only letters you approved.
+# "recognised": every letter we recognise. ("approved", only letters you approved, changes nothing
+# until letters can be approved.)
 accept = "recognised"
-# Letters with a DKIM signature that our line would break: "pass" leaves them alone.
+# Letters with a DKIM signature that our line would break: "pass" leaves them alone. ("strip" and
+# "resign" leave them alone as well until we can sign.)
 dkim = "pass"
 language = "ja"
 # Whom a candidate may ask about the line.
@@ -162,8 +164,10 @@ def init(
     """Write a commented configuration and the keys beside it. Touches nothing that exists."""
     try:
         made = create_installation(directory, Choices())
-    except (OSError, SignerError, LedgerError) as error:
-        fail(f"careerrelay init: {error}", FOUND_WRONG)
+    except OSError as error:
+        fail(f"careerrelay init: {error.filename or directory}: {error.strerror}")
+    except (SignerError, LedgerError) as error:
+        fail(f"careerrelay init: {error}")
     if not made:
         fail(f"{directory}: everything is there already; nothing was changed", FOUND_WRONG)
     for path in made:

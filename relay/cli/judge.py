@@ -59,6 +59,8 @@ def check(files: LetterFiles, as_json: JsonOption = False, config: ConfigOption 
             print_json(row)
         else:
             _print_explanation(console, row)
+            if rules is None:
+                console.print("  no configuration: decided as for any company", style="dim")
             _print_difference(console, message, outcome.message)
 
 

@@ -8,6 +8,7 @@ may load nothing, and no page has a script. It is for the eyes of who runs it, o
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import threading
 from collections import OrderedDict
@@ -27,6 +28,7 @@ from ledger.webserver import WebServer
 from relay.cli.outside_view import LetterView, render_html_part, view_letter
 from relay.compare import compare, message_id_of
 from relay.sink import Arrival, Sink
+from relay.undo import NotOurs, restore
 
 SENT_MAX = 500  # As many as the sink keeps of what arrived.
 ROWS_MAX = 100  # On one page.
@@ -90,13 +92,21 @@ class OutsideWorld:
         return f"http://{host}:{self.http_port}/"
 
     async def start(self) -> None:
-        """Listen on both ports; an `OSError` names the one that cannot be had."""
-        await self._sink.start()
+        """Listen on both ports; an `OSError` where one cannot be had."""
+        await self.start_sink()
         try:
-            await self._web.start()
+            await self.start_page()
         except BaseException:
-            await self._sink.stop()
+            await self.stop()
             raise
+
+    async def start_sink(self) -> None:
+        """Take mail from now on; an `OSError` where the port cannot be had."""
+        await self._sink.start()
+
+    async def start_page(self) -> None:
+        """Show it from now on; an `OSError` where the port cannot be had."""
+        await self._web.start()
 
     async def stop(self) -> None:
         """Close both ports. Harmless when not started."""
@@ -106,11 +116,12 @@ class OutsideWorld:
     def record_sent(self, message: bytes, label: str) -> None:
         """Remember a message as it is sent, so that it can be compared with what arrives.
 
-        It is known again by its Message-ID, or without one when it arrives unchanged.
+        It is known again by its bytes, as they arrive or as they are restored, or by its
+        Message-ID. A label that it has stays.
         """
-        for key in (message_id_of(message), hashlib.sha256(message).digest()):
-            if key:
-                self._sent[key] = Sent(message, label)
+        for key in (_digest(message), message_id_of(message)):
+            known = self._sent.get(key)
+            self._sent[key] = Sent(message, label or (known.label if known else ""))
         while len(self._sent) > 2 * SENT_MAX:
             self._sent.popitem(last=False)
 
@@ -127,15 +138,21 @@ class OutsideWorld:
         known = self._views.get(arrival.number)
         if known is not None and known.verdict != "unknown":
             return known
-        sent = self._sent.get(message_id_of(arrival.message)) or self._sent.get(
-            hashlib.sha256(arrival.message).digest()
-        )
+        sent = self._find_sent(arrival.message)
         comparison = compare(sent.message if sent else None, arrival.message)
         view = view_letter(arrival, sent.label if sent else "", comparison)
         self._views[arrival.number] = view
         while len(self._views) > SENT_MAX:
             self._views.popitem(last=False)
         return view
+
+    def _find_sent(self, message: bytes) -> Sent | None:
+        found = self._sent.get(_digest(message))
+        if found is None:
+            with contextlib.suppress(NotOurs):
+                found = self._sent.get(_digest(restore(message)))
+        message_id = message_id_of(message)
+        return found or (self._sent.get(message_id) if message_id else None)
 
     # ------------------------------------------------------------ the page
 
@@ -211,6 +228,10 @@ class OutsideWorld:
         page: Page = self._pages.render(template, language=language, suffix=suffix, **values)
         html = page.html.encode("utf-8", "replace")
         return HTMLResponse(html, headers=page.headers)
+
+
+def _digest(message: bytes) -> bytes:
+    return hashlib.sha256(message).digest()
 
 
 def _download(message: bytes, name: str) -> Response:

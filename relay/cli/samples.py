@@ -9,8 +9,10 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.parser import BytesParser
 from importlib import resources
+from pathlib import Path
 
 SENDER = "recruit@aozora.example.jp"
+EXAMPLE_NAME, EXAMPLE_SOURCE = "letter.eml", "02-rejection-final-interview.eml"
 DATE = "Thu, 05 Nov 2026 09:30:00 +0900"
 
 
@@ -34,6 +36,13 @@ def load_samples() -> list[Sample]:
         _from_text(number, more["subject"], more["text"], applicant)
         for number, applicant in enumerate(more["applicant"], len(files) + 1)
     ]
+
+
+def write_example(folder: Path) -> Path:
+    """Write a letter to try things with, and return its path."""
+    path = folder / EXAMPLE_NAME
+    path.write_bytes((resources.files("relay") / "samples" / EXAMPLE_SOURCE).read_bytes())
+    return path
 
 
 def _from_file(message: bytes) -> Sample:

@@ -7,6 +7,7 @@ no more mail and requests, then what is in flight, then the inbox, the worker la
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import secrets
 import signal
@@ -30,6 +31,7 @@ from ledger.intake import IntakeServer, IntakeSettings, create_app
 from ledger.keyfiles import load_subject_key
 from ledger.store import LedgerError, Store
 from ledger.worker import EmbeddedWorker
+from relay.addresses import listen_failure
 from relay.cli.common import ConfigOption, fail, now, read_config, read_rules
 from relay.cli.logs import configure_logs
 from relay.config import Config
@@ -40,6 +42,7 @@ from relay.pipeline import Rules
 from relay.smtp_in import ListenError, Relay
 
 SECRET_FILE_MAX_BYTES = 4096  # "whsec_" and 32 bytes in base64 are 50.
+WEBHOOK_SECRET_BYTES = range(24, 65)  # What Standard Webhooks asks for.
 
 log = structlog.get_logger("service")
 
@@ -92,8 +95,6 @@ def read_materials(config: Config) -> Materials:
         )
     except (LedgerError, CheckpointError) as error:
         fail(str(error))
-    except ValueError as error:
-        fail(f"{config.intake.webhook_secret}: {error}")
 
 
 def read_webhook_secret(path: Path) -> str:
@@ -106,13 +107,24 @@ def read_webhook_secret(path: Path) -> str:
         fail(f"{path}: {error.strerror}; `careerrelay init` makes one")
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         fail(f"{path}: mode is {mode:04o}, others may read it; expected 0600 (chmod 600)")
+    try:
+        size = len(base64.b64decode(text.removeprefix("whsec_"), validate=True))
+    except ValueError:  # binascii.Error is one.
+        size = 0
+    if not text.startswith("whsec_") or size not in WEBHOOK_SECRET_BYTES:
+        fail(f'{path}: expected "whsec_" and {WEBHOOK_SECRET_BYTES[0]} to 64 bytes in base64')
     return text
 
 
 class Service:
     """The parts of one process; `start` and `stop` are called once each."""
 
-    def __init__(self, materials: Materials, roles: frozenset[Role]) -> None:
+    def __init__(
+        self,
+        materials: Materials,
+        roles: frozenset[Role],
+        taken: Callable[[bytes], None] | None = None,
+    ) -> None:
         config = materials.config
         self._config = config
         self._roles = roles
@@ -140,6 +152,7 @@ class Service:
             self.inbox,
             refuse_bare_line_endings=config.relay.line_endings == "refuse",
             now=now,
+            taken=taken,
         )
         door = Door(
             hostname,
@@ -200,7 +213,8 @@ class Service:
         try:
             await self.intake.start()
         except OSError as error:
-            raise StartError(f"{error}; set another one in intake.listen") from error
+            reason = listen_failure(self._config.intake.listen, error)
+            raise StartError(f"{reason}; set intake.listen") from error
         self._stops.append(self.intake.stop)
         host = self._config.intake.listen.host
         log.info("listening", part="intake", address=f"{host}:{self.intake.port}")

@@ -169,5 +169,15 @@ def test_port_taken(next_hop: Hop, tmp_path: Path) -> None:
     taken = ports.environment | {"CAREERRELAY_RELAY__LISTEN": f'["127.0.0.1:{next_hop.port}"]'}
     ended = careerrelay("serve", "--config", config, environment=taken)
     assert ended.returncode == 2
-    assert f"127.0.0.1:{next_hop.port}: cannot listen: " in ended.stderr
-    assert "relay.listen" in ended.stderr
+    assert f"127.0.0.1:{next_hop.port} is taken by another program" in ended.stderr
+    assert "set relay.listen" in ended.stderr
+
+
+@pytest.mark.parametrize("text", ["", "junk", "whsec_QUJD", "whsec_äöü"])
+def test_weak_webhook_secret(tmp_path: Path, text: str) -> None:
+    """A secret that anybody could guess is none: the reports behind it are worth a hire."""
+    config = create(tmp_path)
+    (tmp_path / "webhook-secret").write_text(text)
+    ended = careerrelay("serve", "--config", config)
+    assert ended.returncode == 2
+    assert f'{tmp_path}/webhook-secret: expected "whsec_" and 24 to 64 bytes' in ended.stderr

@@ -84,12 +84,34 @@ def test_a_company_only_watches_by_default(write: Write) -> None:
         ("Aozora.example.jp", "-.jp", "company.0.domains.0 = '-.jp': expected a domain"),
         ('id = "aozora"', 'id = "Aozora!"', "company.0.id = 'Aozora!'"),
         ("[relay]", "[relay]\nsize_max_bytes = 1", "relay.size_max_bytes = 1: Input should be"),
+        (
+            '["127.0.0.1:2525", "[::1]:2525"]',
+            '"127.0.0.1:25"',
+            "relay.listen = '127.0.0.1:25': e",
+        ),
+        (
+            "mx.example.jp:25",
+            "mx.example.jp:0",
+            "relay.next_hop = 'mx.example.jp:0': expected a",
+        ),
+        ("example.jp/", "example.jp:99999/", "link.base_url = 'https://r.example.jp:99999/': exp"),
+        ("r.example.jp/", "r.exam ple/", "link.base_url = 'https://r.exam ple/': expected"),
+        ("r.example.jp/", "r.example.jp//", "link.base_url = 'https://r.example.jp//': expected"),
+        ("株式会社あおぞら", "a\\nb", "company.0.name = 'a\\nb': expected 1 to 100 characters on"),
     ],
 )
 def test_wrong_values(write: Write, old: str, new: str, expected: str) -> None:
     """Each mistake is named with its file, key and value."""
     path = write(GOOD.replace(old, new))
     assert f"{path}: {expected}" in problems(path)
+
+
+def test_one_mistake_is_one_line(write: Write) -> None:
+    """A wrong item does not make its list too short as well."""
+    path = write(GOOD.replace('["127.0.0.1:2525", "[::1]:2525"]', '["127.0.0.1"]'))
+    assert problems(path) == (
+        f'{path}: relay.listen.0 = \'127.0.0.1\': expected "HOST:PORT" or "[IPv6]:PORT"'
+    )
 
 
 def test_all_mistakes_at_once(write: Write) -> None:
@@ -115,7 +137,9 @@ def test_open_relay_is_refused(write: Write, listen: str, allow: str) -> None:
     assert "would be an open relay" in problems(path)
 
 
-@pytest.mark.parametrize("listen", ["127.0.0.1:2525", "0.0.0.0:2525", "[::]:2525"])
+@pytest.mark.parametrize(
+    "listen", ["127.0.0.1:2525", "localhost:2525", "0.0.0.0:2525", "[::]:2525"]
+)
 def test_the_relay_is_not_its_own_next_hop(write: Write, listen: str) -> None:
     """Mail passed on to our own listener would open connections until none are left."""
     path = write(
@@ -147,7 +171,9 @@ def test_environment_overrides_the_file(write: Write, monkeypatch: pytest.Monkey
 def test_a_list_in_the_environment_is_json(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     """A list that is no JSON is an error that says so."""
     monkeypatch.setenv("CAREERRELAY_RELAY__ALLOW", "192.0.2.0/24")
-    assert "expected a JSON list" in problems(write(GOOD))
+    assert problems(write(GOOD)).startswith(
+        "CAREERRELAY_RELAY__ALLOW in the environment = '192.0.2.0/24': expected a list as JSON"
+    )
 
 
 @pytest.mark.parametrize("text", [b"[relay", b"\xff", b"a = 1\na = 2", b"[" * 100_000])

@@ -163,13 +163,6 @@ def test_forged_mark_does_not_switch_us_off() -> None:
     assert seen == [Mark("abcdefghijklmnop", "m" * 26)]
 
 
-def test_signed_letter_may_be_changed_where_it_is_signed_again() -> None:
-    """With `strip` or `resign` the signature is somebody else's business."""
-    message = map_message(b"DKIM-Signature: v=1\r\n" + PLAIN)
-    for setting in ("strip", "resign"):
-        check_safety(message, Rules(dkim=setting))
-
-
 def test_unknown_base_url_finds_no_link() -> None:
     """Without a base address no link is looked for."""
     check_safety(map_message(leaf(b"text/plain", b"https://r.example.jp/x")), Rules())
