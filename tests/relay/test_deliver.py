@@ -208,3 +208,16 @@ def test_link_on_record_in_another_reading_still_goes_out(next_hop: Hop, tmp_pat
     first, second = (LINK.findall(wire) for wire in next_hop.heard.wires)
     assert first == second
     assert len(first) == 1
+
+
+def test_a_bug_outside_the_judgement_is_a_451(relay: Running, next_hop: Hop) -> None:
+    """Where the original cannot go on, the client keeps it: 4xx with an id, and no inner text."""
+    working = relay.relay.delivery
+    relay.relay.delivery = cast("Any", None)
+    answer = send(relay, REJECTION)
+    relay.relay.delivery = working
+    assert re.fullmatch(
+        r"451 4\.3\.0 Temporary failure, please try again \(id [0-9a-f]{8}\)", answer
+    )
+    assert next_hop.heard.wires == []
+    assert send(relay, REJECTION).startswith("250")
