@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ BASE_URL = "https://r.example.jp/"
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
 
 
+@cache
 def rules(*companies: Company) -> Rules:
     """Return real rules for these companies, by default the one that injects."""
     return make_rules(companies or (AOZORA,), load_lexicons(), load_templates(), RING, BASE_URL)
