@@ -85,7 +85,12 @@ class Delivery:
             wire = stuff(outcome.message)
         judged = time.perf_counter()
         answer = await self._send(wire, job, transaction)
-        self._account(outcome, answer, job, transaction, (started, judged, time.perf_counter()))
+        moments = (started, judged, time.perf_counter())
+        try:
+            self._account(outcome, answer, job, transaction, moments)
+        except Exception:
+            # Promise 2 the other way round: what the next hop took is not to be sent again.
+            log.exception("account_failed", incident=job.incident)
         return answer
 
     async def _consider(self, message: bytes, job: Job, size_max_bytes: int) -> Outcome:
@@ -99,7 +104,7 @@ class Delivery:
             return await self._put_on_record(outcome, message, job)
         except TimeoutError:
             return passed(message, Reason.TIME_BOX)
-        except Exception:  # Promise 1. One of two broad catches; the cause is logged.
+        except Exception:  # Promise 1. The cause is logged.
             log.exception("judge_failed", incident=job.incident)
             return passed(message, Reason.INTERNAL_ERROR)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import traceback
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, cast
 
 import structlog
 from structlog.typing import ExcInfo
@@ -46,9 +47,29 @@ def _describe(exc_info: ExcInfo) -> list[dict[str, object]]:
 _TRACEBACKS = structlog.processors.ExceptionRenderer(_describe)
 
 
+class _Lasting:
+    """A stream that a full disk or a closed pipe does not stop: the line is lost, the mail is not.
+
+    Promise 1: an error while logging would be an error of whatever was logged.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """Write what can be written."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        """Flush what can be flushed."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+
+
 def configure_logs(stream: TextIO | None = None) -> None:
     """Send every log line of this process to `stream` (default: stderr), as JSON."""
-    target = stream or sys.stderr
+    target = cast(TextIO, _Lasting(stream or sys.stderr))
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

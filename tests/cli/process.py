@@ -12,6 +12,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -87,12 +88,14 @@ def create(folder: Path) -> Path:
 
 
 @contextmanager
-def serving(config: Path, ports: Ports) -> Generator[subprocess.Popen[bytes]]:
+def serving(
+    config: Path, ports: Ports, log: int | IO[bytes] = subprocess.DEVNULL
+) -> Generator[subprocess.Popen[bytes]]:
     """Run `careerrelay serve` until the end of the block; it must stop cleanly, unless killed."""
     process = subprocess.Popen(
         [*CAREERRELAY, "serve", "--config", str(config)],
         env=os.environ | ports.environment,
-        stderr=subprocess.DEVNULL,
+        stderr=log,
     )
     try:
         wait_for(ports.relay, process)

@@ -181,3 +181,16 @@ def test_weak_webhook_secret(tmp_path: Path, text: str) -> None:
     ended = careerrelay("serve", "--config", config)
     assert ended.returncode == 2
     assert f'{tmp_path}/webhook-secret: expected "whsec_" and 24 to 64 bytes' in ended.stderr
+
+
+def test_mail_goes_on_when_the_log_cannot_be_written(next_hop: Hop, tmp_path: Path) -> None:
+    """With the disk of the log full, letters arrive with their links, once, and clicks lead on."""
+    config, ports = create(tmp_path), Ports.free(next_hop=next_hop.port)
+    with Path("/dev/full").open("wb") as full, serving(config, ports, full) as process:
+        for number in range(3):
+            send(ports, f"person{number}@mail.example.com")
+        assert ask(ports, links(next_hop)[0]).status == 303
+        assert len(next_hop.heard.wires) == 3
+        # Not the end that is tested here: Python reports the log it could not flush with 120.
+        process.send_signal(signal.SIGKILL)
+        process.wait(20)

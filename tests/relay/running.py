@@ -65,6 +65,7 @@ def running(
     connections_max: int = 20,
     in_flight_max_bytes: int = 64 * 1024 * 1024,
     refuse_bare_line_endings: bool = False,
+    now: Callable[[], datetime] = lambda: NOW,
     allow: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = LOOPBACK,
 ) -> Generator[Running]:
     """Run a relay in front of the hop on this port; its store lies in `folder`."""
@@ -84,7 +85,7 @@ def running(
             with_rules or rules(),
             inbox,
             refuse_bare_line_endings=refuse_bare_line_endings,
-            now=lambda: NOW,
+            now=now,
         )
         door = Door("relay.example", allow, size_max_bytes, connections_max, in_flight_max_bytes)
         relay = Relay(door, NextHop(Address("127.0.0.1", hop_port), "relay.example"), delivery)

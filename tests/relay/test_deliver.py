@@ -16,7 +16,7 @@ from relay.policy import Mode
 from relay.undo import restore
 from relay.wire import stuff, unstuff
 from tests.relay.neighbours import Client, Deciding, Hop, always
-from tests.relay.running import AOZORA, Running, rules, running
+from tests.relay.running import AOZORA, NOW, Running, rules, running
 
 LETTERS = Path(__file__).parents[1] / "letters"
 REJECTION = (LETTERS / "002-first-interview-8bit.eml").read_bytes()
@@ -221,3 +221,12 @@ def test_a_bug_outside_the_judgement_is_a_451(relay: Running, next_hop: Hop) -> 
     )
     assert next_hop.heard.wires == []
     assert send(relay, REJECTION).startswith("250")
+
+
+def test_what_the_next_hop_took_is_not_asked_for_again(next_hop: Hop, tmp_path: Path) -> None:
+    """A failure of ours behind the next hop's 250 leaves it a 250: the letter would come twice."""
+    moments = iter([NOW])  # For the link; there is none for the delivery.
+    with running(next_hop.port, tmp_path, now=lambda: next(moments)) as relay:
+        assert send(relay, REJECTION) == "250 2.0.0 queued as 4F2A"
+    assert len(next_hop.heard.wires) == 1
+    assert [event.type for event in recorded(tmp_path)] == ["letter.link_issued"]
