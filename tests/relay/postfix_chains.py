@@ -1,0 +1,177 @@
+"""Postfix, the relay, Postfix, and a scripted hop for the world: the set-ups of the admin's page.
+
+What is tested is what `docs/admin/postfix.md` prints: configurations are read from the page, and
+only addresses and ports are put in. `REFUSALS` are added to the far side, so that it has something
+to say no to.
+"""
+
+from __future__ import annotations
+
+import re
+import smtplib
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from relay.undo import restore
+from relay.wire import unstuff
+from tests.cli.process import Ports, create, free_port, serving
+from tests.relay.neighbours import Hop
+from tests.relay.postfix_instance import PostfixInstance, postfix_instance
+
+PAGE = Path(__file__).parents[2] / "docs" / "admin" / "postfix.md"
+FRONT_HOST = "out.aozora.example.jp"
+BACK_HOST = "smtp.aozora.example.jp"
+SENDER = "recruit@aozora.example.jp"
+RECIPIENT = "yui@mail.example.com"
+LINK = re.compile(rb"https://r\.example\.jp/[a-z2-7]{43}")
+
+UNKNOWN = "nobody@mail.example.com"
+UNKNOWN_TEXT = "No such person here"
+UNWANTED_SENDER = "unwanted@aozora.example.jp"
+UNWANTED_TEXT = "We take no such letters"
+# Later settings of a service replace those of the page, so these name the page's as well.
+REFUSALS = f"""
+   -o {{ smtpd_recipient_restrictions = check_recipient_access inline:{{ {{ {UNKNOWN} =
+       550 5.1.1 {UNKNOWN_TEXT} }} }}, permit_mynetworks, reject }}
+   -o {{ smtpd_end_of_data_restrictions = check_sender_access inline:{{ {{ {UNWANTED_SENDER} =
+       554 5.7.1 {UNWANTED_TEXT} }} }} }}
+"""
+# The page: set it where long lines must stay. Letter 021 has one.
+LONG_LINES = {"smtp_line_length_limit": "0"}
+# The two listeners of a machine that sends its mail on: main.cf of the page says where to.
+PLAIN_SERVICE = "127.0.0.1:{port} inet n - n - - smtpd\n   -o syslog_name=postfix/{name}\n"
+
+
+def printed(name: str, places: Mapping[str, str]) -> str:
+    """Return the page's block under `<!-- test: name -->`, with these places put in."""
+    text = PAGE.read_text(encoding="utf-8")
+    found = re.search(rf"<!-- test: {name} -->\n```\w+\n(.*?)```", text, re.DOTALL)
+    assert found is not None, f"{PAGE.name} has no block {name}"
+    block = found[1]
+    for place, ours in places.items():
+        assert place in block, f"{place} is not in block {name} of {PAGE.name}"
+        block = block.replace(place, ours)
+    return block
+
+
+def relay_config(folder: Path, table: str) -> Path:
+    """Make an installation that injects, with this [relay] table; return its configuration."""
+    config = create(folder)
+    text = config.read_text(encoding="utf-8")
+    text, count = re.subn(r"\[relay\]\n.*?(?=\n\[)", lambda _: table, text, flags=re.DOTALL)
+    assert count == 1
+    config.write_text(text, encoding="utf-8")
+    return config
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A running set-up: mail goes in at `port`, through the relay, and from `back` to the hop."""
+
+    name: str
+    front: PostfixInstance
+    back: PostfixInstance
+    port: int
+    relay_port: int
+    hop: Hop
+
+    @property
+    def is_before_queue(self) -> bool:
+        """Whether the client hears the far side itself; else the front has queued the mail."""
+        return self.name in ("five", "before")
+
+    def send(
+        self,
+        message: bytes,
+        *recipients: str,
+        sender: str = SENDER,
+        mail_options: Sequence[str] = (),
+        rcpt_options: Sequence[str] = (),
+    ) -> dict[str, tuple[int, bytes]]:
+        """Send a message; return the recipients that were refused, and how."""
+        with smtplib.SMTP("127.0.0.1", self.port, "ats.aozora.example.jp", 60) as client:
+            return client.sendmail(
+                sender, recipients or (RECIPIENT,), message, mail_options, rcpt_options
+            )
+
+    def arrived(self, count: int) -> list[bytes]:
+        """Wait for as many messages at the hop; return them without the chain's Received fields."""
+        wires = self.hop.heard.wires
+        self.back.until(f"{count} messages at the hop", lambda: len(wires) >= count)
+        assert len(wires) == count
+        return [without_trace(unstuff(wire)) for wire in wires]
+
+    def heard(self, verb: str) -> list[str]:
+        """Return the hop's commands of this verb."""
+        return [line for _, line in self.hop.heard.commands if line.startswith(verb)]
+
+
+def without_trace(message: bytes) -> bytes:
+    """Return a message without the Received fields of the chain, in front of it or of our mark."""
+    fields = (
+        rb"(?:Received: [^\r]*\r\n\tby (?:out|smtp)\.aozora\.example\.jp (?:.*\r\n[ \t])*.*\r\n)*"
+    )
+    mark = rb"(X-Career-Relay: (?:.*\r\n[ \t])*.*\r\n)?"
+    return re.sub(rb"\A" + fields + mark + fields, rb"\1", message)
+
+
+def restored(message: bytes) -> bytes:
+    """Return what the relay got, without the chain's Received fields."""
+    return without_trace(restore(message))
+
+
+@contextmanager
+def one_postfix(name: str, folder: Path, hop: Hop) -> Generator[Chain]:
+    """Run the page's set-up with one Postfix: `five`, `before` or `after`."""
+    ports, port = Ports.free(), free_port()
+    relay, back = f"127.0.0.1:{ports.relay}", f"127.0.0.1:{ports.next_hop}"
+    places = {"127.0.0.1:10026": back}
+    places |= {"10587 ": f"{port} "} if name == "five" else {"127.0.0.1:10587": f"127.0.0.1:{port}"}
+    way_in = "[127.0.0.1]:10025" if name == "after" else "127.0.0.1:10025"
+    places[way_in] = way_in.replace("10025", str(ports.relay))
+    services = printed(name, places).rstrip("\n") + REFUSALS
+    table = printed("relay", {"127.0.0.1:10025": relay, "127.0.0.1:10026": back})
+    settings = {"relayhost": f"[127.0.0.1]:{hop.port}"} | LONG_LINES
+    with (
+        serving(relay_config(folder, table), ports),
+        postfix_instance(FRONT_HOST, services, settings) as postfix,
+    ):
+        yield Chain(name, postfix, postfix, port, ports.relay, hop)
+
+
+@contextmanager
+def two_postfixes(name: str, folder: Path, hop: Hop) -> Generator[Chain]:
+    """Run the page's set-up with two: `relayhost`, or `sender` for one company's mail alone."""
+    port = free_port()
+    back_port = free_port()
+    ports = Ports.free(next_hop=back_port)
+    printed_way = "[relay.aozora.example.jp]:2525" if name == "relayhost" else "[127.0.0.1]:10025"
+    setting = printed(name, {printed_way: f"[127.0.0.1]:{ports.relay}"})
+    table = printed(
+        "behind",
+        {
+            "192.0.2.25:2525": f"127.0.0.1:{ports.relay}",
+            "192.0.2.10/32": "127.0.0.1/32",
+            "smtp.aozora.example.jp:25": f"127.0.0.1:{back_port}",
+        },
+    )
+    key, _, value = setting.partition(" = ")
+    far = PLAIN_SERVICE.format(port=back_port, name="back").rstrip("\n") + REFUSALS
+    near = PLAIN_SERVICE.format(port=port, name="out")
+    with (
+        postfix_instance(
+            BACK_HOST, far, {"relayhost": f"[127.0.0.1]:{hop.port}"} | LONG_LINES
+        ) as back,
+        serving(relay_config(folder, table), ports),
+        postfix_instance(FRONT_HOST, near, {key: value.strip()} | LONG_LINES) as front,
+    ):
+        yield Chain(name, front, back, port, ports.relay, hop)
+
+
+def run_chain(name: str, folder: Path, hop: Hop) -> Generator[Chain]:
+    """Run one of the page's set-ups by its name."""
+    make = two_postfixes if name in ("relayhost", "sender") else one_postfix
+    with make(name, folder, hop) as chain:
+        yield chain
