@@ -30,7 +30,7 @@ HOMES = {
     "aiosmtpd": {"relay/smtp_in.py", "relay/sink.py"},
     "aiosmtplib": {"relay/downstream.py"},
     "alembic": {"queue/ledger/store_migrate.py", "queue/ledger/migrations/"},
-    "cryptography": {"queue/ledger/checkpoint.py"},
+    "cryptography": {"queue/ledger/checkpoint.py", "relay/passwords.py"},
     "dramatiq": {"queue/ledger/worker.py"},
     "email_validator": {"relay/configvalues.py"},
     "fastapi": {f"queue/ledger/{name}.py" for name in ("api", "intake", "problems", "signups")},
