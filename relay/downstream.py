@@ -8,17 +8,33 @@ message goes out in the wire form it was given.
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import cast
 
 import aiosmtplib
 from aiosmtplib.protocol import SMTPProtocol
 
-from relay.addresses import Address
+from relay.metrics import Metrics
+from relay.nexthops import (
+    MIRRORED,
+    Extensions,
+    HopSettings,
+    NextHopAway,
+    NextHopError,
+    NextHopLost,
+)
 from relay.reply import Reply
+
+__all__ = [
+    "Connection",
+    "Extensions",
+    "HopSettings",
+    "NextHop",
+    "NextHopAway",
+    "NextHopError",
+    "NextHopLost",
+]
 
 CONNECT_SECONDS = 30.0  # RFC 5321 §4.5.3.2.1 gives 5 minutes for the greeting; our client waits.
 COMMAND_SECONDS = 60.0
@@ -33,38 +49,9 @@ IDLE_CONNECTIONS_MAX = 50
 
 START_INPUT = 354  # RFC 5321 §4.3.2: the one reply after which a message may be sent.
 
-# What our EHLO may offer when the next hop does; everything else of it concerns that hop alone.
-MIRRORED = ("SIZE", "8BITMIME", "SMTPUTF8", "PIPELINING", "ENHANCEDSTATUSCODES", "DSN")
-
-
-class NextHopError(Exception):
-    """The next hop cannot be talked to; the text is for the operator, not for the peer."""
-
-
-class NextHopAway(NextHopError):
-    """No connection could be made: nothing was sent."""
-
-
-class NextHopLost(NextHopError):
-    """The connection died, timed out or spoke nonsense in the middle of a dialogue."""
-
 
 class _OutOfStep(aiosmtplib.SMTPException):
     """A reply that answers nothing that was asked; the text holds no word of the next hop's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Extensions:
-    """What the next hop offered in EHLO, of what we mirror: keyword and arguments."""
-
-    keywords: tuple[tuple[str, str], ...]
-
-    def size_max_bytes(self) -> int:
-        """Return the SIZE limit the next hop named, 0 for none (RFC 1870 §4)."""
-        for keyword, arguments in self.keywords:
-            if keyword == "SIZE" and arguments.isascii() and arguments.isdigit():
-                return int(arguments)
-        return 0
 
 
 class Connection:
@@ -133,12 +120,17 @@ class NextHop:
     """The server all mail goes to, with the idle connections to it."""
 
     def __init__(
-        self, address: Address, hostname: str, clock: Callable[[], float] = time.monotonic
+        self,
+        settings: HopSettings,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.address = address
-        self._hostname = hostname
+        self.settings = settings
+        self.address = settings.addresses[0]
+        self._hostname = settings.hostname
+        self._metrics = metrics
         self._clock = clock
-        self._tls_context = _opportunistic_tls()
+        self._tls_context = settings.make_context()
         self._idle: list[Connection] = []  # Newest last; touched by the event loop alone.
         self._extensions: Extensions | None = None
 
@@ -219,14 +211,6 @@ class NextHop:
         """Take leave on every idle connection."""
         idle, self._idle = self._idle, []
         await asyncio.gather(*(connection.quit() for connection in idle))
-
-
-def _opportunistic_tls() -> ssl.SSLContext:
-    # RFC 7435 §3: an unverified name beats plain text.
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 async def _greet(client: aiosmtplib.SMTP) -> None:

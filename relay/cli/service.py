@@ -37,7 +37,8 @@ from relay.cli.logs import configure_logs
 from relay.config import Config
 from relay.deliver import Delivery
 from relay.door import Door
-from relay.downstream import NextHop
+from relay.downstream import HopSettings, NextHop
+from relay.metrics import Metrics
 from relay.pipeline import Rules
 from relay.smtp_in import ListenError, Relay
 
@@ -160,7 +161,8 @@ class Service:
             config.relay.size_max_bytes,
             config.relay.connections_max,
         )
-        self.relay = Relay(door, NextHop(config.relay.next_hop, hostname), self.delivery)
+        next_hop = NextHop(HopSettings((config.relay.next_hop,), hostname), Metrics())
+        self.relay = Relay(door, next_hop, self.delivery)
         self.applier = Applier(self.store, materials.policies, clock=now)
         app = create_app(
             materials.intake,

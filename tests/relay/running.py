@@ -19,8 +19,9 @@ from ledger.store import Store
 from relay.addresses import Address
 from relay.deliver import Delivery
 from relay.door import Door
-from relay.downstream import NextHop
+from relay.downstream import HopSettings, NextHop
 from relay.lexicons import load_lexicons
+from relay.metrics import Metrics
 from relay.note import load_templates
 from relay.pipeline import Rules, make_rules
 from relay.policy import Company, Mode
@@ -88,7 +89,8 @@ def running(
             now=now,
         )
         door = Door("relay.example", allow, size_max_bytes, connections_max, in_flight_max_bytes)
-        relay = Relay(door, NextHop(Address("127.0.0.1", hop_port), "relay.example"), delivery)
+        settings = HopSettings((Address("127.0.0.1", hop_port),), "relay.example")
+        relay = Relay(door, NextHop(settings, Metrics()), delivery)
         address = await relay.listen(Address("127.0.0.1", 0))
         return Running(address.port, relay, call)
 
