@@ -37,6 +37,7 @@ HOMES = {
     "h11": {"queue/ledger/webserver.py"},
     "itsdangerous": {"signer/tokens.py"},
     "jinja2": {"relay/note.py", "queue/ledger/pages.py"},
+    "prometheus_client": {"relay/metrics.py", "relay/admin.py"},
     "pydantic_settings": {"relay/config.py"},
     "selectolax": {"relay/visible.py"},
     "sqlalchemy": {"queue/ledger/store", "queue/ledger/migrations/"},
