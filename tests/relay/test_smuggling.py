@@ -21,7 +21,7 @@ import pytest
 
 from relay.undo import restore
 from relay.wire import normalise, unstuff
-from tests.relay.lenient import LENIENCIES, NUL_DROPPED, LenientHop, Leniency, lenient_hop
+from tests.relay.lenient import LENIENCIES, NUL_DROPPED, Leniency, LenientHop, lenient_hop
 from tests.relay.neighbours import Client, Hop
 from tests.relay.running import Running, running
 
