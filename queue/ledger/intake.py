@@ -90,17 +90,22 @@ class IntakeSettings:
             raise ValueError("registration_url must be printable ASCII")
 
 
+def _new_watch() -> LinkWatch:
+    return LinkWatch(secrets.token_bytes(WATCH_SECRET_BYTES))
+
+
 @dataclass(slots=True)
 class IntakeState:
     """What changes while an intake runs.
 
-    `ring` is replaced by the process when the key ring was read again; `counts` is written here
-    and read by the metrics: `click_human`, `click_scanner`, `click_unknown`, `click_lost`,
-    `link_damaged`, `link_malformed`, `link_unknown_key`, `link_bad_tag`, `link_revoked`.
+    `ring` may be replaced. `counts` is written here and read by the metrics: `click_human`,
+    `click_scanner`, `click_unknown`, `click_lost`, `link_damaged`, `link_malformed`,
+    `link_unknown_key`, `link_bad_tag`, `link_revoked`. `watch` is what clicks have shown so far.
     """
 
     ring: KeyRing
     counts: Counter[str] = field(default_factory=Counter[str])
+    watch: LinkWatch = field(default_factory=_new_watch)
 
 
 def create_app(
@@ -110,13 +115,17 @@ def create_app(
     applier: Applier,
     clock: Callable[[], datetime],
     new_id: Callable[[], str],
+    earlier: IntakeState | None = None,
 ) -> FastAPI:
     """Return the application.
 
     `new_id` gives ids for clicks (letters, digits, `_.-`). What changes while it runs is in
-    `app.state.intake`, an `IntakeState`.
+    `app.state.intake`, an `IntakeState`; an application that takes another's place goes on with
+    what that one has seen, `earlier`.
     """
     state = IntakeState(ring)
+    if earlier is not None:
+        state.counts, state.watch = earlier.counts, earlier.watch
     pages = _CandidatePages(settings)
     links = _Links(settings, state, inbox, clock, new_id)
     people = Starlette(
@@ -161,7 +170,7 @@ class _Links:
         self._clock = clock
         self._new_id = new_id
         self._agents = load_agents()
-        self._watch = LinkWatch(secrets.token_bytes(WATCH_SECRET_BYTES))
+        self._watch = state.watch
 
     async def follow(self, request: Request) -> Response:
         """Send the candidate on, whatever became of the link on its way."""
