@@ -27,7 +27,7 @@ ALLOWED = {
 # library is met on two sides of the house or is a language of its own (SQL, HTTP), the files that
 # speak it.
 HOMES = {
-    "aiosmtpd": {"relay/smtp_in.py", "relay/sink.py"},
+    "aiosmtpd": {"relay/smtp_in.py", "relay/sink.py", "relay/proxyheader.py"},
     "aiosmtplib": {"relay/downstream.py"},
     "alembic": {"queue/ledger/store_migrate.py", "queue/ledger/migrations/"},
     "cryptography": {"queue/ledger/checkpoint.py", "relay/passwords.py"},
