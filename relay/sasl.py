@@ -68,11 +68,12 @@ class Exchange:
 
     def __init__(self, mechanism: str, initial: bytes | None) -> None:
         """Take the words of the command. `initial` is in base64, `=` is an empty response."""
-        mechanism = mechanism.upper()
-        if mechanism not in MECHANISMS:
+        # Upper case makes ASCII of some letters that are none.
+        if not mechanism.isascii() or mechanism.upper() not in MECHANISMS:
             raise AuthenticationRefused(UNKNOWN_MECHANISM)
         response = None if initial is None else _decode(b"" if initial == b"=" else initial)
-        self._dialogue = _plain(response) if mechanism == "PLAIN" else _login(response)
+        begin = _plain if mechanism.upper() == "PLAIN" else _login
+        self._dialogue = begin(response)
 
     def start(self) -> Challenge | Credentials:
         """Return the first challenge, or what the command said already."""

@@ -71,6 +71,7 @@ def test_what_is_sent_is_what_is_taken() -> None:
     [
         ("", [], "501 5.5.4"),
         ("CRAM-MD5", [], "504 5.5.4"),
+        ("PLA\u0131N", [], "504 5.5.4"),
         ("XOAUTH2 dXNlcj1h", [], "504 5.5.4"),
         ("PLAIN", ["*"], "501 5.7.0"),
         ("LOGIN", [encoded("ats"), "*"], "501 5.7.0"),
