@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from relay.tls import (
+    CHAIN_MAX_BYTES,
     Certificate,
     TlsError,
     TlsMode,
@@ -229,6 +230,15 @@ def test_files_that_are_none_are_named(
         listener(Certificate(own.chain, bad))
     with pytest.raises(TlsError, match=rf"{bad}: .*expected .*certificates"):
         listener(own, bad)
+
+
+def test_files_have_a_limit(authority: Authority, tmp_path: Path) -> None:
+    """A file that no chain could fill, such as a mail box named by mistake, is not read whole."""
+    own = authority.issue([NAME])
+    big = tmp_path / "big.pem"
+    big.write_bytes(own.chain.read_bytes() + b"x" * CHAIN_MAX_BYTES)
+    with pytest.raises(TlsError, match=rf"{big}: larger than {CHAIN_MAX_BYTES} bytes"):
+        listener(Certificate(big, own.private_key))
 
 
 def test_required_client_certificates_need_an_authority(authority: Authority) -> None:
