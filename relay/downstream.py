@@ -1,33 +1,41 @@
 """The next hop: connections to it, taken from a pool, and the raw SMTP dialogue on them.
 
-The only file that knows aiosmtplib. Of the library we use the connection and its replies, command
-by command: its `sendmail` hides refused recipients and its `data` rewrites line endings. Here a
-message goes out in the wire form it was given.
+The only file that knows aiosmtplib. Of the library we use the connection, its TLS and its replies,
+command by command: its `sendmail` hides refused recipients and its `data` rewrites line endings.
+Here a message goes out in the wire form it was given, and a reply comes back as it was written.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
+import ssl
 import time
 from collections.abc import Callable
 from typing import cast
 
 import aiosmtplib
-from aiosmtplib.protocol import SMTPProtocol
+from aiosmtplib.protocol import MAX_LINE_LENGTH, SMTPProtocol
 
+from relay.alarm import Alarm
+from relay.connection import Connection
+from relay.hello import Hello, TlsFailed
 from relay.metrics import Metrics
 from relay.nexthops import (
-    MIRRORED,
+    DialogueError,
     Extensions,
     HopSettings,
+    Host,
+    Hosts,
     NextHopAway,
     NextHopError,
     NextHopLost,
 )
+from relay.pool import Pool
 from relay.reply import Reply
+from relay.tls import TlsMode
 
 __all__ = [
-    "Connection",
     "Extensions",
     "HopSettings",
     "NextHop",
@@ -36,88 +44,179 @@ __all__ = [
     "NextHopLost",
 ]
 
-CONNECT_SECONDS = 30.0  # RFC 5321 §4.5.3.2.1 gives 5 minutes for the greeting; our client waits.
-COMMAND_SECONDS = 60.0
-# RFC 5321 §4.5.3.2.6 gives 10 minutes for the final dot, but Postfix' proxy filter waits 100 s: we
-# answer before it, or it would send a letter again that was delivered. With what `deliver` may take
-# before, both together stay under 90 s.
-DATA_SECONDS = 20.0
-FINAL_DOT_SECONDS = 60.0
-QUIT_SECONDS = 2.0  # Politeness: the next hop has all its letters when we take leave.
-IDLE_MAX_SECONDS = 30.0  # Servers drop idle clients after a minute or more; we leave first.
-IDLE_CONNECTIONS_MAX = 50
-
-START_INPUT = 354  # RFC 5321 §4.3.2: the one reply after which a message may be sent.
+# RFC 5321 §4.5.3.2.1 gives 5 minutes for the greeting; our client waits. For all hosts together.
+CONNECT_SECONDS = 30.0
+# A host that got less than this, since the letter's time was nearly up, is not to blame.
+CONNECT_MIN_SECONDS = 3.0
+# A firewall may have dropped an idle connection without a word: MAIL would wait its whole time.
+NOOP_AFTER_SECONDS = 5.0
+# More than a transport buffers (64 KiB), so that it says when it is full: then TLS never holds a
+# second copy of a large letter, and one letter never holds the loop.
+PIECE_BYTES = 256 * 1024
 
 
 class _OutOfStep(aiosmtplib.SMTPException):
     """A reply that answers nothing that was asked; the text holds no word of the next hop's."""
 
 
-class Connection:
-    """One connection to the next hop, used by one transaction at a time."""
+class _Dialogue(SMTPProtocol):
+    """The library's protocol, with one timer for all replies and large messages sent in pieces."""
 
-    def __init__(self, client: aiosmtplib.SMTP, protocol: SMTPProtocol) -> None:
-        self._client = client
-        self._protocol = protocol
-        self.is_reused = False
-        self.idle_since = 0.0
+    def __init__(self, loop: asyncio.AbstractEventLoop, metrics: Metrics) -> None:
+        super().__init__(loop)
+        self.step = "connect"  # What is waited for, for the operator and the metrics.
+        self.when_lost: Callable[[], None] | None = None
+        self.was_cut_off = False  # A message was given up before its final dot had left us.
+        self._metrics = metrics
+        self._is_due = True  # Whether the next hop is to say something: first its greeting.
+        self._is_in_step = True
+        self._is_overdue = False
+        self._alarm = Alarm(loop, self._give_up)
+        self._rest = memoryview(b"")
+        self._is_full = False
 
-    async def command(self, verb: bytes, argument: bytes = b"") -> Reply:
-        """Send one command and return its reply; `NextHopLost` if there is none."""
-        words = (verb, argument) if argument else (verb,)
-        seconds = DATA_SECONDS if verb == b"DATA" else COMMAND_SECONDS
+    async def ask(self, step: str, octets: bytes, limit: float) -> Reply:
+        """Send a command, or a message, and return the reply to it. See `hear`."""
+        self.step = step
         try:
-            self._be_in_step()
-            response = await self._client.execute_command(*words, timeout=seconds)
-            return _reply(response, START_INPUT if verb == b"DATA" else None)
-        except (aiosmtplib.SMTPException, OSError) as error:
-            self.close()
-            raise NextHopLost(f"{verb.decode()}: {_named(error)}") from error
+            if not self.is_in_step:
+                raise _OutOfStep("a reply that nobody asked for")
+            if len(octets) <= PIECE_BYTES:
+                self.write(octets)
+            else:
+                self.write(octets[:PIECE_BYTES])
+                self._rest = memoryview(octets)[PIECE_BYTES:]
+                self._feed()
+        except aiosmtplib.SMTPException as error:
+            raise self._broken(error) from error
+        return await self._hear(limit)
 
-    async def send(self, wire: bytes) -> Reply:
-        """Send a message after a 354: `wire` is dot-stuffed and ends in CRLF.CRLF.
+    async def hear(self, limit: float) -> Reply:
+        """Return the greeting. `DialogueError`, and the end of the connection, if there is none."""
+        self.step = "GREETING"
+        return await self._hear(limit)
 
-        Its reply decides over the message. `NextHopLost` means that the outcome is unknown.
-        """
+    async def _hear(self, limit: float) -> Reply:
+        self._alarm.set(limit)
         try:
-            self._be_in_step()
-            self._protocol.write(wire)
-            return _reply(await self._protocol.read_response(timeout=FINAL_DOT_SECONDS))
+            response = await self.read_response()
         except (aiosmtplib.SMTPException, OSError) as error:
-            self.close()
-            raise NextHopLost(f"end of data: {_named(error)}") from error
+            raise self._broken(error) from error
+        except BaseException:
+            self.drop()  # What comes late would be taken for another reply.
+            raise
+        finally:
+            self._alarm.clear()
+        self._metrics.reply(self.step, response.code)
+        return Reply(response.code, tuple(response.message.split("\n")))
 
-    def _be_in_step(self) -> None:
-        """See that no reply is left over: it would be taken for the reply to what comes now."""
-        if self._protocol._buffer:  # pyright: ignore[reportPrivateUsage]
-            raise _OutOfStep("a reply that nobody asked for")
+    def _broken(self, error: Exception) -> DialogueError:
+        self.drop()
+        self._metrics.reply(self.step, 0)
+        if self._is_overdue:
+            return DialogueError("no answer in time")
+        return DialogueError(_named(error))
+
+    async def start_encryption(self, context: ssl.SSLContext, server_name: str) -> None:
+        """Say STARTTLS and do the handshake. What is heard before it ends counts for nothing."""
+        self.step = "STARTTLS"
+        try:
+            answer = await self.start_tls(context, server_name)
+            self._metrics.reply(self.step, answer.code)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise self._broken(error) from error
+
+    async def read_response(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109 (as in the base)
+    ) -> aiosmtplib.SMTPResponse:
+        """Return the next reply; what came unasked is not taken for one."""
+        self._is_due = True
+        try:
+            return await super().read_response(timeout)
+        finally:
+            self._is_due = False
 
     @property
-    def is_usable(self) -> bool:
-        """Whether the connection was alive when last looked at."""
-        return self._client.is_connected
+    def is_encrypted(self) -> bool:
+        """Whether it speaks TLS."""
+        return self.transport is not None and bool(self.transport.get_extra_info("sslcontext"))
 
-    def close(self) -> None:
-        """Drop the connection: whatever transaction is open on it is void (RFC 5321 §4.1.1.5).
+    @property
+    def is_in_step(self) -> bool:
+        """Whether nothing came that was not asked for: it would be taken for the next reply."""
+        return self._is_in_step and not self._buffer
 
-        At once: a peer that does not read would else be left the rest of a message to take, when
-        the client was already told to send it again.
-        """
-        if self._protocol.transport is not None:
-            cast(asyncio.WriteTransport, self._protocol.transport).abort()
-        self._client.close()
+    @property
+    def is_taken(self) -> bool:
+        """Whether all that was written has left us."""
+        transport = cast("asyncio.WriteTransport | None", self.transport)
+        return not self._rest and (transport is None or not transport.get_write_buffer_size())
 
-    async def quit(self) -> None:
-        """Take leave of the next hop, as far as it still listens."""
-        try:
-            await self._client.quit(timeout=QUIT_SECONDS)
-        except (aiosmtplib.SMTPException, OSError):
-            self.close()
+    def drop(self) -> None:
+        """Close at once: a peer that does not read would else be left a message to take."""
+        if self.transport is not None:
+            self.was_cut_off = self.was_cut_off or not self.is_taken
+            cast(asyncio.WriteTransport, self.transport).abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Take a piece of a reply. The library would lose what nobody asked for without a word."""
+        if self._is_due:
+            super().data_received(data)
+        else:
+            self._is_in_step = False
+            self.drop()  # Most often it is a 421: the next hop goes.
+
+    def _read_response_from_buffer(self) -> aiosmtplib.SMTPResponse | None:
+        # The library's own strips blanks and drops an empty first line; the client shall read what
+        # the next hop wrote. Limits and pieces stay the library's, which calls this.
+        lines = list[bytes]()
+        offset = 0
+        while (end := self._buffer.find(b"\n", offset)) != -1:
+            line = bytes(self._buffer[offset:end])
+            offset = end + 1
+            if len(line) > MAX_LINE_LENGTH or not line[:3].isdigit():
+                raise _OutOfStep("a line that is no reply")
+            lines.append(line[4:].removesuffix(b"\r"))
+            if line[3:4] != b"-":
+                del self._buffer[:offset]
+                self._is_due = False
+                text = b"\n".join(lines).decode("utf-8", "surrogateescape")
+                return aiosmtplib.SMTPResponse(int(line[:3]), text)
+        return None
+
+    def pause_writing(self) -> None:
+        """Stop feeding: the transport is full."""
+        super().pause_writing()
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        """Go on feeding."""
+        super().resume_writing()
+        self._is_full = False
+        self._feed()
+
+    def _feed(self) -> None:
+        while self._rest and not self._is_full and self.is_connected:
+            piece, self._rest = self._rest[:PIECE_BYTES], self._rest[PIECE_BYTES:]
+            self.write(cast(bytes, piece))
+
+    def _give_up(self) -> None:
+        self._is_overdue = True
+        self.drop()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell whoever waits, and the pool."""
+        self.was_cut_off = self.was_cut_off or bool(self._rest)
+        self._rest = memoryview(b"")
+        super().connection_lost(exc)
+        self._alarm.stop()
+        if self.when_lost is not None:
+            self.when_lost()
 
 
 class NextHop:
-    """The server all mail goes to, with the idle connections to it."""
+    """The servers all mail goes to, with the idle connections to them."""
 
     def __init__(
         self,
@@ -126,116 +225,130 @@ class NextHop:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings
-        self.address = settings.addresses[0]
-        self._hostname = settings.hostname
-        self._metrics = metrics
+        self.told: set[str] = set()  # Every extension that any host has ever offered.
         self._clock = clock
-        self._tls_context = settings.make_context()
-        self._idle: list[Connection] = []  # Newest last; touched by the event loop alone.
-        self._extensions: Extensions | None = None
+        self._metrics = metrics
+        self._context = settings.make_context()
+        self._hosts = Hosts(settings.addresses, clock)
+        self._pool: Pool[Connection] = Pool(metrics, clock)
 
-    async def take(self) -> Connection:
+    async def take(self, deadline: float = math.inf) -> Connection:
         """Return an idle connection, or a fresh one; `NextHopAway` if there is none to be had."""
-        oldest = self._clock() - IDLE_MAX_SECONDS
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.is_usable and connection.idle_since >= oldest:
-                connection.is_reused = True
-                return connection
-            connection.close()
-        return await self.connect()
+        return await self._find(deadline, may_be_idle=True)
 
-    async def connect(self) -> Connection:
-        """Return a fresh connection that has said EHLO, or HELO where that is not known.
+    async def connect(self, deadline: float = math.inf) -> Connection:
+        """Return a fresh connection, to the first host that answers."""
+        return await self._find(deadline, may_be_idle=False)
 
-        TLS is opportunistic (RFC 7435): where the next hop offers STARTTLS and then fails at it,
-        plain text is better than no mail.
-        """
-        try:
-            client = await self._open(start_tls=None)
-        except aiosmtplib.SMTPConnectError as error:
-            raise self._away(error) from error  # There was no dialogue in which TLS could fail.
-        except (aiosmtplib.SMTPException, OSError):
+    async def _find(self, deadline: float, *, may_be_idle: bool) -> Connection:
+        ends = min(_now() + CONNECT_SECONDS, deadline)
+        hosts = self._hosts.in_order()
+        failures: list[str] = []
+        for number, host in enumerate(hosts):
+            if may_be_idle and (idle := await self._take_idle(host)):
+                return idle
+            # A host that swallows what it is sent must leave time for those behind it.
+            share = (ends - _now()) / (len(hosts) - number)
             try:
-                client = await self._open(start_tls=False)
-            except (aiosmtplib.SMTPException, OSError) as error:
-                raise self._away(error) from error
-        protocol = client.protocol
-        if protocol is None:
-            raise NextHopAway(f"{self.address}: closed after the greeting")
-        self._extensions = _extensions(client)
-        return Connection(client, protocol)
+                return await self._connect_to(host, _now() + share)
+            except NextHopAway as error:
+                failures.append(str(error))
+                if share >= CONNECT_MIN_SECONDS:
+                    self._hosts.failed(host)
+        raise NextHopAway("; ".join(failures))
 
-    async def _open(self, *, start_tls: bool | None) -> aiosmtplib.SMTP:
-        client = aiosmtplib.SMTP(
-            hostname=self.address.host,
-            port=self.address.port,
-            local_hostname=self._hostname,
-            timeout=CONNECT_SECONDS,
-            start_tls=start_tls,
-            tls_context=self._tls_context,
-        )
+    async def _connect_to(self, host: Host, ends: float) -> Connection:
+        self._hosts.trying(host)
         try:
-            await client.connect()
-            if client.is_ehlo_or_helo_needed:
-                await _greet(client)
-        except BaseException:
-            client.close()
-            raise
-        return client
+            connection = await self._attempt(host, ends, self._context)
+        except TlsFailed as error:
+            if self.settings.tls is not TlsMode.OPPORTUNISTIC:
+                raise NextHopAway(f"{host.address}: STARTTLS: {error}") from error
+            # RFC 7435 §3: where STARTTLS is offered and then fails, plain text beats no mail.
+            connection = await self._attempt(host, ends, None)
+        self._hosts.works(host)
+        self.told.update(connection.offered)
+        self._pool.opened(connection)
+        connection.when_lost(self._pool.lost)
+        return connection
 
-    def _away(self, error: Exception) -> NextHopAway:
-        return NextHopAway(f"{self.address}: {type(error).__name__}: {error}")
+    async def _attempt(self, host: Host, ends: float, context: ssl.SSLContext | None) -> Connection:
+        loop = asyncio.get_running_loop()
+        dialogue = _Dialogue(loop, self._metrics)
+        name = self.settings.server_name or host.address.host
+        at_once = context if self.settings.is_implicit_tls else None
+        later = None if self.settings.is_implicit_tls else context
+        try:
+            async with asyncio.timeout_at(ends):
+                await loop.create_connection(
+                    lambda: dialogue,
+                    host.address.host,
+                    host.address.port,
+                    ssl=at_once,
+                    server_hostname=name if at_once else None,
+                )
+                host.extensions = await Hello(self.settings, dialogue, name).say(later, ends)
+                return Connection(dialogue, host, host.extensions)
+        except TlsFailed:
+            dialogue.drop()
+            raise
+        except (DialogueError, OSError) as error:
+            dialogue.drop()
+            raise NextHopAway(f"{host.address}: {dialogue.step}: {_named(error)}") from error
+        except BaseException:
+            dialogue.drop()
+            raise
+
+    async def _take_idle(self, host: Host) -> Connection | None:
+        connection = self._pool.take(host)
+        if connection is None:
+            return None
+        connection.is_reused = True
+        if self._clock() - connection.idle_since < NOOP_AFTER_SECONDS:
+            return connection
+        if await connection.is_awake():
+            return connection
+        self._pool.drop(host)  # The others have been idle for longer.
+        return None
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection, with no transaction open on it, for the next message."""
-        if connection.is_usable and len(self._idle) < IDLE_CONNECTIONS_MAX:
-            connection.idle_since = self._clock()
-            self._idle.append(connection)
-        else:
-            connection.close()
+        self._pool.give_back(connection)
 
     async def extensions(self) -> Extensions:
-        """Return what the next hop offers, asking it if nobody has yet; may raise `NextHopAway`."""
-        if self._extensions is None:
-            self.give_back(await self.connect())
-        assert self._extensions is not None
-        return self._extensions
+        """Return what the host offers that would be used now, asking it if nobody has yet.
+
+        `NextHopAway` if no host can be asked.
+        """
+        known = self._hosts.in_order()[0].extensions
+        if known is not None:
+            return known
+        connection = await self.connect()
+        self.give_back(connection)
+        return connection.extensions
 
     @property
     def size_max_bytes(self) -> int:
         """The largest message the next hop takes as it last said, 0 if it said nothing."""
-        return self._extensions.size_max_bytes() if self._extensions else 0
+        known = self._hosts.in_order()[0].extensions
+        return known.size_max_bytes() if known else 0
+
+    def retire(self) -> None:
+        """Take leave on idle connections now, on those in use when they are given back."""
+        self._pool.retire()
 
     async def close(self) -> None:
         """Take leave on every idle connection."""
-        idle, self._idle = self._idle, []
-        await asyncio.gather(*(connection.quit() for connection in idle))
+        await self._pool.close()
 
 
-async def _greet(client: aiosmtplib.SMTP) -> None:
-    try:
-        await client.ehlo()
-    except aiosmtplib.SMTPHeloError:
-        await client.helo()
-
-
-def _extensions(client: aiosmtplib.SMTP) -> Extensions:
-    offered = client.esmtp_extensions
-    return Extensions(
-        tuple((name, offered[name.lower()]) for name in MIRRORED if name.lower() in offered)
-    )
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _named(error: Exception) -> str:
-    # The text of other errors may be the next hop's, who names addresses.
-    return str(error) if isinstance(error, _OutOfStep) else type(error).__name__
-
-
-def _reply(response: aiosmtplib.SMTPResponse, intermediate: int | None = None) -> Reply:
-    """Return a yes, a no or the one intermediate reply that fits; RFC 5321 §4.2.1 has no others."""
-    if response.code != intermediate and response.code // 100 not in (2, 4, 5):
-        raise _OutOfStep(f"reply {response.code} out of place")
-    if intermediate is not None and response.code // 100 == 2:
-        raise _OutOfStep(f"reply {response.code} where {intermediate} is due")
-    return Reply(response.code, tuple(response.message.split("\n")))
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        return f"answered {error.code}"  # A reply's text may name addresses.
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return str(error) or type(error).__name__

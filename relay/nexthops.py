@@ -6,6 +6,7 @@ Values and the order of hosts only; connections are made in `relay.downstream`. 
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from relay.addresses import Address
@@ -25,9 +26,17 @@ MIRRORED = (
     "XFORWARD",
 )
 
+# Long enough that a host which is away costs few letters the time to find that out, short enough
+# that mail is soon where it belongs after a restart.
+DOWN_SECONDS = 30.0
+
 
 class NextHopError(Exception):
     """The next hop cannot be talked to; the text is for the operator, not for the peer."""
+
+
+class DialogueError(NextHopError):
+    """The dialogue on one connection cannot go on; the text is ours, or harmless."""
 
 
 class NextHopAway(NextHopError):
@@ -35,7 +44,14 @@ class NextHopAway(NextHopError):
 
 
 class NextHopLost(NextHopError):
-    """The connection died, timed out or spoke nonsense in the middle of a dialogue."""
+    """The connection died, timed out or spoke nonsense in the middle of a dialogue.
+
+    `is_sent`: a whole message may be with the next hop, and nobody knows.
+    """
+
+    def __init__(self, reason: str, *, is_sent: bool = False) -> None:
+        super().__init__(reason)
+        self.is_sent = is_sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +95,43 @@ class HopSettings:
         if self.tls is TlsMode.OFF:
             return None
         return self.context or client_context(self.tls, None, None)
+
+
+@dataclass(slots=True)
+class Host:
+    """One of the next hops. Written by the event loop alone."""
+
+    address: Address
+    down_until: float = 0.0  # 0 while it works.
+    extensions: Extensions | None = None  # As it last said.
+
+
+class Hosts:
+    """The next hops in the order in which they are tried.
+
+    One that cannot be connected to is passed over, and then tried by one letter at a time.
+    """
+
+    def __init__(self, addresses: tuple[Address, ...], clock: Callable[[], float]) -> None:
+        self._hosts = [Host(address) for address in addresses]
+        self._clock = clock
+
+    def in_order(self) -> list[Host]:
+        """Return those that are thought to work, then the others: they are better than nothing."""
+        if len(self._hosts) == 1:
+            return self._hosts
+        now = self._clock()
+        return sorted(self._hosts, key=lambda host: host.down_until > now)
+
+    def trying(self, host: Host) -> None:
+        """Note that a letter tries a host: while that lasts, others pass over one that was down."""
+        if host.down_until:
+            self.failed(host)
+
+    def failed(self, host: Host) -> None:
+        """Pass over a host for a while."""
+        host.down_until = self._clock() + DOWN_SECONDS
+
+    def works(self, host: Host) -> None:
+        """Take a host as working."""
+        host.down_until = 0.0

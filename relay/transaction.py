@@ -3,14 +3,24 @@
 Each command goes on as it comes, and the next hop's reply is the answer. A connection from the pool
 may have died unnoticed or answer 421: then the transaction so far is said again on a fresh one, but
 only while no byte of a message was sent. After that, nothing is ever sent twice.
+
+Whatever becomes of connections, a reply comes within the time that the settings give it, and a
+message is not begun when too little of it is left to learn what became of it.
 """
 
 from __future__ import annotations
 
-from relay.downstream import START_INPUT, Connection, NextHop, NextHopAway, NextHopLost
+import asyncio
+
+from relay.connection import SERVICE_CLOSING, START_INPUT, Connection
+from relay.downstream import NextHop
+from relay.esmtp import fit
+from relay.nexthops import NextHopAway, NextHopLost
 from relay.reply import Reply
 
-SERVICE_CLOSING = 421  # RFC 5321 §4.2.1: the server is about to close the connection.
+# Next hops that look into mail answer the final dot after seconds. In less than this, "nobody
+# knows" would be the likely outcome, and with it a letter that arrives twice.
+FINAL_DOT_MIN_SECONDS = 15.0
 
 
 class Transaction:
@@ -23,33 +33,45 @@ class Transaction:
         self.outcome_unknown = False  # The message was sent, and no reply came.
 
     async def command(self, verb: bytes, argument: bytes) -> Reply:
-        """Return the next hop's reply to MAIL or RCPT; `NextHopError` if there is none."""
-        reply = await self._speak(verb, argument)
+        """Return the next hop's reply to XFORWARD, MAIL or RCPT; `NextHopError` if there is none.
+
+        All of it, other connections and the dialogue said again included, within the time for one
+        reply.
+        """
+        reply = await self._speak(verb, argument, self._reply_limit())
         if reply.is_positive:
             self._said.append((verb, argument))
         return reply
 
-    async def send(self, wire: bytes) -> Reply:
-        """Send the message and return the reply that decides over it.
+    async def send(self, wire: bytes, *, deadline: float | None = None) -> Reply:
+        """Send the message and return the reply that decides over it, before a loop time.
 
         A refusal of DATA itself is that reply, too. `NextHopLost` with `outcome_unknown` set on
         this transaction means that the next hop may or may not have the message.
         """
-        reply = await self._speak(b"DATA", b"")
+        limit = self._reply_limit() if deadline is None else deadline
+        reply = await self._speak(b"DATA", b"", limit - FINAL_DOT_MIN_SECONDS)
         if reply.code != START_INPUT:
             # The next hop may still hold sender and recipients: not for the next letter to meet.
             self.abandon()
             return reply
         assert self._connection is not None
         self.outcome_unknown = True
-        reply = await self._connection.send(wire)
+        try:
+            reply = await self._connection.send(wire, limit)
+        except NextHopLost as error:
+            self.outcome_unknown = error.is_sent
+            self.abandon()
+            raise
         self.outcome_unknown = False
         return reply
 
     @property
     def size_max_bytes(self) -> int:
         """The largest message the next hop takes, 0 if it did not say."""
-        return self._next_hop.size_max_bytes
+        if self._connection is None:
+            return self._next_hop.size_max_bytes
+        return self._connection.extensions.size_max_bytes()
 
     def finish(self) -> None:
         """Give the connection back for the next message."""
@@ -63,27 +85,45 @@ class Transaction:
             self._connection.close()
             self._connection = None
 
-    async def _speak(self, verb: bytes, argument: bytes) -> Reply:
+    def _reply_limit(self) -> float:
+        return asyncio.get_running_loop().time() + self._next_hop.settings.reply_max_seconds
+
+    async def _speak(self, verb: bytes, argument: bytes, limit: float) -> Reply:
+        if limit <= asyncio.get_running_loop().time():
+            raise NextHopAway(f"too little time is left for {verb.decode()}")
         if self._connection is None:
             if self._said:  # An earlier command lost the connection: the client must start anew.
                 raise NextHopLost("the connection is gone")
-            self._connection = await self._next_hop.take()
+            self._connection = await self._next_hop.take(limit)
+        is_reused = self._connection.is_reused
         try:
-            reply = await self._connection.command(verb, argument)
-            if reply.code != SERVICE_CLOSING or not self._connection.is_reused:
-                return reply
+            reply = await self._say(verb, argument, limit)
         except NextHopLost:
-            if not self._connection.is_reused:
+            self.abandon()
+            if not is_reused:
                 raise
-        self.abandon()
-        return await self._say_again(verb, argument)
+        else:
+            if reply.code != SERVICE_CLOSING:
+                return reply
+            self.abandon()
+            if not is_reused:
+                return reply
+        return await self._say_again(verb, argument, limit)
 
-    async def _say_again(self, verb: bytes, argument: bytes) -> Reply:
-        self._connection = await self._next_hop.connect()
-        for said in self._said:
-            reply = await self._connection.command(*said)
-            if not reply.is_positive:
-                # The client was told otherwise; it hears of this as a lost connection.
-                self.abandon()
-                raise NextHopAway(f"{said[0].decode()} was accepted once, then refused")
-        return await self._connection.command(verb, argument)
+    async def _say_again(self, verb: bytes, argument: bytes, limit: float) -> Reply:
+        self._connection = await self._next_hop.connect(limit)
+        try:
+            for said in self._said:
+                reply = await self._say(*said, limit)
+                if not reply.is_positive:
+                    # The client was told otherwise; it hears of this as a lost connection.
+                    raise NextHopAway(f"{said[0].decode()} was accepted once, then refused")
+            return await self._say(verb, argument, limit)
+        except (NextHopAway, NextHopLost):
+            self.abandon()
+            raise
+
+    async def _say(self, verb: bytes, argument: bytes, limit: float) -> Reply:
+        assert self._connection is not None
+        fitting = fit(verb, argument, self._connection.offered, self._next_hop.told)
+        return await self._connection.command(verb, fitting, limit)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from relay import connection as hop_connection
 from relay import downstream
 from relay.wire import END_OF_DATA
 from tests.relay.neighbours import Client, Hop, always
@@ -47,7 +48,7 @@ def test_a_letter_given_up_is_not_sent_to_its_end(
 
     It would deliver what the client, told to try again, sends once more.
     """
-    monkeypatch.setattr(downstream, "FINAL_DOT_SECONDS", 0.3)
+    monkeypatch.setattr(hop_connection, "FINAL_DOT_SECONDS", 0.3)
     given_up, rest = threading.Event(), bytearray()
     with socket.socket() as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
@@ -107,7 +108,7 @@ def test_a_letter_that_only_the_note_makes_too_large_goes_without(
         assert client.say("DATA").startswith("354")
         client.send(letter + b".\r\n")
         assert client.reply().startswith("250")
-        assert relay.relay.delivery.reasons == {"too_large": 1}
+        assert relay.reasons == {"too_large": 1}
     assert next_hop.heard.wires == [letter + b".\r\n"]
     assert not (tmp_path / "careerrelay.db").exists()
 
