@@ -53,6 +53,7 @@ bench: .venv/dev
 
 fuzz: .venv/dev
 	@$(BIN)/python tests/fuzz.py $(ARGS)
+	@$(BIN)/python -m tests.dialogue $(ARGS)
 
 # Needs uv. Hashes for every platform; no index address is written.
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \

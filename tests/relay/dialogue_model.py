@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from tests.relay.neighbours import Hop
 
 REPLY_SECONDS = 20.0
-REPLY_LINE = re.compile(rb"([2-5][0-9]{2})([ -])([\x20-\x7e\x80-\xff]*)\r\n\Z")
+REPLY_LINE = re.compile(rb"([2-5][0-9]{2})([ -])([\t\x20-\x7e\x80-\xff]*)\r\n\Z")
 # A server may end a session of nothing but mistakes (Postfix: 20), with a 421.
 MISTAKES_MIN = 10
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: a close becomes a reset.
