@@ -43,8 +43,8 @@ PIECES = (
     b"\t", b"<", b">", b"<>", b'"', b"\\", b"@", b":", b"=", b"+", b"\xff", b"\xe3\x81\x82",
     b"\x85", b"\xe2\x80\xa8", b"\xed\xa0\x80", b"\x1b", b"\x7f", b"\x08", b"%s", b"{}", b"$(x)",
     b"DATA\r\n", b"RSET\r\n", b"\r\nMAIL FROM:<>\r\n", b"QUIT\r\n", b"NOOP\r\n", b"SIZE=",
-    b"SIZE=99999999999999", b"SIZE=-1", b"SIZE=1e9", b"BODY=", b"SMTPUTF8", b"ORCPT=rfc822;", b"XTEXT+",
-    b"AUTH=<>", b"\xff\xf4\xff\xfd\x06", b"Subject: x\r\n\r\n",
+    b"SIZE=99999999999999", b"SIZE=-1", b"SIZE=1e9", b"BODY=", b"SMTPUTF8", b"ORCPT=rfc822;",
+    b"XTEXT+", b"AUTH=<>", b"\xff\xf4\xff\xfd\x06", b"Subject: x\r\n\r\n",
     b"Content-Type: multipart/mixed; boundary=x\r\n",
 )  # fmt: skip
 STRANGERS = (
