@@ -7,13 +7,17 @@ to say no to.
 
 from __future__ import annotations
 
+import json
 import re
 import smtplib
+import subprocess
+import tomllib
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from relay.envelope import domain_of
 from relay.undo import restore
 from relay.wire import unstuff
 from tests.cli.process import Ports, create, free_port, serving
@@ -21,6 +25,7 @@ from tests.relay.neighbours import Hop
 from tests.relay.postfix_instance import PostfixInstance, postfix_instance
 
 PAGE = Path(__file__).parents[2] / "docs" / "admin" / "postfix.md"
+LETTERS = Path(__file__).parents[1] / "letters"
 FRONT_HOST = "out.aozora.example.jp"
 BACK_HOST = "smtp.aozora.example.jp"
 SENDER = "recruit@aozora.example.jp"
@@ -57,30 +62,45 @@ def printed(name: str, places: Mapping[str, str]) -> str:
 
 
 def relay_config(folder: Path, table: str) -> Path:
-    """Make an installation that injects, with this [relay] table; return its configuration."""
+    """Make an installation that injects, with this [relay] table; return its configuration.
+
+    Its company has all domains from which a sample letter is to be changed.
+    """
     config = create(folder)
     text = config.read_text(encoding="utf-8")
-    text, count = re.subn(r"\[relay\]\n.*?(?=\n\[)", lambda _: table, text, flags=re.DOTALL)
-    assert count == 1
+    text, tables = re.subn(r"\[relay\]\n.*?(?=\n\[)", lambda _: table, text, flags=re.DOTALL)
+    domains = json.dumps(sorted({domain_of(SENDER)} | _changed_domains()))
+    text, lists = re.subn(r"^domains = .*$", f"domains = {domains}", text, flags=re.MULTILINE)
+    assert tables == lists == 1
     config.write_text(text, encoding="utf-8")
     return config
 
 
+def _changed_domains() -> set[str]:
+    letters = [tomllib.loads(path.read_text("utf-8")) for path in LETTERS.glob("*.toml")]
+    return {domain_of(each["sender"]) for each in letters if each["decision"] == "inject"}
+
+
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A running set-up: mail goes in at `port`, through the relay, and from `back` to the hop."""
+    """A set-up: mail goes in at `port`, through the relay, and from `back` to the hop."""
 
     name: str
     front: PostfixInstance
     back: PostfixInstance
     port: int
-    relay_port: int
     hop: Hop
+    config: Path
+    ports: Ports
 
     @property
     def is_before_queue(self) -> bool:
         """Whether the client hears the far side itself; else the front has queued the mail."""
         return self.name in ("five", "before")
+
+    def relay(self) -> AbstractContextManager[subprocess.Popen[bytes]]:
+        """Run the relay until the end of the block."""
+        return serving(self.config, self.ports)
 
     def send(
         self,
@@ -123,32 +143,48 @@ def restored(message: bytes) -> bytes:
 
 
 @contextmanager
-def one_postfix(name: str, folder: Path, hop: Hop) -> Generator[Chain]:
-    """Run the page's set-up with one Postfix: `five`, `before` or `after`."""
-    ports, port = Ports.free(), free_port()
-    relay, back = f"127.0.0.1:{ports.relay}", f"127.0.0.1:{ports.next_hop}"
-    places = {"127.0.0.1:10026": back}
-    places |= {"10587 ": f"{port} "} if name == "five" else {"127.0.0.1:10587": f"127.0.0.1:{port}"}
-    way_in = "[127.0.0.1]:10025" if name == "after" else "127.0.0.1:10025"
-    places[way_in] = way_in.replace("10025", str(ports.relay))
-    services = printed(name, places).rstrip("\n") + REFUSALS
-    table = printed("relay", {"127.0.0.1:10025": relay, "127.0.0.1:10026": back})
-    settings = {"relayhost": f"[127.0.0.1]:{hop.port}"} | LONG_LINES
-    with (
-        serving(relay_config(folder, table), ports),
-        postfix_instance(FRONT_HOST, services, settings) as postfix,
-    ):
-        yield Chain(name, postfix, postfix, port, ports.relay, hop)
+def without_relay(name: str, folder: Path, hop: Hop) -> Generator[Chain]:
+    """Run the Postfix side of one of the page's set-ups.
+
+    With one Postfix `five`, `before`, `after` and `pickup`; with two `relayhost`, or `sender` for
+    one company's mail alone.
+    """
+    make = _two_postfixes if name in ("relayhost", "sender") else _one_postfix
+    with make(name, folder, hop) as chain:
+        yield chain
 
 
 @contextmanager
-def two_postfixes(name: str, folder: Path, hop: Hop) -> Generator[Chain]:
-    """Run the page's set-up with two: `relayhost`, or `sender` for one company's mail alone."""
-    port = free_port()
-    back_port = free_port()
+def running_chain(name: str, folder: Path, hop: Hop) -> Generator[Chain]:
+    """Run all of one of the page's set-ups."""
+    with without_relay(name, folder, hop) as chain, chain.relay():
+        yield chain
+
+
+@contextmanager
+def _one_postfix(name: str, folder: Path, hop: Hop) -> Generator[Chain]:
+    ports, port = Ports.free(), free_port()
+    relay, back = f"127.0.0.1:{ports.relay}", f"127.0.0.1:{ports.next_hop}"
+    is_filter = name in ("after", "pickup")
+    way_in = "[127.0.0.1]:10025" if is_filter else "127.0.0.1:10025"
+    ways = {way_in: way_in.replace("10025", str(ports.relay))}
+    places = ways | {"127.0.0.1:10026": back}
+    places |= {"10587 ": f"{port} "} if name == "five" else {"127.0.0.1:10587": f"127.0.0.1:{port}"}
+    services = printed("after" if is_filter else name, places).rstrip("\n") + REFUSALS
+    if name == "pickup":
+        services += printed(name, ways)
+    table = printed("relay", {"127.0.0.1:10025": relay, "127.0.0.1:10026": back})
+    settings = {"relayhost": f"[127.0.0.1]:{hop.port}"} | LONG_LINES
+    with postfix_instance(FRONT_HOST, services, settings) as postfix:
+        yield Chain(name, postfix, postfix, port, hop, relay_config(folder, table), ports)
+
+
+@contextmanager
+def _two_postfixes(name: str, folder: Path, hop: Hop) -> Generator[Chain]:
+    port, back_port = free_port(), free_port()
     ports = Ports.free(next_hop=back_port)
     printed_way = "[relay.aozora.example.jp]:2525" if name == "relayhost" else "[127.0.0.1]:10025"
-    setting = printed(name, {printed_way: f"[127.0.0.1]:{ports.relay}"})
+    way = printed(name, {printed_way: f"[127.0.0.1]:{ports.relay}"})
     table = printed(
         "behind",
         {
@@ -157,21 +193,12 @@ def two_postfixes(name: str, folder: Path, hop: Hop) -> Generator[Chain]:
             "smtp.aozora.example.jp:25": f"127.0.0.1:{back_port}",
         },
     )
-    key, _, value = setting.partition(" = ")
+    world = {"relayhost": f"[127.0.0.1]:{hop.port}"} | LONG_LINES
+    key, _, value = way.strip().partition(" = ")
     far = PLAIN_SERVICE.format(port=back_port, name="back").rstrip("\n") + REFUSALS
     near = PLAIN_SERVICE.format(port=port, name="out")
     with (
-        postfix_instance(
-            BACK_HOST, far, {"relayhost": f"[127.0.0.1]:{hop.port}"} | LONG_LINES
-        ) as back,
-        serving(relay_config(folder, table), ports),
-        postfix_instance(FRONT_HOST, near, {key: value.strip()} | LONG_LINES) as front,
+        postfix_instance(BACK_HOST, far, world) as back,
+        postfix_instance(FRONT_HOST, near, world | {key: value}) as front,
     ):
-        yield Chain(name, front, back, port, ports.relay, hop)
-
-
-def run_chain(name: str, folder: Path, hop: Hop) -> Generator[Chain]:
-    """Run one of the page's set-ups by its name."""
-    make = two_postfixes if name in ("relayhost", "sender") else one_postfix
-    with make(name, folder, hop) as chain:
-        yield chain
+        yield Chain(name, front, back, port, hop, relay_config(folder, table), ports)

@@ -29,6 +29,7 @@ DAEMONS = Path("/usr/lib/postfix/sbin")  # Where Debian's package puts them.
 WAIT_SECONDS = 60.0  # A deadline, not an expectation: nothing here takes a second alone.
 POLL_SECONDS = 0.02
 STOP_SECONDS = 10.0
+LINES_SHOWN = 30  # Of the log, when a test fails.
 
 # As in Debian's master.cf, without the chroot.
 SURROUNDINGS = """
@@ -68,9 +69,9 @@ class Queued:
 class PostfixInstance:
     """A Postfix that can be stopped and started again; its queue stays meanwhile."""
 
-    def __init__(self, folder: Path, services: str) -> None:
+    def __init__(self, folder: Path, hostname: str, services: str) -> None:
         self.folder = folder
-        self.hostname = ""
+        self.hostname = hostname
         self._services = services
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -119,9 +120,13 @@ class PostfixInstance:
         deadline = time.monotonic() + WAIT_SECONDS
         while not condition():
             if time.monotonic() > deadline:
-                pytest.fail(f"waited in vain for {what}; Postfix' log:\n{self.log()}")
+                pytest.fail(f"waited in vain for {what}; {self._last_words()}")
             with contextlib.suppress(subprocess.TimeoutExpired):
-                pytest.fail(f"Postfix ended with {self._process.wait(POLL_SECONDS)}:\n{self.log()}")
+                code = self._process.wait(POLL_SECONDS)
+                pytest.fail(f"Postfix ended with {code}; {self._last_words()}")
+
+    def _last_words(self) -> str:
+        return "\n".join(["Postfix' log ends:", *self.log().splitlines()[-LINES_SHOWN:]])
 
     def logged(self, pattern: str) -> re.Match[str]:
         """Return the first match of the pattern in the log, waiting for it."""
@@ -176,7 +181,7 @@ def postfix_instance(
         folder = Path(name)
         folder.chmod(0o755)
         _lay_out(folder, hostname, services, settings or {})
-        instance = PostfixInstance(folder, services)
+        instance = PostfixInstance(folder, hostname, services)
         try:
             instance.start()
             yield instance
