@@ -78,9 +78,8 @@ class Connection:
         if b"\r" in argument or b"\n" in argument or b"\0" in argument:
             raise ValueError("a control character would end the command")
         octets = b"%b %b\r\n" % (verb, argument) if argument else verb + b"\r\n"
-        if verb == b"DATA":
-            return await self._ask("DATA", octets, min(_now() + DATA_SECONDS, deadline))
-        return await self._ask(verb.decode(), octets, min(_now() + COMMAND_SECONDS, deadline))
+        limit = _now() + (DATA_SECONDS if verb == b"DATA" else COMMAND_SECONDS)
+        return await self._ask(verb.decode(), octets, min(limit, deadline))
 
     async def send(self, wire: bytes, deadline: float) -> Reply:
         """Send a message after a 354: `wire` is dot-stuffed and ends in CRLF.CRLF.
@@ -100,11 +99,15 @@ class Connection:
     async def _ask(self, step: str, octets: bytes, deadline: float) -> Reply:
         try:
             reply = await self._dialogue.ask(step, octets, deadline)
-            _check(reply, START_INPUT if step == "DATA" else None)
         except DialogueError as error:
-            self.close()
             raise NextHopLost(f"{self.host.address}: {step}: {error}") from error
-        if reply.code == SERVICE_CLOSING:
+        code = reply.code
+        # RFC 5321 §4.2.1: a yes, a no, or the one intermediate reply that fits, to DATA alone.
+        is_fitting = code == START_INPUT if step == "DATA" else 200 <= code < 300
+        if not is_fitting and not 400 <= code < 600:
+            self.close()
+            raise NextHopLost(f"{self.host.address}: {step}: reply {code} out of place")
+        if code == SERVICE_CLOSING:
             self.close()
         return reply
 
@@ -138,11 +141,3 @@ class Connection:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _check(reply: Reply, intermediate: int | None) -> None:
-    """See that it is a yes, a no or the one intermediate reply that fits (RFC 5321 §4.2.1)."""
-    if reply.code != intermediate and reply.code // 100 not in (2, 4, 5):
-        raise DialogueError(f"reply {reply.code} out of place")
-    if intermediate is not None and reply.is_positive:
-        raise DialogueError(f"reply {reply.code} where {intermediate} is due")

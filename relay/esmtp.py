@@ -38,17 +38,21 @@ def fit(verb: bytes, argument: bytes, offered: Collection[str], told: Collection
     if verb == b"XFORWARD":
         _need("XFORWARD", offered, told)
         return argument
-    # Most commands end with the path, and hold nothing to look at.
     if verb not in (b"MAIL", b"RCPT") or b" " not in argument:
-        return argument
-    path = _PATH.match(argument)
-    if path is None:
-        return argument
-    parameters = argument[path.end() :].split()
+        return argument  # Most commands end with the path.
+    end = _path_end(argument)
+    parameters = argument[end:].split()
     kept = [each for each in parameters if _is_kept(each, offered, told)]
     if len(kept) == len(parameters):
         return argument  # Octet for octet, white space too.
-    return b" ".join((argument[: path.end()], *kept))
+    return b" ".join((argument[:end], *kept))
+
+
+def _path_end(argument: bytes) -> int:
+    if b'"' not in argument and b"<" in argument:
+        return argument.find(b">") + 1
+    path = _PATH.match(argument)
+    return path.end() if path else len(argument)
 
 
 def _is_kept(parameter: bytes, offered: Collection[str], told: Collection[str]) -> bool:

@@ -26,7 +26,7 @@ class TlsFailed(DialogueError):
 
 
 class Speaker(Protocol):
-    """A connection on which commands and replies go back and forth, until a loop time."""
+    """A connection on which commands and replies go back and forth."""
 
     step: str  # What is waited for, for the operator and the metrics.
 
@@ -35,8 +35,8 @@ class Speaker(Protocol):
         """Whether it speaks TLS."""
         ...
 
-    async def hear(self, limit: float) -> Reply:
-        """Return the next reply."""
+    async def hear(self) -> Reply:
+        """Return the greeting."""
         ...
 
     async def ask(self, step: str, octets: bytes, limit: float) -> Reply:
@@ -59,7 +59,7 @@ class Hello:
 
     async def say(self, context: ssl.SSLContext | None, ends: float) -> Extensions:
         """Return what the host offers in the end. A context is for STARTTLS."""
-        self._expect(READY, await self._speaker.hear(math.inf))
+        self._expect(READY, await self._speaker.hear())
         await self._say_ehlo()
         if context is not None:
             await self._start_tls(context, ends)

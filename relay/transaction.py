@@ -50,7 +50,10 @@ class Transaction:
         this transaction means that the next hop may or may not have the message.
         """
         limit = self._reply_limit() if deadline is None else deadline
-        reply = await self._speak(b"DATA", b"", limit - FINAL_DOT_MIN_SECONDS)
+        begins = limit - FINAL_DOT_MIN_SECONDS
+        if begins <= asyncio.get_running_loop().time():
+            raise NextHopAway("too little time is left for the message")
+        reply = await self._speak(b"DATA", b"", begins)
         if reply.code != START_INPUT:
             # The next hop may still hold sender and recipients: not for the next letter to meet.
             self.abandon()
@@ -89,15 +92,15 @@ class Transaction:
         return asyncio.get_running_loop().time() + self._next_hop.settings.reply_max_seconds
 
     async def _speak(self, verb: bytes, argument: bytes, limit: float) -> Reply:
-        if limit <= asyncio.get_running_loop().time():
-            raise NextHopAway(f"too little time is left for {verb.decode()}")
-        if self._connection is None:
+        connection = self._connection
+        if connection is None:
             if self._said:  # An earlier command lost the connection: the client must start anew.
                 raise NextHopLost("the connection is gone")
-            self._connection = await self._next_hop.take(limit)
-        is_reused = self._connection.is_reused
+            connection = self._connection = await self._next_hop.take(limit)
+        is_reused = connection.is_reused
+        fitting = fit(verb, argument, connection.offered, self._next_hop.told)
         try:
-            reply = await self._say(verb, argument, limit)
+            reply = await connection.command(verb, fitting, limit)
         except NextHopLost:
             self.abandon()
             if not is_reused:
@@ -111,19 +114,15 @@ class Transaction:
         return await self._say_again(verb, argument, limit)
 
     async def _say_again(self, verb: bytes, argument: bytes, limit: float) -> Reply:
-        self._connection = await self._next_hop.connect(limit)
+        connection = self._connection = await self._next_hop.connect(limit)
+        offered, told = connection.offered, self._next_hop.told
         try:
             for said in self._said:
-                reply = await self._say(*said, limit)
+                reply = await connection.command(said[0], fit(*said, offered, told), limit)
                 if not reply.is_positive:
                     # The client was told otherwise; it hears of this as a lost connection.
                     raise NextHopAway(f"{said[0].decode()} was accepted once, then refused")
-            return await self._say(verb, argument, limit)
+            return await connection.command(verb, fit(verb, argument, offered, told), limit)
         except (NextHopAway, NextHopLost):
             self.abandon()
             raise
-
-    async def _say(self, verb: bytes, argument: bytes, limit: float) -> Reply:
-        assert self._connection is not None
-        fitting = fit(verb, argument, self._connection.offered, self._next_hop.told)
-        return await self._connection.command(verb, fitting, limit)
