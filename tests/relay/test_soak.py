@@ -1,0 +1,19 @@
+"""Nothing lost, in the size of a test: `tests/soak.py` has the story, and runs it in full."""
+
+from __future__ import annotations
+
+from tests.soak import soak
+
+MESSAGES = 2000
+CONNECTIONS = 40
+PROCESSES = 1
+
+
+def test_nothing_is_lost() -> None:
+    """With hop and relay killed on the way every message arrives, and the record is true."""
+    account = soak(MESSAGES, CONNECTIONS, PROCESSES, seed=1)
+    account.print()
+    assert account.violations == []
+    table = dict(account.rows)
+    assert table["letters with one link, which gave back the original"] == MESSAGES // 10
+    assert str(table["killed"]).count("SIG") == 3
