@@ -103,11 +103,10 @@ class PostfixInstance:
         process.wait(WAIT_SECONDS)
         deadline = time.monotonic() + STOP_SECONDS
         # Its daemons ended by the same signal, or are about to.
-        with contextlib.suppress(ProcessLookupError):
-            while True:
-                is_late = time.monotonic() > deadline
-                os.killpg(process.pid, signal.SIGKILL if is_late else 0)
-                time.sleep(POLL_SECONDS)
+        while _is_alive(process.pid):
+            if time.monotonic() > deadline:
+                os.killpg(process.pid, signal.SIGKILL)
+            time.sleep(POLL_SECONDS)
 
     def log(self) -> str:
         """Return what was logged since the folder was made."""
@@ -165,6 +164,16 @@ class PostfixInstance:
             text=True,
             timeout=WAIT_SECONDS,
         ).stdout
+
+
+def _is_alive(group: int) -> bool:
+    """Whether a process of the group runs; those that only wait to be collected do not count."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # Gone meanwhile.
+            state, _parent, its_group = path.read_text().rpartition(")")[2].split()[:3]
+            if int(its_group) == group and state != "Z":
+                return True
+    return False
 
 
 @contextmanager
@@ -226,6 +235,7 @@ def _lay_out(folder: Path, hostname: str, services: str, settings: Mapping[str, 
     etc.mkdir(mode=0o755)
     text = "".join(f"{key} = {value}\n" for key, value in (lines | dict(settings)).items())
     (etc / "main.cf").write_text(text, encoding="utf-8")
+    os.utime(etc / "main.cf", (0, 0))  # Postfix waits while its file may still be written.
     given = {tuple(line.split()[:2]) for line in services.splitlines() if line[:1].strip()}
     around = [line for line in SURROUNDINGS.splitlines() if tuple(line.split()[:2]) not in given]
     (etc / "master.cf").write_text("\n".join([*around, services, ""]), encoding="utf-8")
