@@ -142,10 +142,9 @@ def judge(campaign: Campaign, place: Place) -> Account:
 
 def judge_bytes(account: Account, arrived: list[Kept], rows: list[dict[str, object]]) -> set[str]:
     """Compare every message that arrived with what was sent; return the links of the letters."""
-    changed: list[int] = []
+    changed: dict[int, set[str]] = {}
     wrong: list[int] = []
     bare: list[int] = []
-    links: set[str] = set()
     for kept in arrived:
         number = int(re.sub(rb"\D", b"", kept.recipient))
         wire = wire_of(number)
@@ -154,17 +153,17 @@ def judge_bytes(account: Account, arrived: list[Kept], rows: list[dict[str, obje
             continue
         found = LINK.findall(kept.wire)
         if is_rejection(number) and len(found) == 1 and restored(kept.wire) == unstuff(wire):
-            changed.append(number)
-            links.add(found[0].decode()[LINK_ID])
+            changed.setdefault(number, set()).add(found[0].decode()[LINK_ID])
         else:
             wrong.append(number)
     account.note("letters with one link, which gave back the original", len(changed))
     account.note("letters without their link", len(bare))
     account.hold("not what was sent", wrong)
+    account.hold("sent again with another link", [n for n, ids in changed.items() if len(ids) > 1])
     excused = sum(row.get("reason") in EXCUSES for row in rows)
     if len(bare) > excused:
         account.hold(f"letters without their link, {excused} of them excused in the log", bare)
-    return links
+    return {link for ids in changed.values() for link in ids}
 
 
 def restored(wire: bytes) -> bytes | None:
