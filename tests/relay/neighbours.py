@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import socket
 import socketserver
+import ssl
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Then(Enum):
+    """What a hop does after it has said something."""
+
+    GO_ON = "go on"
+    CLOSE = "close"
+    HANG = "hang"  # Until the relay gives up.
+    REPEAT = "repeat"  # Say it again and again, until the relay gives up.
+
+
+@dataclass(frozen=True)
+class Octets:
+    """An answer as it goes over the wire: no CRLF is added."""
+
+    octets: bytes
+    then: Then = Then.GO_ON
+
 
 # What a hop answers to a verb. `None` hangs up without a word.
-Answer = Callable[[int, str], bytes | None]
+Answer = Callable[[int, str], bytes | Octets | None]
 
 EHLO = (
     b"250-hop.example\r\n250-SIZE 40000000\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"
@@ -25,6 +47,11 @@ class Heard:
     commands: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
     wires: list[bytes] = field(default_factory=list[bytes])
     connections: int = 0
+    encrypted: list[int] = field(default_factory=list[int])  # Connections that spoke TLS.
+    logins: list[tuple[str, bytes, bytes]] = field(
+        default_factory=list[tuple[str, bytes, bytes]]
+    )  # Mechanism, user and password.
+    certificates: list[bytes | None] = field(default_factory=list[bytes | None])
 
     def verbs(self, connection: int) -> list[str]:
         """Return the verbs that one connection (from 1) heard."""
@@ -40,9 +67,19 @@ class Hop:
     answers: dict[str, Answer]
 
 
-def always(answer: bytes | None) -> Answer:
+def always(answer: bytes | Octets | None) -> Answer:
     """Answer the same whenever asked."""
     return lambda _connection, _line: answer
+
+
+HANGS = Octets(b"", Then.HANG)
+
+
+def offers(*keywords: str) -> Answer:
+    """Answer EHLO with these extensions."""
+    lines = ["hop.example", *keywords]
+    middle = "".join(f"250-{line}\r\n" for line in lines[:-1])
+    return always(f"{middle}250 {lines[-1]}".encode())
 
 
 WAIT_SECONDS = 20
@@ -75,6 +112,17 @@ class _Handler(socketserver.StreamRequestHandler):
         assert isinstance(server, _Server)
         server.heard.connections += 1
         number = server.heard.connections
+        with contextlib.suppress(OSError):  # The relay may go at any moment, TLS or not.
+            if server.implicit_tls is not None:
+                self._encrypt(server, server.implicit_tls, number)
+            self._converse(server, number)
+
+    def finish(self) -> None:
+        with contextlib.suppress(OSError):
+            super().finish()
+        self.connection.close()  # With TLS it is not the socket that the server knows.
+
+    def _converse(self, server: _Server, number: int) -> None:
         if not self._say(server.answer("greeting", number, "")):
             return
         while line := self.rfile.readline(65536):
@@ -82,9 +130,15 @@ class _Handler(socketserver.StreamRequestHandler):
             server.heard.commands.append((number, text))
             verb = text.split(" ")[0].upper()
             reply = server.answer(verb, number, text)
+            if verb == "AUTH" and reply is not None and not isinstance(reply, Octets):
+                self._hear_login(server, text, reply)
             if not self._say(reply) or verb == "QUIT":
                 return
-            if verb == "DATA" and reply is not None and reply.startswith(b"354"):
+            if isinstance(reply, Octets) or reply is None:
+                continue
+            if verb == "STARTTLS" and reply.startswith(b"220") and server.start_tls is not None:
+                self._encrypt(server, server.start_tls, number)
+            if verb == "DATA" and reply.startswith(b"354"):
                 wire = self._read_message()
                 if wire is None:
                     return
@@ -92,11 +146,41 @@ class _Handler(socketserver.StreamRequestHandler):
                 if not self._say(server.answer("end", number, "")):
                     return
 
-    def _say(self, answer: bytes | None) -> bool:
+    def _encrypt(self, server: _Server, context: ssl.SSLContext, number: int) -> None:
+        encrypted = context.wrap_socket(self.connection, server_side=True)
+        super().finish()
+        self.connection = encrypted
+        self.rfile = encrypted.makefile("rb")
+        self.wfile = encrypted.makefile("wb")
+        server.heard.encrypted.append(number)
+        server.heard.certificates.append(encrypted.getpeercert(binary_form=True))
+
+    def _hear_login(self, server: _Server, line: str, reply: bytes) -> None:
+        """Ask for what LOGIN still owes, and note who it was."""
+        mechanism, *initial = line.split(" ")[1:]
+        if mechanism == "PLAIN":
+            _, user, password = base64.b64decode(initial[0]).split(b"\0")
+        else:
+            said = list[bytes]()
+            for question in (b"Username:", b"Password:"):
+                self._say(b"334 " + base64.b64encode(question))
+                said.append(base64.b64decode(self.rfile.readline()))
+            user, password = said
+        server.heard.logins.append((mechanism, user, password))
+
+    def _say(self, answer: bytes | Octets | None) -> bool:
         if answer is None:
             return False
-        self.wfile.write(answer + b"\r\n")
-        return True
+        octets = answer if isinstance(answer, Octets) else Octets(answer + b"\r\n")
+        self.wfile.write(octets.octets)
+        self.wfile.flush()
+        while octets.then is Then.REPEAT:
+            self.wfile.write(octets.octets)
+            self.wfile.flush()
+        if octets.then is Then.HANG:
+            while self.connection.recv(65536):
+                pass
+        return octets.then is Then.GO_ON
 
     def _read_message(self) -> bytes | None:
         wire = bytearray()
@@ -116,18 +200,27 @@ class _Server(socketserver.ThreadingTCPServer):
     # Handlers that wait for their client end with its socket, not with the server.
     block_on_close = False
 
-    def __init__(self, address: tuple[str, int]) -> None:
+    def __init__(
+        self,
+        address: tuple[str, int],
+        start_tls: ssl.SSLContext | None,
+        implicit_tls: ssl.SSLContext | None,
+    ) -> None:
         super().__init__(address, _Handler)
         self.heard = Heard()
         self.answers: dict[str, Answer] = {}
+        self.start_tls = start_tls
+        self.implicit_tls = implicit_tls
 
-    def answer(self, verb: str, connection: int, line: str) -> bytes | None:
+    def answer(self, verb: str, connection: int, line: str) -> bytes | Octets | None:
         given = self.answers.get(verb)
         if given is not None:
             return given(connection, line)
         usual = {
             "greeting": b"220 hop.example ESMTP",
             "EHLO": EHLO,
+            "STARTTLS": b"220 2.0.0 go ahead" if self.start_tls else b"502 5.5.1 no",
+            "AUTH": b"235 2.7.0 welcome",
             "DATA": b"354 go ahead",
             "QUIT": b"221 2.0.0 bye",
             "end": b"250 2.0.0 queued as 4F2A",
@@ -136,9 +229,11 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 @contextmanager
-def hop() -> Generator[Hop]:
-    """Run a hop on a free port of this machine."""
-    with _Server(("127.0.0.1", 0)) as server:
+def hop(
+    *, start_tls: ssl.SSLContext | None = None, implicit_tls: ssl.SSLContext | None = None
+) -> Generator[Hop]:
+    """Run a hop on a free port of this machine. It offers STARTTLS only where EHLO is told to."""
+    with _Server(("127.0.0.1", 0), start_tls, implicit_tls) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
