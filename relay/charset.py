@@ -62,6 +62,10 @@ _PLAUSIBLE_LABEL = re.compile(
 
 _ESCAPE = re.compile(rb"\x1b(\$[@B]|\$\([@BDOPQ]|\([BJHI]|&@\x1b\$B)|([\x0e\x0f])|([\r\n]+)")
 _DOUBLE = frozenset({b"$@", b"$B", b"$(@", b"$(B", b"$(O", b"$(P", b"$(Q", b"&@\x1b$B"})
+# JIS X 0208 only, and each line ends in ASCII.
+_CLEAN_ISO_2022_JP = re.compile(
+    rb"[^\x1b\x0e\x0f]*+(?:\x1b\$B[^\x1b\x0e\x0f\r\n]*+\x1b\(B[^\x1b\x0e\x0f]*+)*+\Z"
+)
 _HIGH_BIT = bytes(byte | 0x80 if 0x21 <= byte <= 0x7E else byte for byte in range(256))
 _HAS_ESCAPE = re.compile(rb"\x1b[$(]")
 _UTF8_THREE_BYTES = re.compile(rb"[\xe1-\xef][\x80-\xbf]{2}")
@@ -181,6 +185,15 @@ def _kana_count(text: str) -> int:
 
 
 def _decode_iso_2022_jp(data: bytes) -> str:
+    if _CLEAN_ISO_2022_JP.match(data):
+        # Python's codec knows all of these; elsewhere it differs from the mail programs.
+        text = _strictly(data, "iso2022_jp")
+        if text is not None:
+            return text
+    return _decode_vendor_iso_2022_jp(data)
+
+
+def _decode_vendor_iso_2022_jp(data: bytes) -> str:
     text: list[str] = []
     state = b"(B"
     shifted = False

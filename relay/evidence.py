@@ -16,9 +16,22 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from relay.candidates import (
+    Candidate,
+    Candidates,
+    find_candidates,
+    has_cue,
+    without_emphasis,
+    without_quotations,
+)
 from relay.letter import Letter
 from relay.lexicons import Entry, Lexicon, Lexicons, Scope, Section
-from relay.sentences import Sentence, language_of, normalise, split
+from relay.sentences import (
+    Sentence,
+    language_of,
+    normalise,
+    split,
+)
 
 # The words shown with an observation: enough to recognise the place, never the letter.
 SHOWN_SIZE_MAX_CHARS = 80
@@ -54,14 +67,7 @@ SETTLING_WEIGHT = -5.0
 # A counter-cue of this weight forbids the verdict and is never explained away.
 FORBIDDING_WEIGHT = -10.0
 
-# A quotation longer than this is somebody else's wording, a shorter one an emphasised word.
-_QUOTATION = re.compile(
-    r"(?:「[^「」]{9,400}」|『[^『』]{9,400}』)(?!と(?:なり|させ|いう(?:もの|結果|ご?連絡|ご?判断|結論)))"
-    r"|\"[^\"]{16,400}\""
-)
-_LETTERS = re.compile(r"[^\W\d_ぁ-ヿ一-鿿가-힣]{2}")
 _REPLY = re.compile(r"(?i)\s*(?:re|fw|fwd|aw|wg|sv|返信|転送)\s?[:：]")
-_EMPHASIS = re.compile(r"[「」『』\"]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +95,23 @@ class _Line:
 def weigh(letter: Letter, lexicons: Lexicons) -> tuple[Evidence, ...]:
     """Return the evidence in a letter's own text; empty when nothing in it turns anybody down."""
     subject, text = normalise(letter.subject), normalise(letter.text)
-    return weigh_texts(letter, subject, text, language_of(f"{subject}\n{text}"), lexicons)
+    candidates = find_candidates(subject, text, lexicons)
+    language = language_of(f"{subject}\n{text}")
+    return weigh_texts(letter, subject, text, language, candidates, lexicons)
 
 
 def weigh_texts(
-    letter: Letter, subject: str, text: str, language: str, lexicons: Lexicons
+    letter: Letter,
+    subject: str,
+    text: str,
+    language: str,
+    candidates: Candidates,
+    lexicons: Lexicons,
 ) -> tuple[Evidence, ...]:
-    """Return what `weigh` does, given subject and text as normalised, and their language."""
-    candidates = _candidates(f"{subject}\n{text}", lexicons)
+    """Return what `weigh` does, given subject and text as normalised, and what is known of them."""
     if not candidates:
         return ()
-    lines = _prepare(split(subject, _QUOTATION.sub("", text), language), lexicons)
+    lines = _prepare(split(subject, without_quotations(text), language), lexicons)
     decisions: list[Evidence] = []
     needed = math.inf
     is_job_named = False
@@ -127,31 +139,6 @@ def weigh_texts(
     return (*decisions, *context, *missing, *unnamed, *_missing_reader(lines, deciding))
 
 
-def _candidates(text: str, lexicons: Lexicons) -> dict[str, tuple[Entry, ...]]:
-    """Return per language the decisions that could be in the text at all.
-
-    Plain substring search, no patterns: this is what most mail costs. The rarest character of a cue
-    is looked for first, among the characters of the text.
-    """
-    candidates: dict[str, tuple[Entry, ...]] = {}
-    for lexicon in lexicons.values():
-        if text.isascii() and not lexicon.folds_case:
-            continue  # The scripts without case are not in ASCII.
-        if lexicon.folds_case and not _LETTERS.search(text):
-            continue  # A script with case writes words of several letters.
-        plain = lexicon.plain(text)
-        present = set(plain)
-        cues = {cue for cue, mark in lexicon.decision_cues if mark in present and cue in plain}
-        found = tuple(
-            entry
-            for entry in lexicon.of(Section.DECISION)
-            if not entry.cues or not cues.isdisjoint(entry.cues)
-        )
-        if found:
-            candidates[lexicon.language] = found
-    return candidates
-
-
 def _is_said_in_text(item: Evidence) -> bool:
     return not item.name.startswith(SUBJECT_PREFIX)
 
@@ -172,15 +159,16 @@ def _prepare(sentences: Iterable[Sentence], lexicons: Lexicons) -> list[_Line]:
         lexicon = lexicons.get(sentence.language)
         if lexicon is None:
             continue
-        plain = lexicon.plain(_EMPHASIS.sub("", sentence.text))
+        plain = lexicon.plain(without_emphasis(sentence.text))
         lines.append(_Line(plain, sentence.text, lexicon, sentence.is_subject))
     return lines
 
 
-def _decisions(line: _Line, candidates: tuple[Entry, ...]) -> Iterable[tuple[Entry, Evidence]]:
+def _decisions(line: _Line, candidates: tuple[Candidate, ...]) -> Iterable[tuple[Entry, Evidence]]:
     """Yield the decisions of a sentence, each as decision or as the reason why it is none."""
-    for entry in candidates:
-        if entry.cues and not any(cue in line.plain for cue in entry.cues):
+    for candidate in candidates:
+        entry = candidate.entry
+        if not candidate.may_match(line.plain):
             continue
         for match in entry.pattern.finditer(line.plain):
             void = _voiding(line, match)
@@ -235,7 +223,7 @@ def _found(
     plain: str, lexicon: Lexicon, section: Section, scope: Scope = Scope.SENTENCE
 ) -> Iterable[tuple[Entry, re.Match[str]]]:
     for entry in lexicon.of(section):
-        if entry.scope is scope and (not entry.cues or any(cue in plain for cue in entry.cues)):
+        if entry.scope is scope and has_cue(entry, plain):
             match = entry.pattern.search(plain)
             if match:
                 yield entry, match

@@ -21,16 +21,20 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
 
+from relay.literals import Groups, words_needed
+
 # Entries come from our own files, but a company may extend them: a slip must not eat the memory.
 PATTERN_SIZE_MAX_CHARS = 2000
 
 _WORD = re.compile(r"\{([a-z_]+)\}")
+_ASCII_WORD = re.compile(r"[a-z]+")
+_ONLY_LETTERS = {code: " " for code in range(128) if not chr(code).islower()}
 _FOLDER = Path(__file__).parent / "lexicon"
 
 
@@ -78,11 +82,19 @@ class Entry:
     weight: float
     # Plain strings one of which a text must hold before the pattern is tried; empty: always tried.
     cues: tuple[str, ...]
+    # For each pattern of a decision the words it needs, where a script has words and case.
+    needs: tuple[Groups, ...]
     # How much other evidence of a job application a decision of this wording needs.
     object_min: float
     # Whether the words refuse grants and loans as well, so that the letter must name a job.
     needs_job: bool
     code: str
+
+    def needed_words(self) -> Iterator[str]:
+        """Give all words that one of the patterns needs."""
+        for groups in self.needs:
+            for group in groups:
+                yield from group
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +102,14 @@ class Lexicon:
     """The entries of one language by section, and its spelling variants."""
 
     language: str
-    spellings: tuple[tuple[str, str], ...]
-    # One character of each variant, its rarest: a text without any of them is plain already.
-    spelling_marks: frozenset[str]
+    # Each variant with its rarest character, which is looked for first, and the form it gets.
+    spellings: tuple[tuple[str, str, str], ...]
     folds_case: bool
+    entries: Mapping[Section, tuple[Entry, ...]]
     # The cues of all decisions, each with its rarest character, which is looked for first.
     decision_cues: tuple[tuple[str, str], ...]
-    entries: Mapping[Section, tuple[Entry, ...]]
+    # All words that a pattern of a decision needs.
+    needed_words: frozenset[str]
 
     def of(self, section: Section) -> tuple[Entry, ...]:
         """Return the entries of a section, in the order of the file."""
@@ -106,12 +119,27 @@ class Lexicon:
         """Return `text` with case and spelling variants made alike, as the patterns expect it."""
         if self.folds_case:
             text = text.lower()
-        if self.spelling_marks.isdisjoint(text):
-            return text
-        for variant, form in self.spellings:
-            if variant in text:
+        for mark, variant, form in self.spellings:
+            if mark in text and variant in text:
                 text = text.replace(variant, form)
         return text
+
+    def cues_in(self, plain: str) -> set[str]:
+        """Return the cues of decisions that a plain text holds."""
+        return {cue for cue, mark in self.decision_cues if mark in plain and cue in plain}
+
+    def plain_lines(self, lines: Sequence[str]) -> list[str]:
+        """Return the lines, each made plain; all at once, because no variant holds a line end."""
+        plain = self.plain("\n".join(lines)).split("\n")
+        # A subject may hold a line end, in an encoded word.
+        return plain if len(plain) == len(lines) else [self.plain(line) for line in lines]
+
+    def words(self, text: str) -> frozenset[str]:
+        """Return the words of `text`, made plain, that a pattern of a decision needs."""
+        plain = self.plain(text)
+        if plain.isascii():
+            return self.needed_words.intersection(plain.translate(_ONLY_LETTERS).split())
+        return self.needed_words.intersection(_ASCII_WORD.findall(plain))
 
 
 Lexicons = Mapping[str, Lexicon]
@@ -145,12 +173,24 @@ def parse_lexicon(text: str, file: str) -> Lexicon:
         if key not in set(Section):
             raise LexiconError(f"{file}: unknown section [[{key}]]; known: {', '.join(Section)}")
         section = Section(key)
-        entries[section] = tuple(_parse_entry(row, section, words, file) for row in rows)
-    # Of kana and kanji in a variant the kanji, which comes last in Unicode, is the rarer.
-    marks = frozenset(max(variant) for variant in spellings if variant)
+        by_words = folds_case and section is Section.DECISION
+        entries[section] = tuple(
+            _parse_entry(row, section, words, file, by_words=by_words) for row in rows
+        )
+    variants = tuple((rarest(variant), variant, form) for variant, form in spellings.items())
     decisions = entries.get(Section.DECISION, ())
-    cues = tuple((cue, max(cue)) for cue in sorted({cue for e in decisions for cue in e.cues}))
-    return Lexicon(language, tuple(spellings.items()), marks, folds_case, cues, entries)
+    cues = sorted({cue for entry in decisions for cue in entry.cues})
+    needed = frozenset(word for entry in decisions for word in entry.needed_words())
+    with_marks = tuple((cue, rarest(cue)) for cue in cues)
+    return Lexicon(language, variants, folds_case, entries, with_marks, needed)
+
+
+def rarest(text: str) -> str:
+    """Return the character of a word that most texts lack: a sign, or what comes last in Unicode.
+
+    Of kana and kanji that is the kanji.
+    """
+    return max(text, key=lambda character: (character in "'-", character), default="")
 
 
 _ALLOWED = {
@@ -166,7 +206,9 @@ _ALLOWED = {
 }
 
 
-def _parse_entry(row: Any, section: Section, words: Mapping[str, str], file: str) -> Entry:
+def _parse_entry(
+    row: Any, section: Section, words: Mapping[str, str], file: str, *, by_words: bool
+) -> Entry:
     if not isinstance(row, dict):
         raise LexiconError(f"{file}: [[{section}]] must be a table")
     fields = cast(dict[str, Any], row)
@@ -185,11 +227,13 @@ def _parse_entry(row: Any, section: Section, words: Mapping[str, str], file: str
     except ValueError as error:
         raise LexiconError(f"{where}: 'scope' must be one of {', '.join(Scope)}") from error
     cues = tuple(filter(None, _list_of_strings(fields.get("cues", []), f"{where}: 'cues'")))
+    patterns = _filled(fields.get("patterns"), words, where)
     return Entry(
         name=name,
         section=section,
         scope=scope,
-        pattern=_compile(fields.get("patterns"), words, where),
+        pattern=re.compile("|".join(patterns)),
+        needs=tuple(map(words_needed, patterns)) if by_words else (),
         weight=_number(fields, "weight", where),
         cues=cues,
         object_min=_number(fields, "object_min", where),
@@ -198,7 +242,8 @@ def _parse_entry(row: Any, section: Section, words: Mapping[str, str], file: str
     )
 
 
-def _compile(patterns: Any, words: Mapping[str, str], where: str) -> re.Pattern[str]:
+def _filled(patterns: Any, words: Mapping[str, str], where: str) -> list[str]:
+    """Return the patterns of an entry with their words filled in, each checked."""
     alternatives: list[str] = []
     for pattern in _list_of_strings(patterns, f"{where}: 'patterns'"):
         try:
@@ -215,7 +260,7 @@ def _compile(patterns: Any, words: Mapping[str, str], where: str) -> re.Pattern[
         alternatives.append(filled)
     if not alternatives:
         raise LexiconError(f"{where}: 'patterns' is empty")
-    return re.compile("|".join(alternatives))
+    return alternatives
 
 
 def _fill(pattern: str, words: Mapping[str, str]) -> str:

@@ -21,7 +21,7 @@ from relay.lexicons import Lexicons
 from relay.mimemap import MapError, MessageMap, map_message
 from relay.note import NoteTemplates, TemplateError
 from relay.policy import Action, Company, Decision, Mode, Reason, decide
-from relay.verdict import Verdict, judge
+from relay.verdict import Verdict, judge_mail
 from signer.keyring import KeyRing
 from signer.links import derive_link_id, link_url
 from signer.marks import check_mark, make_mark
@@ -108,7 +108,7 @@ def process(message: bytes, envelope: Envelope, rules: Rules) -> Outcome:
     letter = read_letter(message_map, envelope)
     if OVERRIDE_TAG in letter.subject.lower():
         return Outcome(Decision(Action.PASS, Reason.OVERRIDE), message, company.id)
-    verdict = judge(letter, rules.lexicons)
+    verdict = judge_mail(letter, rules.lexicons)
     decision = decide(company, verdict)
     if decision.action is Action.PASS:
         return Outcome(decision, message, company.id, verdict)

@@ -12,9 +12,10 @@ Pure: values in, values out.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from relay.candidates import find_candidates
 from relay.evidence import Evidence, weigh_texts
 from relay.letter import Letter
 from relay.lexicons import Lexicons, Section
@@ -53,11 +54,30 @@ class Verdict:
     position: str | None
 
 
+NOTHING_SAID = Verdict(Kind.OTHER, 0.0, (), "", None, None)
+
+
 def judge(letter: Letter, lexicons: Lexicons) -> Verdict:
     """Return the verdict on a letter. Never raises on any text."""
+    verdict = judge_mail(letter, lexicons)
+    if verdict is not NOTHING_SAID:
+        return verdict
+    return replace(
+        verdict, language=language_of(f"{normalise(letter.subject)}\n{normalise(letter.text)}")
+    )
+
+
+def judge_mail(letter: Letter, lexicons: Lexicons) -> Verdict:
+    """Return what `judge` does, without the language of a letter that turns nobody down.
+
+    Most mail does not, and finding out its language would cost more than finding out that.
+    """
     subject, text = normalise(letter.subject), normalise(letter.text)
+    candidates = find_candidates(subject, text, lexicons)
+    if not candidates:
+        return NOTHING_SAID
     language = language_of(f"{subject}\n{text}")
-    evidence = weigh_texts(letter, subject, text, language, lexicons)
+    evidence = weigh_texts(letter, subject, text, language, candidates, lexicons)
     kind, score = conclude(evidence)
     if kind is Kind.OTHER:
         return Verdict(kind, score, evidence, language, None, None)

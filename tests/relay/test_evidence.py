@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from relay.candidates import find_candidates
 from relay.evidence import weigh, weigh_texts
 from relay.letter import Letter
 from relay.lexicons import Lexicons, load_lexicons
@@ -152,4 +153,6 @@ def test_an_application_for_anything_is_no_job(lexicons: Lexicons) -> None:
 def test_texts_normalised_before_weigh_the_same(lexicons: Lexicons) -> None:
     """A letter and its texts made ready give the same evidence."""
     letter = Letter("", "x@example.com", "", (), f"{THANKS}今回は採用を見送ります。")
-    assert weigh(letter, lexicons) == weigh_texts(letter, "", letter.text, "ja", lexicons) != ()
+    candidates = find_candidates("", letter.text, lexicons)
+    weighed = weigh_texts(letter, "", letter.text, "ja", candidates, lexicons)
+    assert weigh(letter, lexicons) == weighed != ()

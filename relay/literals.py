@@ -1,0 +1,185 @@
+"""The words a text must hold for a pattern to match it, read off the pattern itself.
+
+Trying a pattern at every letter of every sentence costs thousands of times what it costs to look
+whether its words are there at all. `words_needed` gives, for a pattern over lower-case text, groups
+of words: whatever the pattern matches holds at least one whole word of each group. Where it cannot
+tell it gives fewer groups, never wrong ones: leaving out a text that lacks a word changes no
+verdict.
+
+Reads the tree that Python's own compiler makes of the pattern (`re._parser`, undocumented), so that
+both read the same thing; what it does not know in there needs no words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+_parser: Any = import_module("re._parser")
+
+# Stands for `\b`, the edge of a word, in the strings that a piece of a pattern can match.
+_EDGE = "\0"
+# The verbs of taking somebody else make a hundred strings; more are as good as any.
+STRINGS_MAX_COUNT = 500
+# Spellings such as [sz] have few members; a class of more is any letter.
+CLASS_MAX_COUNT = 4
+
+# A phrase is known by a few of its words; each further one costs a look.
+GROUPS_MAX_COUNT = 4
+
+# Every letter holds these: they are looked for where a phrase has no other words only.
+_COMMON = frozenset(
+    "a an and are at be been by do for from had has have i in is it of on or our so that the this"
+    " to was we were will with you your".split()
+)
+
+# Not beside an apostrophe: a spelling variant may have changed the word there.
+_WHOLE_WORD = re.compile(r"(?<=[\0 ,.:;/-])[a-z]{2,}(?=[\0 ,.:;/-])")
+_OUTSIDE_WORDS = frozenset("\0 ,.:;/-")
+
+Groups = tuple[frozenset[str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What is known of a piece of a pattern: all strings it matches, or the words it needs."""
+
+    strings: frozenset[str] | None
+    groups: Groups = ()
+    ends_outside_word: bool = False
+    """What the unknown piece matches is empty or ends in a space or the like."""
+
+    def all_groups(self) -> Groups:
+        """Return the groups of the piece, those of its strings too."""
+        return self.groups if self.strings is None else _groups(self.strings)
+
+
+_NOTHING = _Piece(frozenset({""}))
+_ANYTHING = _Piece(None)
+
+
+def words_needed(pattern: str) -> Groups:
+    """Return groups of words; whatever the pattern matches holds a whole word of each of them."""
+    tree = _parser.parse(pattern)
+    if tree.state.flags & re.IGNORECASE:
+        return ()
+    return tuple(sorted(set(_read_all(tree).all_groups()), key=len))
+
+
+def _read_all(items: Iterable[tuple[object, Any]], *, at_edge: bool = False) -> _Piece:
+    """Read pieces that follow each other; their strings are joined while they are few.
+
+    `at_edge` says that what stands before them is no part of a word.
+    """
+    groups: list[frozenset[str]] = []
+    strings = frozenset({_EDGE if at_edge else ""})
+    is_known = True
+    for operation, argument in items:
+        is_outside = all(text[-1:] in _OUTSIDE_WORDS for text in strings)
+        piece = _read(str(operation), argument, at_edge=is_outside)
+        if piece.strings is not None and len(strings) * len(piece.strings) <= STRINGS_MAX_COUNT:
+            strings = frozenset(left + right for left in strings for right in piece.strings)
+            continue
+        is_known = False
+        groups += (*_groups(strings), *piece.groups)
+        if piece.strings is not None:
+            strings = piece.strings
+        elif piece.ends_outside_word and is_outside:
+            strings = frozenset({_EDGE})
+        else:
+            strings = frozenset({""})
+    return _Piece(strings) if is_known else _Piece(None, (*groups, *_groups(strings)))
+
+
+def _read(operation: str, argument: Any, *, at_edge: bool) -> _Piece:
+    match operation:
+        case "LITERAL":
+            return _Piece(frozenset({chr(argument)}))
+        case "AT":
+            return _Piece(frozenset({_EDGE})) if str(argument) == "AT_BOUNDARY" else _NOTHING
+        case "IN":
+            return _read_class(argument)
+        case "BRANCH":
+            return _read_branches([_read_all(branch, at_edge=at_edge) for branch in argument[1]])
+        case "SUBPATTERN":
+            _, added_flags, removed_flags, items = argument
+            if added_flags or removed_flags:
+                return _ANYTHING
+            return _read_all(items, at_edge=at_edge)
+        case "MAX_REPEAT" | "MIN_REPEAT":
+            return _read_repeat(*argument, at_edge=at_edge)
+        case "ASSERT" | "ASSERT_NOT":
+            return _NOTHING  # It takes no room; what it asks for is not made use of.
+        case _:
+            return _ANYTHING
+
+
+def _read_class(members: list[tuple[object, Any]]) -> _Piece:
+    if len(members) > CLASS_MAX_COUNT or any(str(kind) != "LITERAL" for kind, _ in members):
+        return _ANYTHING
+    return _Piece(frozenset(chr(code) for _, code in members))
+
+
+def _read_branches(branches: list[_Piece]) -> _Piece:
+    known = [piece.strings for piece in branches if piece.strings is not None]
+    if len(known) == len(branches) and sum(map(len, known)) <= STRINGS_MAX_COUNT:
+        return _Piece(frozenset[str]().union(*known))
+    best = [min(piece.all_groups(), key=len, default=frozenset[str]()) for piece in branches]
+    return _Piece(None, (frozenset[str]().union(*best),) if all(best) else ())
+
+
+def _read_repeat(
+    least: int, most: int, items: Iterable[tuple[object, Any]], *, at_edge: bool
+) -> _Piece:
+    items = list(items)
+    piece = _read_all(items, at_edge=at_edge and most == 1)
+    if least == 0 and most == 1 and piece.strings is not None:
+        return _Piece(piece.strings | {""})
+    return _Piece(None, piece.all_groups() if least else (), _ends_outside_word(items))
+
+
+def _ends_outside_word(items: list[tuple[object, Any]]) -> bool:
+    operation, argument = items[-1]
+    match str(operation):
+        case "LITERAL":
+            return chr(argument) in _OUTSIDE_WORDS
+        case "IN":
+            return all(
+                str(kind) == "LITERAL" and chr(code) in _OUTSIDE_WORDS for kind, code in argument
+            )
+        case "MAX_REPEAT":
+            least, _, repeated = argument
+            return least > 0 and _ends_outside_word(list(repeated))
+        case _:
+            return False
+
+
+def _groups(strings: frozenset[str]) -> Groups:
+    """Return groups such that each string holds a whole word of each of them.
+
+    The word that most strings share comes first: of "not going" and "not proceeding" that gives
+    the groups "not" and "going, proceeding".
+    """
+    groups: list[frozenset[str]] = []
+    rest: list[set[str]] = [set(_words_in(text)) for text in strings]
+    if all(words - _COMMON for words in rest):
+        rest = [words - _COMMON for words in rest]
+    while all(rest) and len(groups) < GROUPS_MAX_COUNT:
+        group: set[str] = set()
+        uncovered: list[set[str]] = rest
+        while uncovered:
+            counts: Counter[str] = Counter(word for words in uncovered for word in words)
+            best = max(counts, key=lambda word: (counts[word], len(word), word))
+            group.add(best)
+            uncovered = [words for words in uncovered if best not in words]
+        groups.append(frozenset(group))
+        rest = [words - group for words in rest]
+    return tuple(groups)
+
+
+def _words_in(text: str) -> list[str]:
+    return [met[0] for met in _WHOLE_WORD.finditer(text)]

@@ -1,0 +1,240 @@
+"""Where signature, closing names and footer of a letter begin, told line by line.
+
+Closing sentences and closing words (敬具, 以上) belong to the text. A valediction over a name
+("Kind regards," and "Anna") belongs to the signature: a note between the two would tear them apart.
+
+Works on decoded lines, never raises, looks at each line a bounded number of times. Every letter
+comes through here: each pattern stands behind a test of a character that most lines fail.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+# A header, attribution, ruler or name is short; a longer line is prose and is not looked at closer,
+# which also bounds the work on hostile input.
+MARK_SIZE_MAX_CHARS = 240
+# The longest signatures seen (company, two addresses, phones, slogan, certificates) have 25 lines.
+SIGNATURE_LINES_MAX = 30
+# A name, a department or a title fits this; a line of prose seldom does without a full stop.
+NAME_SIZE_MAX_CHARS = 48
+# A signature may hold a line or two of advertising; more prose means the letter goes on.
+SLOGAN_LINES_MAX = 2
+
+_SIGNATURE_MARK = re.compile(r"-- ?$")
+_RULER = re.compile(
+    r"\s{0,8}([-_=*~+#.・･…―ー─━═■□◆◇☆★※○●◎▼▲▽△∞☘♪/\\|<>＊＝－＿]{1,3}[\s\-]?)\1{2,}\S{0,4}\s*$"
+)
+_RULER_MARKS = frozenset("-_=*~+#.・･…―ー─━═■□◆◇☆★※○●◎▼▲▽△∞☘♪/\\|<>＊＝－＿")
+# Plain words, looked for as substrings: a third of the time of one pattern.
+_CONTACT_WORDS = (
+    "TEL Tel tel FAX Fax 電話 携帯 ＴＥＬ ℡ Phone phone Mobile mobile Cell: mail: mail："
+    " メール: メール： 〒 http:// https:// www. 株式会社 有限会社 合同会社 団法人 医療法人"
+    " 学校法人 人事部 採用担当 Ltd Inc. LLC GmbH"
+).split()
+_DIGIT_OR_AT = re.compile(r"[\d@]")
+_CONTACT_NUMBER = re.compile(
+    r"\d{2,4}[-()\s]{1,2}\d{2,4}[-()\s]{1,2}\d{3,4}|\w@[\w-]{1,63}\.|[都道府県市区町村]\S{1,30}\d"
+)
+_SENT_FROM = re.compile(
+    r"Sent from (?:my|Outlook|Mail|Yahoo|Proton)|Get Outlook for"
+    r"|(?:iPhone|iPad|Android|スマートフォン|携帯電話?)から送信"
+    r"|Von meinem \S{3,20} gesendet|Envoyé de(?:puis)? mon|Enviado desde mi",
+    re.IGNORECASE,
+)
+_SENT_FROM_INITIALS = frozenset("SsGgIiAaＡaスス携VvEe")
+_FOOTER_INITIALS = frozenset("※*＊この本当誤お送配TtCcDdLlIiPpYyUu© \xa0\t\u3000")
+_FOOTER = re.compile(
+    r"[※*＊\s]{0,4}(?:この|本|当)(?:電子)?(?:メール|メッセージ)(?:は|に|の|及び|および)"
+    r"(?!.{0,60}(?:応募|選考の?結果|採用の?結果))"
+    r"|[※*＊\s]{0,4}(?:誤って|お心当たり|送信専用|配信停止)"
+    r"|[*\s]{0,4}(?:This (?:e-?mail|message|communication|transmission)\b.{0,80}"
+    r"(?:confidential|intended|privileged|automated|automatically|sent (?:to|from|by)|may contain)"
+    r"|The (?:information|contents?) (?:contained )?(?:in|of) this (?:e-?mail|message)"
+    r"|CONFIDENTIAL|DISCLAIMER|LEGAL NOTICE|IMPORTANT NOTICE|PRIVACY NOTICE"
+    r"|You(?:'re| are) receiving this|If you (?:no longer )?wish to (?:unsubscribe|stop receiving)"
+    r"|To unsubscribe|Unsubscribe\b|Please consider the environment|©|Copyright \(c\)"
+    r"|(?:Please )?(?:do not|don't) (?:reply|respond) (?:directly )?to this)",
+    re.IGNORECASE,
+)
+_VALEDICTION = re.compile(
+    r"\s{0,4}(?:(?:with|my|our|many|very|kind(?:est)?|best|warm(?:est|ly)?|all the|sincere(?:ly)?"
+    r"|yours?|thanks?|cordially|respectfully|faithfully|truly|regards|wishes|cheers|love|take care"
+    r"|again|and|you|gratefully|in advance|so much|thank|kindly|speak soon|on behalf of|mit"
+    r"|freundlichen?|grüßen|gruß|herzliche|viele|beste|liebe|cordialement|bien|sincères"
+    r"|salutations|saludos|cordiales|atentamente|un saludo|bonne continuation|hochachtungsvoll"
+    r"|vriendelijke|groet(?:en)?|vänliga|hälsningar|med)[\s,!.]{1,3}){1,6}$",
+    re.IGNORECASE,
+)
+# Asked of the engine itself, which takes a few letters more for equal than `lower` does (ſ, ı).
+_VALEDICTION_INITIALS = frozenset(
+    re.findall("[abcfghiklmorstuvwy]", "".join(map(chr, range(0x2200))), re.IGNORECASE)
+)
+_JAPANESE = re.compile(r"[぀-ヿ一-鿿]")
+_PROSE_END = re.compile(
+    r"[。．！？!?…♪,、;；)）」』.:：]$"
+    r"|(?:ます|ました|ません|です|でした|ください|下さい|ませ|たい|った|ない|ので|から|こと|もの|場合"
+    r"|ように|ところ|願い|敬具|以上|草々|かしこ|敬白|謹白)$"
+)
+# No ending of a sentence above is longer.
+_PROSE_END_MAX_CHARS = 4
+_CLOSING_WORD = re.compile(r"(?:敬具|以上|草々|早々|かしこ|敬白|謹白|拝)\s?[。.]?$")
+_ITEM = re.compile(r"(?:[-*•・●○■◆◎▼①-⑳]|\(?\d{1,2}[.)．])\s{0,3}\S")
+_ABBREVIATION_END = re.compile(r"\b(?:Jr|Sr|Ph\.?D|M\.?D|Inc|Ltd|Co|Corp|Dept|[A-Z])\.$")
+_LATIN_WORD = re.compile(r"[^\W\d_][\w'’.-]*")
+_SMALL_WORDS = frozenset(
+    "a an and at by de del der di du for in la le of on the to van von xx x".split()
+)
+
+
+def is_part_of_signature(line: str) -> bool:
+    """Tell whether a line under a quote is signature or footer, not an answer."""
+    line = line.strip()
+    return (
+        _SIGNATURE_MARK.match(line) is not None
+        or _is_ruler(line)
+        or _is_sent_from(line)
+        or _is_footer(line[:MARK_SIZE_MAX_CHARS])
+        or _is_name_line(line, has_contact=_has_contact(line))
+    )
+
+
+def without_trailing_blank(lines: Sequence[str], end: int) -> int:
+    """Return `end` without the blank lines and rulers of underscores above it."""
+    while end > 0 and (not lines[end - 1].strip() or _is_bare_underscores(lines[end - 1])):
+        end -= 1
+    return end
+
+
+def _is_bare_underscores(line: str) -> bool:
+    """Outlook draws a line of underscores above the header it quotes."""
+    return len(line) >= 10 and not line.strip().strip("_")
+
+
+def start_of_signature(lines: Sequence[str], end: int) -> int:
+    """Return the index of the first line of signature or footer: at most `end`, never 0."""
+    first_prose = next((i for i in range(end) if lines[i].strip()), end)
+    earliest = max(first_prose + 1, end - SIGNATURE_LINES_MAX)
+    cut = next((i for i in range(earliest, end) if _opens_signature(lines, i, end)), end)
+    cut = _before_name_block(lines, without_trailing_blank(lines, cut), earliest)
+    return without_trailing_blank(lines, cut) or end
+
+
+def _opens_signature(lines: Sequence[str], index: int, end: int) -> bool:
+    """Tell whether signature or footer begin here, by the line and by what stands below it."""
+    line = lines[index]
+    mark = line[:MARK_SIZE_MAX_CHARS]
+    if line == "-- " or _is_sent_from(mark.strip()):  # RFC 3676 §4.3: the signature separator.
+        return True
+    if _is_footer(mark):
+        return _count_below(lines, index, end)[0] == 0
+    if len(line) > MARK_SIZE_MAX_CHARS:
+        return False
+    if _SIGNATURE_MARK.match(line):
+        return _count_below(lines, index, end)[0] <= SLOGAN_LINES_MAX
+    if _is_ruler(line):
+        prose, contacts = _count_below(lines, index, end)
+        return contacts > 2 * prose and prose <= SLOGAN_LINES_MAX
+    return _is_valediction(line) and _count_below(lines, index, end)[0] == 0
+
+
+def _count_below(lines: Sequence[str], index: int, end: int) -> tuple[int, int]:
+    """Return how many of the lines below one are prose, and how many hold contacts.
+
+    Asked for the few lines that look like the beginning of a signature, of the last thirty.
+    """
+    prose = contacts = 0
+    for line in lines[index + 1 : end]:
+        text = line.strip()
+        if text:
+            has_contact = _has_contact(text)
+            prose += _is_prose(text, has_contact=has_contact)
+            contacts += has_contact
+    return prose, contacts
+
+
+def _before_name_block(lines: Sequence[str], end: int, earliest: int) -> int:
+    """Step back over the names, departments and addresses that close a letter without a ruler."""
+    index = end
+    while index > earliest:
+        line = lines[index - 1].strip()
+        if line and not (_is_name_line(line, has_contact=_has_contact(line)) or _is_ruler(line)):
+            break
+        index -= 1
+    while index < end and not lines[index].strip():
+        index += 1
+    return index
+
+
+def _is_prose(text: str, *, has_contact: bool) -> bool:
+    """Tell whether a line is part of a sentence to the reader rather than of an address block."""
+    if has_contact or text[0] in "※*＊" or _is_footer(text[:MARK_SIZE_MAX_CHARS]):
+        return False
+    return not _is_name_line(text, has_contact=has_contact)
+
+
+def _is_footer(line: str) -> bool:
+    return line[:1] in _FOOTER_INITIALS and _FOOTER.match(line) is not None
+
+
+def _is_ruler(line: str) -> bool:
+    return line[:9].lstrip()[:1] in _RULER_MARKS and _RULER.match(line) is not None
+
+
+def _is_sent_from(line: str) -> bool:
+    return line[:1] in _SENT_FROM_INITIALS and _SENT_FROM.match(line) is not None
+
+
+def _is_name_line(text: str, *, has_contact: bool) -> bool:
+    """Tell whether a line is a name, department, title or address: short, and no sentence."""
+    if len(text) > NAME_SIZE_MAX_CHARS:
+        return has_contact and len(text) < 2 * NAME_SIZE_MAX_CHARS and _is_address_line(text)
+    if _CLOSING_WORD.match(text):
+        return False
+    if _is_valediction(text):
+        return True
+    if _ends_prose(text) and not _ABBREVIATION_END.search(text):
+        # 「(担当：山田)」 closes with a bracket and is a name all the same.
+        return text[-1] in ")）" and has_contact
+    if has_contact:
+        return True
+    if _ITEM.match(text):
+        return False
+    if _JAPANESE.search(text):
+        return _is_japanese_name(text)
+    words = _LATIN_WORD.findall(text)
+    return 0 < len(words) <= 8 and all(w[0].isupper() or w.lower() in _SMALL_WORDS for w in words)
+
+
+def _has_contact(line: str) -> bool:
+    """Tell whether a line holds a company, a number, an address or a link."""
+    line = line[:MARK_SIZE_MAX_CHARS]
+    if any(map(line.__contains__, _CONTACT_WORDS)):
+        return True
+    return _DIGIT_OR_AT.search(line) is not None and _CONTACT_NUMBER.search(line) is not None
+
+
+def _is_address_line(text: str) -> bool:
+    """Tell whether a longer line that holds contact data holds little else."""
+    if _ends_prose(text):
+        return False
+    words = [w for w in text.split() if w[0].islower() and "@" not in w and "/" not in w]
+    return len(words) <= 3 and sum(text.count(p) for p in "をにはがでと") <= 2
+
+
+def _ends_prose(text: str) -> bool:
+    return _PROSE_END.search(text[-_PROSE_END_MAX_CHARS:]) is not None
+
+
+def _is_valediction(line: str) -> bool:
+    if len(line) > NAME_SIZE_MAX_CHARS or line.lstrip()[:1] not in _VALEDICTION_INITIALS:
+        return False
+    # The pattern wants white space after each word, so that it cannot backtrack inside one.
+    return _VALEDICTION.match(line.strip() + " ") is not None
+
+
+def _is_japanese_name(text: str) -> bool:
+    """Names, departments and shops carry few kana of grammar; a wrapped sentence carries many."""
+    particles = sum(text.count(p) for p in ("を", "に", "は", "が", "で", "と", "も", "て", "へ"))
+    return particles == 0 or (particles <= 1 and len(text) <= 16)

@@ -1,0 +1,62 @@
+"""The words that a pattern needs are in everything it matches."""
+
+from __future__ import annotations
+
+import re
+from operator import attrgetter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from relay.lexicons import Entry, Section, load_lexicons
+from relay.literals import words_needed
+
+ENTRIES = load_lexicons()["en"].of(Section.DECISION)
+WORD = re.compile(r"[a-z]+")
+
+
+def groups(pattern: str) -> list[set[str]]:
+    """Return the groups as plain sets, in a fixed order."""
+    return sorted((set(group) for group in words_needed(pattern)), key=sorted)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        (r"\bnot\b", [{"not"}]),
+        (r"not", []),  # "another" holds it, but not as a word.
+        (r"\bnot \w+", [{"not"}]),
+        (r"\b(?:not|never)\b.{0,9}\bgo(?:es|ing)?\b", [{"go", "goes", "going"}, {"never", "not"}]),
+        (r"\b(?:not|never)?\b", []),
+        (r"\b(?:no longer|not)\b", [{"longer", "not"}]),
+        (r"\bhir(?:e|ed) (?:\w+ ){0,2}you\b", [{"hire", "hired"}, {"you"}]),
+        (r"\bhir\w+ (?:\w+ )?internally\b", [{"internally"}]),
+        (r"\b(?:closed|gone)\b|\btaken\b", [{"closed", "gone", "taken"}]),
+        (r"\b(?:closed|.on)\b", []),
+        (r"\bcan't go\b", [{"go"}]),  # A spelling variant changes "can't".
+        (r"\bnot (?!now)here\b", [{"here"}, {"not"}]),
+        (r"(?i)\bnot\b", []),
+        (r"(\bnot\b)(?:\1)", [{"not"}]),
+    ],
+)
+def test_words_of_a_pattern(pattern: str, expected: list[set[str]]) -> None:
+    """Whole words only, one group for each place that must be filled."""
+    assert groups(pattern) == sorted(expected, key=sorted)
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=attrgetter("name"))
+def test_most_patterns_of_decisions_need_words(entry: Entry) -> None:
+    """Each pattern of the English decisions can be left out for want of a word."""
+    assert all(entry.needs)
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=attrgetter("name"))
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_whatever_a_pattern_matches_holds_its_words(entry: Entry, data: st.DataObject) -> None:
+    """Texts made from the pattern itself hold a word of each group of one alternative."""
+    text = data.draw(st.from_regex(entry.pattern, alphabet=st.characters(codec="ascii")))
+    found = set(WORD.findall(text))
+    if entry.pattern.search(text) and text == text.lower():
+        assert any(all(not found.isdisjoint(group) for group in needs) for needs in entry.needs)
