@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from relay.cli import init, judge, keys, record, splice
+from relay.cli import init, judge, keys, passwords, record, splice
 from relay.cli.demo import run
 from relay.cli.service import serve
 
@@ -19,6 +19,7 @@ app = typer.Typer(
 app.command()(run)
 app.command()(serve)
 app.command("init")(init.init)
+app.command("hash-password")(passwords.hash_password_command)
 app.command()(judge.check)
 app.command()(judge.evaluate)
 app.command("inject")(splice.inject)

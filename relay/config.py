@@ -9,134 +9,64 @@ to the configuration file.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_origin
 
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
 )
 
-from relay.addresses import Address, is_loopback
+from relay.addresses import Address
 from relay.configvalues import (
-    Network,
-    check_address,
     check_base_url,
     check_domain,
     check_mail_address,
-    check_network,
-    check_next_hop,
     check_optional_mail_address,
     check_registration_url,
     matching,
 )
 from relay.mistakes import explain_mistakes, shown
 from relay.policy import Company, Mode
+from relay.relayconfig import AdminSection, ListenAddress, NextHopSection, RelaySection, Section
 
 FILE_NAME = "careerrelay.toml"
 ENVIRONMENT_PREFIX = "CAREERRELAY_"
 FILE_SIZE_MAX_BYTES = 1024 * 1024  # Thousands of companies; more is not a configuration.
-
-# A network wider than this, allowed on an address that others can reach, is an open relay.
-ALLOWED_PREFIX_MIN = {4: 8, 6: 16}
 
 
 class ConfigError(Exception):
     """The configuration cannot be used; the text has a line for every mistake."""
 
 
-# NoDecode: from the environment it comes as it is, not as JSON.
-ListenAddress = Annotated[Address, NoDecode, BeforeValidator(check_address)]
-NextHopAddress = Annotated[Address, NoDecode, BeforeValidator(check_next_hop)]
-
+_SectionT = TypeVar("_SectionT", bound=BaseModel)
 
 ShownName = Annotated[
     str, AfterValidator(matching(r"[^\x00-\x1f\x7f]{1,100}", "1 to 100 characters on one line"))
 ]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
-
-
-class RelaySection(_Section):
-    """`[relay]`: where mail comes in, who may send it, where it goes."""
-
-    listen: tuple[ListenAddress, ...] = Field(
-        default=(Address("127.0.0.1", 2525),), min_length=1, max_length=16
-    )
-    next_hop: NextHopAddress = Address("127.0.0.1", 2526)
-    allow: tuple[Annotated[Network, BeforeValidator(check_network)], ...] = Field(
-        default=(ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")),
-        max_length=256,
-    )
-    processes: Literal[1] = 1
-    line_endings: Literal["normalise", "refuse"] = "normalise"
-    hostname: Annotated[
-        str, AfterValidator(matching(r"[A-Za-z0-9.:\[\]-]{0,255}", 'a name like "mx.example.jp"'))
-    ] = ""
-    size_max_bytes: int = Field(default=50 * 1024 * 1024, ge=64 * 1024, le=1024**3)
-    connections_max: int = Field(default=500, ge=1, le=10_000)
-
-    @model_validator(mode="after")
-    def _is_no_open_relay(self) -> RelaySection:
-        reachable = [address for address in self.listen if not is_loopback(address.host)]
-        if not reachable:
-            return self
-        if not self.allow:
-            raise ValueError(
-                f"listen on {reachable[0]} with an empty allow would be an open relay; "
-                "expected the networks of your own mail systems in allow"
-            )
-        for network in self.allow:
-            if network.prefixlen < ALLOWED_PREFIX_MIN[network.version]:
-                raise ValueError(
-                    f"listen on {reachable[0]} with allow {network} would be an open relay; "
-                    "expected the networks of your own mail systems in allow"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _does_not_send_to_itself(self) -> RelaySection:
-        hop = self.next_hop
-        for address in self.listen:
-            # The wildcard addresses take what is sent to this machine, too.
-            is_here = is_loopback(address.host) or address.host in ("0.0.0.0", "::")  # noqa: S104
-            if address.port == hop.port and (
-                address.host == hop.host or (is_here and is_loopback(hop.host))
-            ):
-                raise ValueError(
-                    f"next_hop {hop} is the relay's own listener, and mail would go in a circle; "
-                    "expected the server that mail is passed on to"
-                )
-        return self
-
-
-class LinkSection(_Section):
+class LinkSection(Section):
     """`[link]`: the address that the links lead to, and the keys that sign them."""
 
     base_url: Annotated[str, AfterValidator(check_base_url)] = "http://127.0.0.1:8080/"
     key_ring: Path = Path("keys.json")
 
 
-class StoreSection(_Section):
+class StoreSection(Section):
     """`[store]`: where events, log and ledger live, and what carries the jobs."""
 
     url: Annotated[
@@ -151,7 +81,7 @@ class StoreSection(_Section):
     ] = "careerrelay"
 
 
-class IntakeSection(_Section):
+class IntakeSection(Section):
     """`[intake]`: the HTTP side: clicks and reported signups."""
 
     listen: ListenAddress = Address("127.0.0.1", 8080)
@@ -171,13 +101,13 @@ class IntakeSection(_Section):
         return self
 
 
-class OutsideSection(_Section):
+class OutsideSection(Section):
     """`[outside]`: the page of `careerrelay run` that shows what arrived."""
 
     listen: ListenAddress = Address("127.0.0.1", 8025)
 
 
-class CompanySection(_Section):
+class CompanySection(Section):
     """`[[company]]`: whose letters carry the line, and how far the relay goes."""
 
     id: Annotated[
@@ -211,6 +141,8 @@ class Config(BaseSettings):
     )
 
     relay: RelaySection = RelaySection()
+    next_hop: NextHopSection = NextHopSection()
+    admin: AdminSection = AdminSection()
     link: LinkSection = LinkSection()
     store: StoreSection = StoreSection()
     intake: IntakeSection = IntakeSection()
@@ -301,18 +233,23 @@ def _is_json(text: str) -> bool:
 
 
 def _with_absolute_paths(config: Config, directory: Path) -> Config:
+    """Return the configuration with every path as from the folder of its file."""
     location = config.store.url.removeprefix("sqlite:///")
-    store = config.store.model_copy(
-        update={
-            "url": f"sqlite:///{directory / location}",
-            "log_key": directory / config.store.log_key,
-            "subject_key": directory / config.store.subject_key,
-        }
-    )
-    link = config.link.model_copy(update={"key_ring": directory / config.link.key_ring})
-    secret = directory / config.intake.webhook_secret
-    intake = config.intake.model_copy(update={"webhook_secret": secret})
-    return config.model_copy(update={"store": store, "link": link, "intake": intake})
+    store = config.store.model_copy(update={"url": f"sqlite:///{directory / location}"})
+    listeners = tuple(_at(directory, listener) for listener in config.relay.listener)
+    sections = {
+        "store": _at(directory, store),
+        "link": _at(directory, config.link),
+        "intake": _at(directory, config.intake),
+        "next_hop": _at(directory, config.next_hop),
+        "relay": config.relay.model_copy(update={"listener": listeners}),
+    }
+    return config.model_copy(update=sections)
+
+
+def _at(directory: Path, section: _SectionT) -> _SectionT:
+    paths = {name: directory / value for name, value in section if isinstance(value, Path)}
+    return section.model_copy(update=paths)
 
 
 def find_config(option: Path | None, environment: Mapping[str, str] = os.environ) -> Path:

@@ -7,9 +7,12 @@ its form.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import cast
 from urllib.parse import urlsplit
 
 from email_validator import EmailNotValidError, validate_email
@@ -19,15 +22,21 @@ from relay.addresses import Address, parse_address
 # With a token of 43 characters the link stays within the 75 columns that quoted-printable keeps on
 # one line of the source (RFC 2045 §6.7).
 BASE_URL_CHARS_MAX = 32
+NEXT_HOPS_MAX = 8  # Each gets its share of the time to connect; more would leave none of it.
 REGISTRATION_URL_CHARS_MAX = 2000  # With the token added, what every browser takes.
 # Scheme, host and path in printable ASCII, without user, query and fragment.
 _URL = re.compile(r"https?://(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?/[!-\"$-;=A-~]*")
+# Two labels at least below a star: "*.jp" would let in half a country.
+_LABEL = r"[A-Za-z0-9-]{1,63}"
+_NAME_PATTERN = re.compile(rf"(?:\*(?:\.{_LABEL}){{2,20}}|{_LABEL}(?:\.{_LABEL}){{1,20}})")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def check_address(value: object) -> Address:
     """Return the address of a listener."""
+    if isinstance(value, Address):
+        return value
     if not isinstance(value, str):
         raise ValueError('expected "HOST:PORT"')
     return parse_address(value)
@@ -76,12 +85,27 @@ def matching(pattern: str, expected: str) -> Callable[[str], str]:
     return check
 
 
-def check_next_hop(value: object) -> Address:
-    """Return an address that can be connected to."""
-    address = check_address(value)
-    if not address.port:
+def check_next_hops(value: object) -> tuple[Address, ...]:
+    """Return the addresses to connect to, in the order to try them: one, or a list of them."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        # The environment writes a list as JSON; "[::1]:25" is the address of one host.
+        with contextlib.suppress(ValueError):
+            value = json.loads(value)
+    is_several = isinstance(value, list | tuple)
+    hops = cast("Sequence[object]", value) if is_several else (value,)
+    if not 1 <= len(hops) <= NEXT_HOPS_MAX:
+        raise ValueError(f"expected 1 to {NEXT_HOPS_MAX} next hops")
+    addresses = tuple(check_address(hop) for hop in hops)
+    if not all(address.port for address in addresses):
         raise ValueError("expected a port from 1 to 65535")
-    return address
+    return addresses
+
+
+def check_name_pattern(value: str) -> str:
+    """Return the name of a certificate, in lower case; its first label may be a star."""
+    if not _NAME_PATTERN.fullmatch(value):
+        raise ValueError('expected a name like "mail.example.jp" or "*.mail.example.jp"')
+    return value.lower()
 
 
 def check_base_url(value: str) -> str:

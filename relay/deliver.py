@@ -9,11 +9,10 @@ Promises 1, 2 and 4 of the design live here:
 from __future__ import annotations
 
 import asyncio
-import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 import structlog
 
@@ -21,10 +20,13 @@ from ledger import events
 from ledger.inbox import EventConflict, Inbox, InboxError
 from relay.downstream import NextHopAway, NextHopLost
 from relay.envelope import Envelope
+from relay.metrics import Metrics, Station
 from relay.pipeline import Outcome, Rules, passed, process
 from relay.policy import Action, Reason
 from relay.reply import BARE_LINE_ENDINGS, NEXT_HOP_AWAY, NEXT_HOP_LOST, TOO_MANY_RECEIVED, Reply
+from relay.tracefields import SEEN_FIELD, Arrival, received_field
 from relay.transaction import Transaction
+from relay.verdict import Kind
 from relay.wire import has_bare_line_endings, normalise, stuff, unstuff
 
 RECEIVED_MAX = 50  # RFC 5321 §6.3: loops are found by counting; DESIGN section 3 sets the number.
@@ -33,6 +35,18 @@ JUDGE_SECONDS = 5.0  # The time box. A letter takes milliseconds; what takes lon
 # The most hostile text we found takes 9 µs a byte: other sessions wait 0.3 s for it at most.
 JUDGE_IN_LOOP_MAX_BYTES = 32 * 1024
 
+# What becomes of a rejection as the company wants it: everything else went wrong.
+_AS_WANTED = frozenset(
+    {
+        Reason.INJECTED,
+        Reason.OBSERVE,
+        Reason.NOT_APPROVED,
+        Reason.ALREADY_MARKED,
+        Reason.ALREADY_LINKED,
+    }
+)
+
+_T = TypeVar("_T")
 log = structlog.get_logger("relay")
 
 
@@ -43,70 +57,112 @@ class Job:
     incident: str  # The short id that log lines and our own 4xx replies carry.
     envelope: Envelope
     wire: bytes
+    arrival: Arrival | None = None  # Where it came from, if a Received field is to say so.
+    is_marked: bool = False  # Whether our field goes on it though nothing else changes.
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """Moments of one message, in the time of the event loop."""
+
+    started: float
+    judged: float
+    recorded: float
+    sent: float
 
 
 class Delivery:
-    """Delivers messages; one for the whole process. `rules` may be replaced between messages."""
+    """Delivers messages; one for the whole process. What it goes by may be renewed in between."""
 
     def __init__(
         self,
         rules: Rules,
         inbox: Inbox,
+        metrics: Metrics,
         *,
         refuse_bare_line_endings: bool,
+        reply_max_seconds: float,
         now: Callable[[], datetime],
         taken: Callable[[bytes], None] | None = None,
     ) -> None:
         """`taken` hears of every message as the client sent it: the page of a demonstration."""
-        self.rules = rules
-        self.reasons: Counter[str] = Counter()  # Decisions by reason, since the start.
         self._inbox = inbox
-        self._refuse_bare_line_endings = refuse_bare_line_endings
+        self._metrics = metrics
         self._now = now
         self._taken = taken
         self._records: set[asyncio.Task[None]] = set()
+        self.renew(
+            rules,
+            refuse_bare_line_endings=refuse_bare_line_endings,
+            reply_max_seconds=reply_max_seconds,
+        )
+
+    def renew(
+        self, rules: Rules, *, refuse_bare_line_endings: bool, reply_max_seconds: float
+    ) -> None:
+        """Go by other rules and settings from the next message on."""
+        self.rules = rules
+        self._refuse_bare_line_endings = refuse_bare_line_endings
+        self.reply_max_seconds = reply_max_seconds
 
     async def deliver(self, job: Job, transaction: Transaction) -> Reply:
-        """Return the reply to the client's final dot. It is positive only if the next hop's was."""
-        started = time.perf_counter()
-        message = unstuff(job.wire)
+        """Return the reply to the client's final dot. It is positive only if the next hop's was.
+
+        It comes within `reply_max_seconds`: a client that waits in vain sends the letter again.
+        """
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        message, wire = await _run(len(job.wire), _settle, job.wire)
         if self._taken is not None:
-            self._taken(message)
-        wire = job.wire
-        if has_bare_line_endings(message):
-            if self._refuse_bare_line_endings:
-                return BARE_LINE_ENDINGS
-            message = normalise(message)
-            wire = stuff(message)
+            self._taken(unstuff(job.wire))
+        if wire is not job.wire and self._refuse_bare_line_endings:
+            return self._refuse(BARE_LINE_ENDINGS, "bare_line_endings", job)
         if _received_count(message) > RECEIVED_MAX:
-            return TOO_MANY_RECEIVED
+            return self._refuse(TOO_MANY_RECEIVED, "received_max", job)
         outcome = await self._consider(message, job, transaction.size_max_bytes)
+        judged = clock()
+        outcome = await self._put_on_record(outcome, message, job)
+        recorded = clock()
         if outcome.decision.action is Action.INJECT:
-            wire = stuff(outcome.message)
-        judged = time.perf_counter()
-        answer = await self._send(wire, job, transaction)
-        moments = (started, judged, time.perf_counter())
+            wire = await _run(len(message), stuff, outcome.message)
+        wire = self._trace(outcome, job) + wire
+        answer = await self._send(wire, job, transaction, started + self.reply_max_seconds)
+        times = _Times(started, judged, recorded, clock())
         try:
-            self._account(outcome, answer, job, transaction, moments)
+            self._account(outcome, answer, job, transaction, times)
         except Exception:
             # Promise 2 the other way round: what the next hop took is not to be sent again.
             log.exception("account_failed", incident=job.incident)
         return answer
 
+    def _refuse(self, answer: Reply, reason: str, job: Job) -> Reply:
+        self._metrics.refused(reason)
+        log.info("message_refused", incident=job.incident, reason=reason, code=answer.code)
+        return answer
+
+    def _trace(self, outcome: Outcome, job: Job) -> bytes:
+        """Return the fields that go in front of a message, whole lines that need no stuffing."""
+        fields = b""
+        if job.arrival is not None:
+            fields = received_field(job.arrival, job.incident, self._now())
+        if job.is_marked and outcome.decision.action is not Action.INJECT:
+            fields += SEEN_FIELD
+        return fields
+
     async def _consider(self, message: bytes, job: Job, size_max_bytes: int) -> Outcome:
         """Return what to do with the message; whatever goes wrong here, it goes on unchanged."""
         try:
             outcome = await self._judge(message, job)
-            is_changed = outcome.decision.action is Action.INJECT
-            if is_changed and 0 < size_max_bytes < len(outcome.message):
-                # With our note it would be refused for good; without, it may just fit.
-                return passed(message, Reason.TOO_LARGE, outcome)
-            return await self._put_on_record(outcome, message, job)
         except TimeoutError:
             return passed(message, Reason.TIME_BOX)
         except Exception:  # Promise 1. The cause is logged.
             log.exception("judge_failed", incident=job.incident)
             return passed(message, Reason.INTERNAL_ERROR)
+        is_changed = outcome.decision.action is Action.INJECT
+        if is_changed and 0 < size_max_bytes < len(outcome.message):
+            # With our note it would be refused for good; without, it may just fit.
+            return passed(message, Reason.TOO_LARGE, outcome)
+        return outcome
 
     async def _judge(self, message: bytes, job: Job) -> Outcome:
         if len(message) <= JUDGE_IN_LOOP_MAX_BYTES:
@@ -134,12 +190,17 @@ class Delivery:
         except InboxError as error:
             log.warning("link_not_recorded", incident=job.incident, error=str(error))
             return passed(message, Reason.STORE_UNAVAILABLE, outcome)
+        except Exception:  # Promise 1.
+            log.exception("record_failed", incident=job.incident)
+            return passed(message, Reason.INTERNAL_ERROR, outcome)
         # A crash here leaves a link on record that no letter carries: it is never clicked.
         return outcome
 
-    async def _send(self, wire: bytes, job: Job, transaction: Transaction) -> Reply:
+    async def _send(
+        self, wire: bytes, job: Job, transaction: Transaction, deadline: float
+    ) -> Reply:
         try:
-            answer = await transaction.send(wire)
+            answer = await transaction.send(wire, deadline=deadline)
         except NextHopAway as error:
             log.warning("next_hop_away", incident=job.incident, error=str(error))
             return NEXT_HOP_AWAY
@@ -155,36 +216,42 @@ class Delivery:
         return answer
 
     def _account(
-        self,
-        outcome: Outcome,
-        answer: Reply,
-        job: Job,
-        transaction: Transaction,
-        moments: tuple[float, float, float],
+        self, outcome: Outcome, answer: Reply, job: Job, transaction: Transaction, times: _Times
     ) -> None:
-        started, judged, ended = moments
-        decision = outcome.decision
-        self.reasons[decision.reason] += 1
+        decision, verdict = outcome.decision, outcome.verdict
         link = outcome.link if decision.action is Action.INJECT else None
+        self._count(outcome, transaction, times)
         log.info(
             "message",
             incident=job.incident,
             decision=decision.action.value,
             reason=decision.reason.value,
             company=outcome.company,
-            verdict=outcome.verdict.kind.value if outcome.verdict else None,
+            verdict=verdict.kind.value if verdict else None,
             link=link.link_id if link else None,
             recipients=len(job.envelope.recipients),
             size=len(job.wire),
             code=answer.code,
             outcome_unknown=transaction.outcome_unknown,
-            judge_ms=round((judged - started) * 1000, 2),
-            total_ms=round((ended - started) * 1000, 2),
+            judge_ms=round((times.judged - times.started) * 1000, 2),
+            total_ms=round((times.sent - times.started) * 1000, 2),
         )
         if link is None or transaction.outcome_unknown:
             return  # Whether the letter arrived is unknown: no event says that it did.
         make = events.letter_delivered if answer.is_positive else events.letter_refused
         self._record(make(link.company, link.link_id, self._now(), answer.code), job)
+
+    def _count(self, outcome: Outcome, transaction: Transaction, times: _Times) -> None:
+        decision, verdict, metrics = outcome.decision, outcome.verdict, self._metrics
+        metrics.message(decision.action.value, decision.reason.value)
+        is_rejection = verdict is not None and verdict.kind is Kind.REJECTION
+        if is_rejection and decision.reason not in _AS_WANTED:
+            metrics.not_injected(decision.reason.value)
+        if transaction.outcome_unknown:
+            metrics.outcome_unknown()
+        metrics.spent(Station.JUDGE, times.judged - times.started)
+        metrics.spent(Station.RECORD, times.recorded - times.judged)
+        metrics.spent(Station.SEND, times.sent - times.recorded)
 
     def _record(self, event: events.Event, job: Job) -> None:
         """Record what became of the letter, behind the reply: the mail does not wait for it."""
@@ -202,6 +269,22 @@ class Delivery:
         """Wait until what was delivered is on record."""
         if self._records:
             await asyncio.wait(set(self._records))
+
+
+async def _run(size: int, work: Callable[[bytes], _T], octets: bytes) -> _T:
+    """Return what `work` makes of the octets: at once if they are few, else beside the loop."""
+    if size <= JUDGE_IN_LOOP_MAX_BYTES:
+        return work(octets)
+    return await asyncio.to_thread(work, octets)
+
+
+def _settle(wire: bytes) -> tuple[bytes, bytes]:
+    """Return message and wire form without a bare CR or LF; the same wire where none was in it."""
+    message = unstuff(wire)
+    if not has_bare_line_endings(message):
+        return message, wire
+    message = normalise(message)
+    return message, stuff(message)
 
 
 def _received_count(message: bytes) -> int:

@@ -1,41 +1,66 @@
 """What a client sends, read as command lines and as messages in large pieces.
 
-Between the stream of the connection and the command loop of the SMTP library. The library goes
-through a message line by line, which takes over a second for 25 MB and blocks every other session
-meanwhile. And it drops a client that closes its sending side, though the letter may be delivered
-already: the client would not hear of it and send it again. Here the end of what a client sends is
-met in its place, behind everything that came before.
+Between the connection and the dialogue. The SMTP library goes through a message line by line, which
+takes over a second for 25 MB and blocks every other session meanwhile. And it drops a client that
+closes its sending side, though the letter may be delivered already: the client would not hear of it
+and send it again. Here the end of what a client sends is met in its place, behind everything that
+came before.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from types import TracebackType
 
+from relay.metrics import Metrics
 from relay.reply import NO_ROOM, Reply, too_large
 from relay.wire import EMPTY_MESSAGE, END_OF_DATA
 
-PIECE_MAX_BYTES = 256 * 1024
+# RFC 4954 §4 has 12,288 octets for a line of AUTH; commands are shorter (see `dialogue`).
+LINE_MAX_BYTES = 12_288
+# The connection is not read further while so much of it waits: a client that sends faster than we
+# take it is slowed down by TCP.
+WAITING_MAX_BYTES = 512 * 1024
+
+
+class LineTooLong(Exception):
+    """A line over the limit was read to its end and dropped."""
 
 
 class MessageRefused(Exception):
-    """The message was read to its end and dropped; `reply` says why."""
+    """The message was read to its end and dropped; `reply` says why, `reason` is for metrics."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(reply.lines[0])
         self.reply = reply
+        self.reason = "in_flight_max" if reply == NO_ROOM else "size_max"
 
 
 class Room:
     """The bytes that messages of all sessions together may still take up."""
 
-    def __init__(self, size_bytes: int) -> None:
-        self.free_bytes = size_bytes
+    def __init__(self, size_bytes: int, metrics: Metrics) -> None:
+        self._size_bytes = size_bytes
+        self._taken_bytes = 0
+        self._metrics = metrics
+
+    @property
+    def free_bytes(self) -> int:
+        """What is left, never less than nothing."""
+        return max(0, self._size_bytes - self._taken_bytes)
+
+    def resize(self, size_bytes: int) -> None:
+        """Set another size; what is taken stays taken."""
+        self._size_bytes = size_bytes
+
+    def change(self, size_bytes: int) -> None:
+        """Take some, or give it back."""
+        self._taken_bytes += size_bytes
+        self._metrics.in_flight(size_bytes)
 
 
 class Hold:
-    """What one message takes of the room; given back when the block ends."""
+    """What one message takes of the room, until it is given back."""
 
     def __init__(self, room: Room) -> None:
         self._room = room
@@ -45,71 +70,121 @@ class Hold:
         """Take more, if there is as much."""
         if size > self._room.free_bytes:
             return False
-        self._room.free_bytes -= size
+        self._room.change(size)
         self._taken_bytes += size
         return True
 
     def give_back(self) -> None:
         """Give back all that was taken."""
-        self._room.free_bytes += self._taken_bytes
-        self._taken_bytes = 0
+        if self._taken_bytes:
+            self._room.change(-self._taken_bytes)
+            self._taken_bytes = 0
 
-    def __enter__(self) -> Hold:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.give_back()
+    def hand_over(self) -> Hold:
+        """Return a hold of all that was taken; this one holds nothing any more."""
+        other = Hold(self._room)
+        other._taken_bytes, self._taken_bytes = self._taken_bytes, 0
+        return other
 
 
 class ClientStream:
-    """The octets of one client. At their end every method raises `ConnectionResetError`.
+    """The octets of one client. At their end every method raises `ConnectionResetError`."""
 
-    That is the error on which the library's command loop ends without another word.
-    """
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self.transport = transport
+        self._waiting = bytearray()
+        self._has_ended = False
+        self._is_paused = False
+        self._more: asyncio.Future[None] | None = None
 
-    def __init__(self, reader: asyncio.StreamReader, transport: asyncio.BaseTransport) -> None:
-        self._reader = reader
-        self._transport = transport
+    # ---------------------------------------------- called by the connection
 
-    async def readuntil(self) -> bytes:
-        """Return a line with its LF; the library calls it by this name.
+    def feed(self, octets: bytes) -> None:
+        """Take octets that came in."""
+        self._waiting += octets
+        self._wake()
+        if len(self._waiting) > WAITING_MAX_BYTES and not self._is_paused:
+            self._is_paused = True
+            self.transport.pause_reading()
 
-        Raises `LimitOverrunError` for a line that does not fit the reader.
+    def end(self) -> None:
+        """Take note that nothing more will come."""
+        self._has_ended = True
+        self._wake()
+
+    def take_waiting(self) -> bytes:
+        """Return all that came and was not read, and forget it."""
+        waiting = bytes(self._waiting)
+        self._waiting.clear()
+        return waiting
+
+    def _wake(self) -> None:
+        if self._more is not None:
+            if not self._more.done():
+                self._more.set_result(None)
+            self._more = None
+
+    # ------------------------------------------------ called by the dialogue
+
+    async def read_line(self) -> bytes:
+        """Return a command line without its ending; a bare LF ends one as well, as everywhere.
+
+        Raises `LineTooLong` behind the end of a line over the limit.
         """
-        if self._transport.is_closing():
-            raise ConnectionResetError("we hung up")
-        try:
-            return await self._reader.readuntil()
-        except asyncio.IncompleteReadError as error:
-            raise ConnectionResetError("the client is done") from error
+        searched = 0
+        is_too_long = False
+        while (end := self._waiting.find(b"\n", searched)) == -1:
+            if len(self._waiting) > LINE_MAX_BYTES:
+                is_too_long = True
+                self._waiting.clear()
+            searched = len(self._waiting)
+            await self._wait()
+        line = self._take(end + 1)
+        if is_too_long or end > LINE_MAX_BYTES:
+            raise LineTooLong
+        return line.rstrip(b"\r\n")
+
+    # These three are named as those of asyncio's streams, for readers that expect one.
+
+    async def readuntil(self, separator: bytes = b"\n") -> bytes:
+        """Return what comes up to and with the separator, which must not be far."""
+        searched = 0
+        while (end := self._waiting.find(separator, searched)) == -1:
+            if len(self._waiting) > LINE_MAX_BYTES:
+                raise ConnectionResetError("no end of line in sight")
+            searched = max(0, len(self._waiting) - len(separator) + 1)
+            await self._wait()
+        return self._take(end + len(separator))
+
+    async def readexactly(self, size: int) -> bytes:
+        """Return exactly `size` octets."""
+        while len(self._waiting) < size:
+            await self._wait()
+        return self._take(size)
 
     async def read(self, size: int) -> bytes:
         """Return what is there, at most `size` octets."""
-        octets = await self._reader.read(size)
-        if not octets:
-            raise ConnectionResetError("the client is done")
-        return octets
+        while not self._waiting:
+            await self._wait()
+        return self._take(size)
 
     async def read_message(
-        self, size_max_bytes: int, hold: Hold, heard: Callable[[], None]
+        self, size_max_bytes: int, hold: Hold, heard: Callable[[int], None]
     ) -> bytes:
         """Return the message in wire form, final dot included.
 
-        `heard` is called for every piece. Raises `MessageRefused`, behind the end of the message,
-        for one that is too large or that there is no room for.
+        `heard` is told the octets so far for every piece. Raises `MessageRefused`, behind the end
+        of the message, for one that is too large or that there is no room for.
         """
         # DATA's own CRLF belongs to the end-of-data sequence of an empty message.
         received = bytearray(b"\r\n")
         refusal: Reply | None = None
+        total_bytes = 0
         while True:
             searched = max(0, len(received) - len(END_OF_DATA) + 1)
-            piece = await self.read(PIECE_MAX_BYTES)
-            heard()
+            piece = await self._read_piece()
+            total_bytes += len(piece)
+            heard(total_bytes)
             received += piece
             end = received.find(END_OF_DATA, searched)
             if refusal is None and not hold.take(len(piece)):
@@ -124,9 +199,35 @@ class ClientStream:
                 hold.give_back()
         end += len(END_OF_DATA)
         # What follows is the next command, pipelined (RFC 2920).
-        self._reader._buffer[0:0] = received[end:]  # type: ignore[attr-defined]
+        self._waiting[0:0] = received[end:]
         if end - 2 - len(EMPTY_MESSAGE) > size_max_bytes:
             refusal = too_large(size_max_bytes)
         if refusal is not None:
             raise MessageRefused(refusal)
-        return bytes(received[2:end])
+        with memoryview(received) as view:
+            return bytes(view[2:end])
+
+    async def _read_piece(self) -> bytearray:
+        while not self._waiting:
+            await self._wait()
+        piece, self._waiting = self._waiting, bytearray()
+        self._resume()
+        return piece
+
+    def _take(self, size: int) -> bytes:
+        octets = bytes(self._waiting[:size])
+        del self._waiting[:size]
+        self._resume()
+        return octets
+
+    async def _wait(self) -> None:
+        """Return when more has come."""
+        if self._has_ended or self.transport.is_closing():
+            raise ConnectionResetError("the client is done")
+        self._more = asyncio.get_running_loop().create_future()
+        await self._more
+
+    def _resume(self) -> None:
+        if self._is_paused and len(self._waiting) <= WAITING_MAX_BYTES:
+            self._is_paused = False
+            self.transport.resume_reading()

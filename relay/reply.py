@@ -46,15 +46,27 @@ def temporary_failure(incident: str) -> Reply:
 
 OK = reply(250, "2.0.0 OK")
 START_DATA = reply(354, "End data with <CR><LF>.<CR><LF>")
+READY_FOR_TLS = reply(220, "2.0.0 Ready to start TLS")
+BYE = reply(221, "2.0.0 Bye")
+AUTHENTICATED = reply(235, "2.7.0 Authentication successful")
+CANNOT_VERIFY = reply(252, "2.1.5 Send some mail, the next hop will decide")
+EMPTY_COMMAND = reply(500, "5.5.2 Empty command")
+UNKNOWN_COMMAND = reply(500, "5.5.2 Command not recognised")
+LINE_TOO_LONG = reply(500, "5.5.2 Command line too long")
 BAD_SYNTAX = reply(501, "5.5.4 Syntax error in the command's argument")
 BAD_SEQUENCE = reply(503, "5.5.1 Bad sequence of commands")
 NO_RECIPIENTS = reply(554, "5.5.1 No valid recipients")
 NOT_ALLOWED = reply(554, "5.7.1 Your address is not allowed to use this relay")
+NOT_AUTHORISED = reply(550, "5.7.0 You may not use this command")
+AUTH_REQUIRED = reply(530, "5.7.0 Authentication required")
+AUTH_NEEDS_TLS = reply(538, "5.7.11 Encryption required: say STARTTLS first")
+TLS_REQUIRED = reply(530, "5.7.0 Must issue a STARTTLS command first")
 NOT_IMPLEMENTED = reply(502, "5.5.1 Command not implemented")
 TOO_MANY_CONNECTIONS = reply(421, "4.7.0 Too many connections, please try again later")
 SHUTTING_DOWN = reply(421, "4.3.2 Service is shutting down, please try again")
 SILENT_TOO_LONG = reply(421, "4.4.2 Nothing was heard for too long, good bye")
 NO_ROOM = reply(452, "4.3.1 Too much mail at once, please try again later")
+TOO_MANY_ERRORS = reply(421, "4.7.0 Too many errors, good bye")
 TOO_MANY_RECIPIENTS = reply(452, "4.5.3 Too many recipients in one message")
 TOO_MANY_RECEIVED = reply(554, "5.4.6 Too many Received fields, the message is in a loop")
 BARE_LINE_ENDINGS = reply(554, "5.6.11 A CR or LF stands alone in the message")
@@ -65,3 +77,23 @@ NEXT_HOP_LOST = reply(451, "4.4.2 The next mail system went away, please try aga
 def too_large(size_max_bytes: int) -> Reply:
     """Return the refusal of a message over the limit (RFC 1870 §6.3)."""
     return reply(552, f"5.3.4 The message is larger than {size_max_bytes} bytes")
+
+
+# Ours to a client that does not know what it does: a session has a limit of these.
+MISTAKES = frozenset(
+    {
+        LINE_TOO_LONG,
+        EMPTY_COMMAND,
+        UNKNOWN_COMMAND,
+        BAD_SYNTAX,
+        BAD_SEQUENCE,
+        NO_RECIPIENTS,
+        NOT_IMPLEMENTED,
+        NOT_AUTHORISED,
+        AUTH_REQUIRED,
+        AUTH_NEEDS_TLS,
+        TLS_REQUIRED,
+    }
+)
+# Behind these we hang up.
+FAREWELLS = frozenset({BYE, TOO_MANY_ERRORS})

@@ -1,379 +1,349 @@
-"""The SMTP server: a live proxy in front of the next hop (RFC 5321).
+"""The connections of clients: listeners, limits, PROXY header, TLS, time, and leave-taking.
 
-Each MAIL, RCPT and message goes on as it comes; the next hop's replies are the client's replies.
-The only file, with the demonstration's `sink`, that knows aiosmtpd. Of the library we use the
-connection, the command loop and STARTTLS; its address grammar, its line limit and its way of
-reading DATA would change or refuse mail that the next hop takes.
+The only file, with `proxyheader` and the demonstration's `sink`, that knows aiosmtpd. Of the
+library we use the connection; its command loop, its address grammar, its line limit and its way of
+reading DATA would change or refuse mail that the next hop takes. What is said on a connection is
+the business of `dialogue`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import collections
 import contextlib
 import logging
-import secrets
+import socket
+from collections import Counter
+from collections.abc import Sequence
 from typing import cast
 
-import structlog
 from aiosmtpd.smtp import SMTP
-from aiosmtpd.smtp import Session as ServerSession
 
 from relay import reply as replies
-from relay.addresses import Address, listen_failure
-from relay.deliver import Delivery, Job
-from relay.door import Door
-from relay.downstream import Extensions, NextHop, NextHopAway, NextHopError
-from relay.envelope import Envelope, Path, parse_path
-from relay.incoming import PIECE_MAX_BYTES, ClientStream, Hold, MessageRefused, Room
+from relay.addresses import Address
+from relay.deliver import Delivery
+from relay.dialogue import Dialogue
+from relay.door import Door, Limits, is_in
+from relay.downstream import NextHop
+from relay.incoming import ClientStream, Room
+from relay.metrics import Metrics
+from relay.proxyheader import ProxyHeaderError, read_origin
 from relay.reply import Reply
-from relay.transaction import Transaction
+from relay.shared import Shared
+from relay.sockets import BACKLOG, address_of
+from relay.tls import matches, peer_names
 
-# RFC 5321 §4.5.3.1.4 sets 512 octets, extensions add to it; a path may hold 256, ORCPT 500 more.
-COMMAND_MAX_BYTES = 4096
-RECIPIENTS_MAX = 1000  # RFC 5321 §4.5.3.1.8 wants at least 100; Postfix' default is 1,000.
-# RFC 5321 §4.5.3.2.7: a server waits 5 minutes for its client. The timer starts anew with every
-# command and every piece of a message, and is longer than all the next hop may take for a reply.
+# RFC 5321 §4.5.3.2.7: a server waits 5 minutes for its client. The time starts anew with every
+# command and every piece of a message; while the client waits for us it does not run.
 SESSION_SECONDS = 300.0
-# What a message in flight may take (see `relay.downstream`), so that stopping cuts none off.
-STOP_SECONDS = 90.0
-# What EHLO offers while the next hop cannot be asked: MAIL will get a 4xx anyway.
-MINIMAL = Extensions((("8BITMIME", ""), ("PIPELINING", ""), ("ENHANCEDSTATUSCODES", "")))
-
-log = structlog.get_logger("relay")
-
-
-class ListenError(Exception):
-    """A listener cannot be opened; the text names it and says what to do."""
+# A client that sends a message a few octets at a time holds memory: below this it is too slow.
+MESSAGE_RATE_MIN_BYTES = 256  # a second, behind the first SESSION_SECONDS.
+TLS_HANDSHAKE_SECONDS = 30.0
+# Stopping cuts no message off that may still take `reply_max_seconds`.
+STOP_MARGIN_SECONDS = 5.0
+WRITE_BUFFER_MAX_BYTES = 64 * 1024  # Replies a client has not read; then we wait for it.
 
 
 class Relay:
-    """The listeners and what their sessions share."""
+    """The listeners of a process, and what their sessions share. Touched by one event loop."""
 
-    def __init__(self, door: Door, next_hop: NextHop, delivery: Delivery) -> None:
-        self.door = door
-        self.next_hop = next_hop
-        self.delivery = delivery
-        self.is_stopping = False
-        self.room = Room(max(door.in_flight_max_bytes, door.size_max_bytes))
-        self._servers: list[asyncio.Server] = []
+    def __init__(
+        self, limits: Limits, next_hop: NextHop, delivery: Delivery, metrics: Metrics
+    ) -> None:
+        room = Room(_room_bytes(limits), metrics)
+        self.shared = Shared(limits, next_hop, delivery, metrics, room)
+        self._listeners: list[_Listener] = []
         self._sessions: set[Session] = set()
-        self._deliveries: set[asyncio.Task[Reply]] = set()
+        self._hosts: Counter[str] = Counter()
         # Promise 8: the library logs every command, addresses and all.
         logging.getLogger("mail.log").disabled = True
 
-    async def listen(self, address: Address) -> Address:
-        """Open a listener and return its address, with the port that a 0 became."""
-        loop = asyncio.get_running_loop()
-        try:
-            server = await loop.create_server(
-                lambda: Session(self, loop), address.host, address.port, reuse_address=True
-            )
-        except OSError as error:
-            raise ListenError(f"{listen_failure(address, error)}; set relay.listen") from error
-        self._servers.append(server)
-        return Address(address.host, int(server.sockets[0].getsockname()[1]))
+    @property
+    def is_listening(self) -> bool:
+        """Whether new clients are let in."""
+        return bool(self._listeners) and not self.shared.is_stopping
 
-    async def close(self, grace_seconds: float = STOP_SECONDS) -> None:
-        """Stop listening, finish the messages in flight, send the idle clients away."""
-        self.is_stopping = True
-        for server in self._servers:
-            server.close()
+    async def listen(self, door: Door, sock: socket.socket) -> Address:
+        """Let clients in through a listening socket; return where it listens."""
+        loop = asyncio.get_running_loop()
+        listener = _Listener(door)
+        listener.server = await loop.create_server(
+            lambda: Session(self, listener.door, loop), sock=sock, backlog=BACKLOG
+        )
+        self._listeners.append(listener)
+        return address_of(sock)
+
+    def renew(self, doors: Sequence[Door], next_hop: NextHop, limits: Limits) -> None:
+        """Let new connections meet new settings; those that are on keep what they came in with.
+
+        Doors are matched by address: one that nobody listens on waits for the next start.
+        """
+        by_address = {door.address: door for door in doors}
+        for listener in self._listeners:
+            listener.door = by_address.get(listener.door.address, listener.door)
+        former, self.shared.next_hop = self.shared.next_hop, next_hop
+        former.retire()
+        self.shared.limits = limits
+        self.shared.room.resize(_room_bytes(limits))
+
+    async def close(self, grace_seconds: float | None = None) -> None:
+        """Stop listening, finish the messages in flight, send the idle clients away.
+
+        A message gets the time it may take at most (`reply_max_seconds`), or the time given.
+        """
+        self.shared.is_stopping = True
+        for listener in self._listeners:
+            listener.server.close()
         for session in list(self._sessions):
             if not session.is_busy:
                 session.say_goodbye()
         # A busy session sends its reply, takes leave and ends; a delivery may outlive its client.
-        busy = {session.task for session in self._sessions if session.task} | self._deliveries
+        busy = {session.task for session in self._sessions if session.task}
+        busy |= self.shared.deliveries
         if busy:
-            await asyncio.wait(busy, timeout=grace_seconds)
+            usual = self.shared.delivery.reply_max_seconds + STOP_MARGIN_SECONDS
+            await asyncio.wait(busy, timeout=usual if grace_seconds is None else grace_seconds)
         for session in list(self._sessions):
             session.say_goodbye()
-        for server in self._servers:
-            await server.wait_closed()
-        await self.delivery.close()
-        await self.next_hop.close()
+        for listener in self._listeners:
+            await listener.server.wait_closed()
+        await self.shared.delivery.close()
+        await self.shared.next_hop.close()
 
-    def enter(self, session: Session) -> Reply | None:
-        """Count a session in; return the refusal if it may not stay."""
+    def enter(self, session: Session) -> None:
+        """Count a connection in."""
         self._sessions.add(session)
-        if not self.door.admits(session.peer_host):
-            return replies.NOT_ALLOWED
-        if self.is_stopping:
+        self.shared.metrics.connections(+1)
+
+    def admit(self, session: Session, host: str) -> Reply | None:
+        """Return why a client may not stay; the address is the one a proxy named, if there is one.
+
+        One that no address, password or certificate can let in is told so at once. A client without
+        an address is the proxy itself, which looks whether we are there.
+        """
+        session.counted_host = host
+        self._hosts[host] += 1
+        limits, refused = self.shared.limits, self.shared.metrics.refused
+        if self.shared.is_stopping:
             return replies.SHUTTING_DOWN
-        if len(self._sessions) > self.door.connections_max:
+        if len(self._sessions) > limits.connections_max:
+            refused("connections_max")
             return replies.TOO_MANY_CONNECTIONS
+        if 0 < limits.connections_per_address_max < self._hosts[host]:
+            refused("connections_per_address_max")
+            return replies.TOO_MANY_CONNECTIONS
+        if host and not session.door.admits(host) and not session.door.has_other_ways:
+            refused("address")
+            return replies.NOT_ALLOWED
         return None
 
     def leave(self, session: Session) -> None:
-        """Count a session out."""
+        """Count a connection out."""
         self._sessions.discard(session)
+        self.shared.metrics.connections(-1)
+        host = session.counted_host
+        if host is not None:
+            self._hosts[host] -= 1
+            if not self._hosts[host]:
+                del self._hosts[host]
 
-    async def deliver(self, job: Job, transaction: Transaction) -> Reply:
-        """Deliver to the end, whatever becomes of the client meanwhile.
 
-        aiosmtpd cancels its handler when the client half-closes or its timer runs out; a delivery
-        cut off then would leave it unknown whether the next hop has the letter.
-        """
-        task = asyncio.create_task(self._deliver(job, transaction))
-        self._deliveries.add(task)
-        task.add_done_callback(self._deliveries.discard)
-        return await asyncio.shield(task)
+def _room_bytes(limits: Limits) -> int:
+    return max(limits.in_flight_max_bytes, limits.size_max_bytes)
 
-    async def _deliver(self, job: Job, transaction: Transaction) -> Reply:
-        try:
-            return await self.delivery.deliver(job, transaction)
-        except Exception:  # Promise 2: our own fault is a 4xx, so the sender keeps the mail.
-            log.exception("delivery_failed", incident=job.incident)
-            return replies.temporary_failure(job.incident)
-        finally:
-            transaction.abandon()
+
+class _Listener:
+    """A listening socket and the door behind it, which may be exchanged."""
+
+    server: asyncio.Server
+
+    def __init__(self, door: Door) -> None:
+        self.door = door
 
 
 class Session(SMTP):
     """One client's connection."""
 
-    # A table of its own: the library's is shared by all servers of a process, and grows.
-    command_size_limit = COMMAND_MAX_BYTES
-    command_size_limits: dict[str, int] = collections.defaultdict(  # noqa: RUF012 (as in the base)
-        lambda: COMMAND_MAX_BYTES
-    )
-    # The limit of the stream reader, not of a line of mail: lines of any length pass.
-    line_length_limit = PIECE_MAX_BYTES
-
-    def __init__(self, relay: Relay, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(
-            handler=None,
-            data_size_limit=None,
-            enable_SMTPUTF8=True,  # Commands are decoded as UTF-8 and written back as they came.
-            hostname=relay.door.hostname,
-            ident="ESMTP",
-            timeout=SESSION_SECONDS,
-            loop=loop,
-        )
-        self._relay = relay
-        self._transaction = Transaction(relay.next_hop)
-        self._sender: Path | None = None
-        self._recipients: list[str] = []
-        self.peer_host = ""
-        self.is_busy = False
+    def __init__(self, relay: Relay, door: Door, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(handler=None, hostname=door.hostname, timeout=SESSION_SECONDS, loop=loop)
+        self.door = door
+        self.counted_host: str | None = None
         self.task: asyncio.Task[object] | None = None
+        self._relay = relay
+        self._dialogue: Dialogue | None = None
+        self._heard_at = loop.time()
 
     def __dir__(self) -> list[str]:
-        # The library looks through all names of every new session, three times: a seventh of the
-        # time of a short message. Of what it looks for, a session has the commands only.
-        return _COMMANDS
+        # The library looks through all names of every new session for commands, hooks and
+        # mechanisms: a seventh of the time of a short message. We have none of these.
+        return []
 
-    # ------------------------------------------------------------- the connection
+    # -------------------------------------------------- called by the event loop
 
-    async def _handle_client(self) -> None:
-        """Hold the whole dialogue; the library's command loop runs inside."""
-        self.task = asyncio.current_task()
-        peer = self._dialogue.peer
-        self.peer_host = str(peer[0]) if peer else ""
-        refusal = self._relay.enter(self)
-        try:
-            # Raised where the client's octets end or its connection breaks: the dialogue is over.
-            with contextlib.suppress(ConnectionResetError):
-                if refusal is None:
-                    await super()._handle_client()
-                else:
-                    await self._answer(refusal)
-                    self._hang_up()
-        finally:
-            self._relay.leave(self)
-            # Unless a message is on its way (which ends by itself), the next hop forgets it all.
-            if not self.is_busy:
-                self._transaction.abandon()
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin the session."""
+        # uvloop's transports and protocols are of no class that asyncio knows.
+        self._stream = ClientStream(cast(asyncio.Transport, transport))
+        super().connection_made(transport)
 
-    def _cb_client_connected(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        super()._cb_client_connected(reader, writer)
-        self._stream = ClientStream(reader, writer.transport)
-        # For the command loop, which asks it for lines and nothing else.
-        self._reader = cast(asyncio.StreamReader, self._stream)
+    def data_received(self, data: bytes) -> None:
+        """Take what the client sent."""
+        self._stream.feed(data)
 
     def eof_received(self) -> bool | None:
         """Let the stream end in its place; the library would end the session in the middle."""
+        self._stream.end()
         return asyncio.StreamReaderProtocol.eof_received(self)
 
+    def connection_lost(self, error: Exception | None) -> None:
+        """End the session; a message that is on its way goes on by itself."""
+        self._stream.end()
+        super().connection_lost(error)
+
     def _timeout_cb(self) -> None:
-        self.say_goodbye(replies.SILENT_TOO_LONG)
+        if self._dialogue is not None and self._dialogue.is_answering:
+            self.heard()  # It waits for us: the next hop has a time limit of its own.
+        silent_seconds = self.loop.time() - self._heard_at
+        if silent_seconds < SESSION_SECONDS:
+            self._reset_timeout(SESSION_SECONDS - silent_seconds)
+        else:
+            self._relay.shared.metrics.refused("silent")
+            self.say_goodbye(replies.SILENT_TOO_LONG)
+
+    # ---------------------------------------------------------------- the session
+
+    async def _handle_client(self) -> None:
+        """Hold the whole session, from the first octet to the last; called by the library."""
+        self.task = asyncio.current_task()
+        self._relay.enter(self)
+        try:
+            # Raised where the client's octets end or its connection breaks: the session is over.
+            with contextlib.suppress(ConnectionError, ProxyHeaderError):
+                await self._hold_session()
+        finally:
+            self._relay.leave(self)
+            if self._dialogue is not None:
+                self._dialogue.end()
+            self._hang_up()
+
+    async def _hold_session(self) -> None:
+        host = await self._origin()
+        refusal = self._relay.admit(self, host)
+        if self.door.tls is not None and self.door.tls.is_implicit:
+            await self.start_tls(self._stream.take_waiting())
+        if refusal is not None:
+            await self.send(refusal)
+            return
+        self._dialogue = Dialogue(self._relay.shared, self.door, self, host)
+        await self._dialogue.hold()
+
+    async def _origin(self) -> str:
+        """Return the client's address: the peer's, or what a proxy says, `""` for none."""
+        peer = self._stream.transport.get_extra_info("peername")
+        host = str(peer[0]) if peer else ""
+        if not self.door.proxies:
+            return host
+        if not is_in(host, self.door.proxies):
+            self._relay.shared.metrics.refused("proxy")
+            raise ProxyHeaderError("not from a proxy")
+        try:
+            origin = await read_origin(self._stream)
+        except ProxyHeaderError:
+            self._relay.shared.metrics.refused("proxy")
+            raise
+        return origin.host if origin else ""
+
+    # --------------------------------------------------- called by the dialogue
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a message is on its way."""
+        return self._dialogue is not None and self._dialogue.is_delivering
+
+    @property
+    def stream(self) -> ClientStream:
+        """What the client sends."""
+        return self._stream
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether the connection speaks TLS."""
+        return self._stream.transport.get_extra_info("sslcontext") is not None
+
+    @property
+    def is_known_by_certificate(self) -> bool:
+        """Whether the client has shown a certificate that may use the relay."""
+        names = self.door.tls.client_names if self.door.tls else ()
+        certificate = self._stream.transport.get_extra_info("peercert")
+        return bool(certificate and names) and matches(peer_names(certificate), names)
+
+    def heard(self, octets: int = 0, since: float | None = None) -> None:
+        """Start the client's time anew, unless it has been sending one message for too long."""
+        now = self.loop.time()
+        if since is not None and now - since > SESSION_SECONDS + octets / MESSAGE_RATE_MIN_BYTES:
+            self._relay.shared.metrics.refused("slow")
+            self.say_goodbye(replies.SILENT_TOO_LONG)
+            raise ConnectionResetError("too slow")
+        self._heard_at = now
+
+    async def send(self, answer: Reply) -> None:
+        """Send a reply; wait if the client leaves too many unread."""
+        transport = self._stream.transport
+        if transport.is_closing():
+            raise ConnectionResetError("the client is gone")
+        transport.write(answer.encode() + b"\r\n")
+        if transport.get_write_buffer_size() > WRITE_BUFFER_MAX_BYTES:
+            await self._writer.drain()
+
+    async def start_tls(self, early: bytes = b"") -> None:
+        """Go over to TLS; `early` is what came of the handshake before we did."""
+        assert self.door.tls is not None
+        plain = self._stream.transport
+        handshake = asyncio.ensure_future(
+            self.loop.start_tls(
+                plain,
+                self,
+                self.door.tls.context,
+                server_side=True,
+                ssl_handshake_timeout=TLS_HANDSHAKE_SECONDS,
+            )
+        )
+        try:
+            if early:
+                # Two turns of the loop: the TLS layer stands, and has read nothing itself yet.
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+                _feed(cast(asyncio.BufferedProtocol, plain.get_protocol()), early)
+            encrypted = await handshake
+        except OSError as error:  # ssl.SSLError is one. The client learns of it by the TLS alert.
+            self._relay.shared.metrics.refused("tls_handshake")
+            raise ConnectionResetError("no TLS") from error
+        finally:
+            handshake.cancel()
+        if encrypted is None:
+            raise ConnectionResetError("no TLS")
+        self._stream.transport = self.transport = encrypted
+        self._writer._transport = encrypted  # type: ignore[attr-defined]
+        self._replace_writer(self._writer)  # type: ignore[attr-defined]
 
     def say_goodbye(self, answer: Reply = replies.SHUTTING_DOWN) -> None:
         """Tell the client that we go, and close."""
-        if self.transport is not None and not self.transport.is_closing():
-            if self._writer.transport.get_write_buffer_size():
+        transport = self._stream.transport
+        if not transport.is_closing():
+            if transport.get_write_buffer_size():
                 # It does not read: a close would wait for that, for ever.
-                self._writer.transport.abort()
+                transport.abort()
                 return
-            self._writer.write(answer.encode() + b"\r\n")
+            transport.write(answer.encode() + b"\r\n")
         self._hang_up()
 
     def _hang_up(self) -> None:
-        if self.transport is not None:
-            self.transport.close()
-
-    def _create_session(self) -> ServerSession:
-        self._dialogue = super()._create_session()
-        return self._dialogue
-
-    async def _answer(self, answer: Reply) -> None:
-        await self.push(answer.encode())
-
-    async def handle_exception(self, error: Exception) -> str:
-        """Return our 451: an error of ours must not make the sender give up the mail."""
-        incident = _new_incident()
-        log.error("session_failed", incident=incident, exc_info=error)
-        self._reset()
-        return replies.temporary_failure(incident).encode().decode()
-
-    def _reset(self) -> None:
-        self._transaction.abandon()
-        self._transaction = Transaction(self._relay.next_hop)
-        self._sender = None
-        self._recipients = []
-
-    # --------------------------------------------------------------- the commands
-
-    async def smtp_EHLO(self, hostname: str | None) -> None:
-        """Greet, and offer what the next hop offers."""
-        if not hostname:
-            await self._answer(replies.BAD_SYNTAX)
-            return
-        self._reset()
-        self._dialogue.extended_smtp = True
-        self._dialogue.host_name = hostname
-        try:
-            extensions = await self._relay.next_hop.extensions()
-        except NextHopAway as error:
-            log.warning("next_hop_away", error=str(error))
-            extensions = MINIMAL
-        await self._answer(Reply(250, (self._relay.door.hostname, *self._offered(extensions))))
-
-    def _offered(self, extensions: Extensions) -> list[str]:
-        size = self._relay.door.size_max_bytes
-        if extensions.size_max_bytes():
-            size = min(size, extensions.size_max_bytes())
-        # RFC 1870: offered whatever the next hop says, since we have a limit of our own.
-        others = [f"{name} {args}".rstrip() for name, args in extensions.keywords if name != "SIZE"]
-        return [f"SIZE {size}", *others]
-
-    async def smtp_HELO(self, hostname: str | None) -> None:
-        """Greet a client without extensions."""
-        if not hostname:
-            await self._answer(replies.BAD_SYNTAX)
-            return
-        self._reset()
-        self._dialogue.extended_smtp = False
-        self._dialogue.host_name = hostname
-        await self._answer(replies.reply(250, self._relay.door.hostname))
-
-    async def smtp_MAIL(self, arg: str | None) -> None:
-        """Begin a transaction with the next hop."""
-        if not self._dialogue.host_name or self._sender is not None:
-            await self._answer(replies.BAD_SEQUENCE)
-            return
-        path = parse_path(arg or "", "FROM:")
-        if path is None:
-            await self._answer(replies.BAD_SYNTAX)
-            return
-        size = path.parameter("SIZE")
-        if (
-            size
-            and size.isascii()
-            and size.isdigit()
-            and int(size[:20]) > self._relay.door.size_max_bytes
-        ):
-            await self._answer(replies.too_large(self._relay.door.size_max_bytes))
-            return
-        answer = await self._pass_on(b"MAIL", arg or "")
-        if answer.is_positive:
-            self._sender = path
-        await self._answer(answer)
-
-    async def smtp_RCPT(self, arg: str | None) -> None:
-        """Name one more recipient to the next hop."""
-        if self._sender is None:
-            await self._answer(replies.BAD_SEQUENCE)
-            return
-        path = parse_path(arg or "", "TO:")
-        if path is None or not path.address:
-            await self._answer(replies.BAD_SYNTAX)
-            return
-        if len(self._recipients) >= RECIPIENTS_MAX:
-            await self._answer(replies.TOO_MANY_RECIPIENTS)
-            return
-        answer = await self._pass_on(b"RCPT", arg or "")
-        if answer.is_positive:
-            self._recipients.append(path.address)
-        await self._answer(answer)
-
-    async def _pass_on(self, verb: bytes, argument: str) -> Reply:
-        octets = argument.encode("utf-8", "surrogateescape")
-        try:
-            return await self._transaction.command(verb, octets)
-        except NextHopAway as error:
-            log.warning("next_hop_away", error=str(error))
-            return replies.NEXT_HOP_AWAY
-        except NextHopError as error:
-            log.warning("next_hop_lost", error=str(error))
-            return replies.NEXT_HOP_LOST
-
-    async def smtp_DATA(self, arg: str | None) -> None:
-        """Take the message, deliver it, and answer as the next hop did."""
-        if arg:
-            await self._answer(replies.BAD_SYNTAX)
-            return
-        if self._sender is None or not self._recipients:
-            await self._answer(replies.BAD_SEQUENCE if not self._sender else replies.NO_RECIPIENTS)
-            return
-        await self._answer(replies.START_DATA)
-        envelope = Envelope(self._sender.address, tuple(self._recipients))
-        with Hold(self._relay.room) as hold:
-            answer = await self._take_message(envelope, hold)
-        self._reset()
-        await self._answer(answer)
-        if self._relay.is_stopping:
-            self.say_goodbye()
-
-    async def _take_message(self, envelope: Envelope, hold: Hold) -> Reply:
-        size_max_bytes = self._relay.door.size_max_bytes
-        try:
-            wire = await self._stream.read_message(size_max_bytes, hold, self._reset_timeout)
-        except MessageRefused as refused:
-            return refused.reply
-        self.is_busy = True
-        answer = await self._relay.deliver(Job(_new_incident(), envelope, wire), self._transaction)
-        self.is_busy = False
-        return answer
-
-    async def smtp_RSET(self, arg: str | None) -> None:
-        """Forget the transaction, here and at the next hop."""
-        self._reset()
-        await self._answer(replies.OK)
-
-    async def smtp_NOOP(self, arg: str | None) -> None:
-        """Do nothing."""
-        await self._answer(replies.OK)
-
-    async def smtp_VRFY(self, arg: str | None) -> None:
-        """Say neither yes nor no (RFC 5321 §7.3)."""
-        await self._answer(replies.reply(252, "2.1.5 Send some mail, the next hop will decide"))
-
-    async def smtp_QUIT(self, arg: str | None) -> None:
-        """Take leave."""
-        await self._answer(replies.reply(221, "2.0.0 Bye"))
-        self._hang_up()
-
-    async def _not_implemented(self, arg: str | None) -> None:
-        await self._answer(replies.NOT_IMPLEMENTED)
-
-    smtp_EXPN = smtp_HELP = smtp_AUTH = smtp_STARTTLS = _not_implemented
+        self._stream.transport.close()
 
 
-def _new_incident() -> str:
-    return secrets.token_hex(4)
-
-
-_COMMANDS = [name for name in dir(Session) if name.startswith("smtp_")]
+def _feed(protocol: asyncio.BufferedProtocol, octets: bytes) -> None:
+    while octets:
+        buffer = memoryview(protocol.get_buffer(len(octets)))
+        size = min(len(buffer), len(octets))
+        buffer[:size] = octets[:size]
+        protocol.buffer_updated(size)
+        octets = octets[size:]

@@ -56,7 +56,7 @@ def print_opening(console: Console, config: Config) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_row("relay", f"smtp://{config.relay.listen[0]}", "takes the company's outgoing mail")
     table.add_row(
-        "outside world", f"smtp://{config.relay.next_hop}", "takes what the relay sends on"
+        "outside world", f"smtp://{config.relay.next_hop[0]}", "takes what the relay sends on"
     )
     table.add_row("intake", f"http://{config.intake.listen}", "clicks and registrations")
     console.print(Padding(table, INDENT))

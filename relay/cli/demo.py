@@ -104,7 +104,7 @@ def run(
         configure_logs(log_file)
 
         async def _run(stopping: asyncio.Event) -> int:
-            hop = config.relay.next_hop
+            hop = config.relay.next_hop[0]
             outside = OutsideWorld(hop.host, hop.port, config.outside.listen.port, data, now)
             every = frozenset({Role.RELAY, Role.INTAKE, Role.WORKER})
             # What goes in is shown beside what comes out, the user's own letters too.
@@ -145,7 +145,7 @@ def _prepare(data: Path) -> Config:
 
 async def _start(outside: OutsideWorld, service: Service, config: Config) -> None:
     listeners = (
-        (outside.start_sink, config.relay.next_hop, "relay.next_hop"),
+        (outside.start_sink, config.relay.next_hop[0], "relay.next_hop"),
         (outside.start_page, config.outside.listen, "outside.listen"),
     )
     try:

@@ -11,7 +11,6 @@ import base64
 import os
 import secrets
 import signal
-import socket
 import stat
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -34,13 +33,14 @@ from ledger.worker import EmbeddedWorker
 from relay.addresses import listen_failure
 from relay.cli.common import ConfigOption, fail, now, read_config, read_rules
 from relay.cli.logs import configure_logs
+from relay.cli.parts import PartError, make_doors, make_hop_settings, make_limits
 from relay.config import Config
 from relay.deliver import Delivery
-from relay.door import Door
-from relay.downstream import HopSettings, NextHop
+from relay.downstream import NextHop
 from relay.metrics import Metrics
 from relay.pipeline import Rules
-from relay.smtp_in import ListenError, Relay
+from relay.smtp_in import Relay
+from relay.sockets import ListenError, open_listeners
 
 SECRET_FILE_MAX_BYTES = 4096  # "whsec_" and 32 bytes in base64 are 50.
 WEBHOOK_SECRET_BYTES = range(24, 65)  # What Standard Webhooks asks for.
@@ -147,22 +147,22 @@ class Service:
             # Without a worker in this process, the sweeper of another one finds the rows.
             announce=self.worker.announce if works_here else None,
         )
-        hostname = config.relay.hostname or socket.getfqdn()
+        self.metrics = Metrics()
         self.delivery = Delivery(
             materials.rules,
             self.inbox,
+            self.metrics,
             refuse_bare_line_endings=config.relay.line_endings == "refuse",
+            reply_max_seconds=float(config.relay.reply_max_seconds),
             now=now,
             taken=taken,
         )
-        door = Door(
-            hostname,
-            config.relay.allow,
-            config.relay.size_max_bytes,
-            config.relay.connections_max,
-        )
-        next_hop = NextHop(HopSettings((config.relay.next_hop,), hostname), Metrics())
-        self.relay = Relay(door, next_hop, self.delivery)
+        try:
+            self._doors = make_doors(config)
+            next_hop = NextHop(make_hop_settings(config), self.metrics)
+        except PartError as error:
+            fail(str(error))
+        self.relay = Relay(make_limits(config), next_hop, self.delivery, self.metrics)
         self.applier = Applier(self.store, materials.policies, clock=now)
         app = create_app(
             materials.intake,
@@ -195,12 +195,14 @@ class Service:
             await self._start_intake()
         if Role.RELAY in self._roles:
             self._stops.append(self.relay.close)
-            for address in self._config.relay.listen:
+            for door in self._doors:
                 try:
-                    bound = await self.relay.listen(address)
+                    (sockets,) = open_listeners(door.address)
                 except ListenError as error:
                     raise StartError(str(error)) from error
-                log.info("listening", part="relay", address=str(bound))
+                for sock in sockets:
+                    bound = await self.relay.listen(door, sock)
+                    log.info("listening", part="relay", address=str(bound))
 
     async def _prepare_store(self) -> None:
         try:

@@ -8,7 +8,7 @@ import secrets
 import threading
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -18,7 +18,7 @@ from ledger.inbox import Inbox
 from ledger.store import Store
 from relay.addresses import Address
 from relay.deliver import Delivery
-from relay.door import Door
+from relay.door import Door, Limits
 from relay.downstream import HopSettings, NextHop
 from relay.lexicons import load_lexicons
 from relay.metrics import Metrics
@@ -26,6 +26,7 @@ from relay.note import load_templates
 from relay.pipeline import Rules, make_rules
 from relay.policy import Company, Mode
 from relay.smtp_in import Relay
+from relay.sockets import open_listeners
 from signer.keyring import Key, KeyRing, KeyState
 
 NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
@@ -38,7 +39,7 @@ AOZORA = Company(
     contact="recruit@aozora.example.jp",
 )
 BASE_URL = "https://r.example.jp/"
-LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
+DOOR = Door(Address("127.0.0.1", 0), "relay.example", (ipaddress.ip_network("127.0.0.0/8"),))
 
 
 @cache
@@ -53,7 +54,18 @@ class Running:
 
     port: int
     relay: Relay
+    metrics: Metrics
     call: Callable[[Coroutine[Any, Any, object]], object]
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """How many messages were answered, by the reason of the decision."""
+        return {
+            sample.labels["reason"]: int(sample.value)
+            for family in self.metrics.registry.collect()
+            for sample in family.samples
+            if sample.name == "careerrelay_messages_total"
+        }
 
 
 @contextmanager
@@ -66,8 +78,11 @@ def running(
     connections_max: int = 20,
     in_flight_max_bytes: int = 64 * 1024 * 1024,
     refuse_bare_line_endings: bool = False,
+    connections_per_address_max: int = 0,
+    reply_max_seconds: float = 90.0,
     now: Callable[[], datetime] = lambda: NOW,
-    allow: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = LOOPBACK,
+    door: Door = DOOR,
+    next_hop: HopSettings | None = None,
 ) -> Generator[Running]:
     """Run a relay in front of the hop on this port; its store lies in `folder`."""
     loop = asyncio.new_event_loop()
@@ -82,17 +97,28 @@ def running(
     inbox.start()
 
     async def start() -> Running:
+        metrics = Metrics()
         delivery = Delivery(
             with_rules or rules(),
             inbox,
+            metrics,
             refuse_bare_line_endings=refuse_bare_line_endings,
+            reply_max_seconds=reply_max_seconds,
             now=now,
         )
-        door = Door("relay.example", allow, size_max_bytes, connections_max, in_flight_max_bytes)
-        settings = HopSettings((Address("127.0.0.1", hop_port),), "relay.example")
-        relay = Relay(door, NextHop(settings, Metrics()), delivery)
-        address = await relay.listen(Address("127.0.0.1", 0))
-        return Running(address.port, relay, call)
+        limits = Limits(
+            size_max_bytes=size_max_bytes,
+            connections_max=connections_max,
+            connections_per_address_max=connections_per_address_max,
+            in_flight_max_bytes=in_flight_max_bytes,
+        )
+        settings = next_hop or HopSettings((Address("127.0.0.1", hop_port),), "relay.example")
+        settings = replace(settings, reply_max_seconds=reply_max_seconds)
+        relay = Relay(limits, NextHop(settings, metrics), delivery, metrics)
+        opened = replace(door, address=Address("127.0.0.1", 0), hostname="relay.example")
+        ((sock,),) = open_listeners(opened.address)
+        address = await relay.listen(opened, sock)
+        return Running(address.port, relay, metrics, call)
 
     try:
         relay = call(start())

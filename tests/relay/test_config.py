@@ -52,7 +52,7 @@ def test_good_file(write: Write, tmp_path: Path) -> None:
     """The names of the contract are read, paths become absolute, domains lower case."""
     config = load_config(write(GOOD))
     assert config.relay.listen == (Address("127.0.0.1", 2525), Address("::1", 2525))
-    assert config.relay.next_hop == Address("mx.example.jp", 25)
+    assert config.relay.next_hop == (Address("mx.example.jp", 25),)
     assert config.link.key_ring == tmp_path / "keys.json"
     assert config.store.url == f"sqlite:///{tmp_path}/careerrelay.db"
     (company,) = config.companies
@@ -161,7 +161,7 @@ def test_environment_overrides_the_file(write: Write, monkeypatch: pytest.Monkey
     monkeypatch.setenv("CAREERRELAY_RELAY__NEXT_HOP", "192.0.2.9:2500")
     monkeypatch.setenv("CAREERRELAY_RELAY__ALLOW", '["192.0.2.0/24"]')
     config = load_config(write(GOOD))
-    assert config.relay.next_hop == Address("192.0.2.9", 2500)
+    assert config.relay.next_hop == (Address("192.0.2.9", 2500),)
     assert [str(network) for network in config.relay.allow] == ["192.0.2.0/24"]
     monkeypatch.setenv("CAREERRELAY_RELAY__NEXT_HOP", "nowhere")
     expected = "CAREERRELAY_RELAY__NEXT_HOP in the environment = 'nowhere': expected"

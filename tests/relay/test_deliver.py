@@ -101,7 +101,7 @@ def test_modes_that_change_nothing(next_hop: Hop, tmp_path: Path, mode: Mode) ->
     quiet = rules(replace(AOZORA, mode=mode))
     with running(next_hop.port, tmp_path, with_rules=quiet) as relay:
         assert send(relay, REJECTION).startswith("250")
-        assert relay.relay.delivery.reasons == {"mode_off" if mode is Mode.OFF else "observe": 1}
+        assert relay.reasons == {"mode_off" if mode is Mode.OFF else "observe": 1}
     assert next_hop.heard.wires == [stuff(REJECTION)]
     assert not (tmp_path / "careerrelay.db").exists()
 
@@ -119,7 +119,7 @@ def test_unwritable_store_leaves_the_letter_unchanged(next_hop: Hop, tmp_path: P
     (tmp_path / "careerrelay.db").mkdir()
     with running(next_hop.port, tmp_path) as relay:
         assert send(relay, REJECTION).startswith("250")
-        assert relay.relay.delivery.reasons == {"store_unavailable": 1}
+        assert relay.reasons == {"store_unavailable": 1}
     assert next_hop.heard.wires == [stuff(REJECTION)]
 
 
@@ -128,7 +128,7 @@ def test_a_bug_of_ours_leaves_the_letter_unchanged(next_hop: Hop, tmp_path: Path
     broken = replace(rules(), lexicons=cast("Any", None))
     with running(next_hop.port, tmp_path, with_rules=broken) as relay:
         assert send(relay, REJECTION).startswith("250")
-        assert relay.relay.delivery.reasons == {"internal_error": 1}
+        assert relay.reasons == {"internal_error": 1}
     assert next_hop.heard.wires == [stuff(REJECTION)]
 
 
@@ -212,10 +212,10 @@ def test_link_on_record_in_another_reading_still_goes_out(next_hop: Hop, tmp_pat
 
 def test_a_bug_outside_the_judgement_is_a_451(relay: Running, next_hop: Hop) -> None:
     """Where the original cannot go on, the client keeps it: 4xx with an id, and no inner text."""
-    working = relay.relay.delivery
-    relay.relay.delivery = cast("Any", None)
+    working = relay.relay.shared.delivery
+    relay.relay.shared.delivery = cast("Any", None)
     answer = send(relay, REJECTION)
-    relay.relay.delivery = working
+    relay.relay.shared.delivery = working
     assert re.fullmatch(
         r"451 4\.3\.0 Temporary failure, please try again \(id [0-9a-f]{8}\)", answer
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import smtplib
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.relay.neighbours import Client, Hop, always
-from tests.relay.running import Running, running
+from tests.relay.running import DOOR, Running, running
 
 FROM = "MAIL FROM:<recruit@aozora.example.jp>"
 TO = "RCPT TO:<yui@mail.example.com>"
@@ -330,7 +331,10 @@ def test_loops_end(relay: Running, next_hop: Hop) -> None:
 
 def test_strangers_are_not_served(next_hop: Hop, tmp_path: Path) -> None:
     """An address outside the allowed networks is refused before it can say anything."""
-    with running(next_hop.port, tmp_path, allow=()) as relay, Client(relay.port) as client:
+    with (
+        running(next_hop.port, tmp_path, door=replace(DOOR, allow=())) as relay,
+        Client(relay.port) as client,
+    ):
         assert client.greeting.startswith("554 5.7.1 ")
         assert client.reply() == ""
     assert next_hop.heard.connections == 0

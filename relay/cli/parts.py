@@ -1,0 +1,129 @@
+"""Parts of the mail path as the configuration describes them; certificates and keys are read here.
+
+Every mistake is a `PartError` that names the file and what is expected of it.
+"""
+
+from __future__ import annotations
+
+import socket
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+
+from relay.config import Config
+from relay.door import Door, Limits, Tls
+from relay.nexthops import HopSettings
+from relay.passwords import Users
+from relay.relayconfig import ListenerSection, NextHopSection
+from relay.tls import Certificate, TlsError, TlsMode, client_context, server_context, validity
+
+PASSWORD_FILE_MAX_BYTES = 1024
+
+log = structlog.get_logger("service")
+
+
+class PartError(Exception):
+    """A file that the configuration names cannot be used; the text says which and why."""
+
+
+def make_limits(config: Config) -> Limits:
+    """Return how much of everything."""
+    relay = config.relay
+    return Limits(
+        size_max_bytes=relay.size_max_bytes,
+        connections_max=relay.connections_max,
+        connections_per_address_max=relay.connections_per_address_max,
+        recipients_max=relay.recipients_max,
+    )
+
+
+def make_doors(config: Config) -> tuple[Door, ...]:
+    """Return a door for every listener."""
+    # One for all doors: how many passwords are checked at once is a limit of the process.
+    users = Users({user.name: user.password for user in config.relay.user})
+    return tuple(_make_door(config, listener, users) for listener in config.relay.listeners)
+
+
+def make_hop_settings(config: Config) -> HopSettings:
+    """Return how the next hops are reached."""
+    section = config.next_hop
+    mode = TlsMode(section.tls)
+    try:
+        context = client_context(mode, section.ca, _client_certificate(section))
+    except TlsError as error:
+        raise PartError(f"[next_hop]: {error}") from error
+    return HopSettings(
+        addresses=config.relay.next_hop,
+        hostname=own_name(config),
+        tls=mode,
+        is_implicit_tls=section.implicit_tls,
+        context=context,
+        server_name=section.server_name,
+        user=section.user,
+        password=_read_password(section.password_file) if section.password_file else b"",
+        reply_max_seconds=float(config.relay.reply_max_seconds),
+    )
+
+
+def own_name(config: Config) -> str:
+    """Return what we call ourselves."""
+    return config.relay.hostname or socket.getfqdn()
+
+
+def complain_of_certificates(config: Config, now: datetime) -> None:
+    """Log the certificates that have run out or soon will: their clients may refuse them."""
+    pairs = [(each.certificate, each.private_key) for each in config.relay.listeners]
+    pairs.append((config.next_hop.certificate, config.next_hop.private_key))
+    for chain, key in pairs:
+        if chain is not None and key is not None:
+            complaint = validity(Certificate(chain, key)).complaint(now)
+            if complaint:
+                log.warning("certificate", file=str(chain), complaint=complaint)
+
+
+def _make_door(config: Config, listener: ListenerSection, users: Users) -> Door:
+    return Door(
+        address=listener.listen,
+        hostname=own_name(config),
+        allow=config.relay.allowed(listener),
+        tls=_make_tls(listener),
+        users=users if listener.auth else None,
+        proxies=listener.proxy_from,
+        xforward=listener.xforward,
+        marks_all=listener.mark == "all",
+        has_received=listener.received,
+    )
+
+
+def _make_tls(listener: ListenerSection) -> Tls | None:
+    if listener.certificate is None or listener.private_key is None or listener.tls == "off":
+        return None
+    certificate = Certificate(listener.certificate, listener.private_key)
+    try:
+        context = server_context(certificate, listener.client_ca, requires_client_certificate=False)
+    except TlsError as error:
+        raise PartError(f"[[relay.listener]] {listener.listen}: {error}") from error
+    return Tls(
+        context,
+        is_implicit=listener.tls == "implicit",
+        is_required=listener.tls == "required",
+        client_names=listener.client_names,
+    )
+
+
+def _client_certificate(section: NextHopSection) -> Certificate | None:
+    if section.certificate is None or section.private_key is None:
+        return None
+    return Certificate(section.certificate, section.private_key)
+
+
+def _read_password(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            password = file.read(PASSWORD_FILE_MAX_BYTES + 1).rstrip(b"\r\n")
+    except OSError as error:
+        raise PartError(f"{path}: {error.strerror}; set next_hop.password_file") from error
+    if not 0 < len(password) <= PASSWORD_FILE_MAX_BYTES:
+        raise PartError(f"{path}: expected a password of 1 to {PASSWORD_FILE_MAX_BYTES} bytes")
+    return password

@@ -1,0 +1,294 @@
+"""What is said on a connection: commands in, replies out (RFC 5321 §4.1), nothing about sockets.
+
+MAIL, RCPT and the message go on to the next hop as they come, and its replies are the client's.
+Ours are the replies to everything that does not concern the next hop, and 4xx when it is not there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+
+from relay import reply as replies
+from relay.deliver import Job
+from relay.door import Door
+from relay.downstream import NextHopAway, NextHopError
+from relay.envelope import Envelope, Path, parse_path
+from relay.guest import Guest
+from relay.incoming import Hold, LineTooLong, MessageRefused
+from relay.metrics import Station
+from relay.reply import FAREWELLS, MISTAKES, Reply
+from relay.shared import Client, Shared, new_incident
+from relay.transaction import Transaction
+from relay.xforward import parse_xforward
+
+COMMAND_MAX_BYTES = 4096  # A path may hold 256 octets, ORCPT 500; long lists of parameters happen.
+# As Postfix' smtpd_hard_error_limit: a client that makes so many mistakes between two messages.
+MISTAKES_MAX = 20
+# As Postfix' smtpd_junk_command_limit: commands between two messages that bring no mail.
+JUNK_COMMANDS_MAX = 100
+JUNK_COMMANDS = frozenset({b"NOOP", b"VRFY", b"RSET", b"EHLO", b"HELO", b"EXPN", b"HELP"})
+# RFC 3207 §4: what may be said in plain text where TLS is a must. HELO leads nowhere else.
+PLAIN_COMMANDS = frozenset({b"EHLO", b"HELO", b"NOOP", b"QUIT", b"STARTTLS"})
+
+log = structlog.get_logger("relay")
+
+
+class Dialogue:
+    """One client's dialogue."""
+
+    def __init__(self, shared: Shared, door: Door, client: Client, host: str) -> None:
+        self._shared = shared
+        self._door = door
+        self._client = client
+        self._guest = Guest(shared, door, client, host)
+        self._transaction: Transaction | None = None
+        self._sender: Path | None = None
+        self._recipients: list[str] = []
+        self._begun_at = 0.0
+        self._mistakes = self._junk = 0
+        self.is_answering = False  # The client waits for us, not we for it.
+        self.is_delivering = False  # From our 354 to the reply to the final dot.
+
+    async def hold(self) -> None:
+        """Hold the dialogue to its end."""
+        await self._client.send(replies.reply(220, f"{self._door.hostname} ESMTP"))
+        while True:
+            answer = await self._next()
+            if answer is not None:
+                await self._client.send(answer)
+                if answer in FAREWELLS:
+                    return
+            if self._shared.is_stopping:
+                await self._client.send(replies.SHUTTING_DOWN)
+                return
+
+    def end(self) -> None:
+        """Drop what had begun. A message that is on its way ends by itself."""
+        if self._transaction is not None:
+            self._transaction.abandon()
+
+    async def _next(self) -> Reply | None:
+        """Return the reply to the next command; none if it has been given already."""
+        try:
+            self.is_answering = False
+            line = await self._client.stream.read_line()
+            self.is_answering = True
+            self._client.heard()
+            answer = await self._answer(line)
+        except LineTooLong:
+            answer = replies.LINE_TOO_LONG
+        except ConnectionError:  # The client is gone; what the next hop does is told otherwise.
+            raise
+        except Exception as error:
+            # Promise 2: an error of ours must not make the sender give up the mail.
+            incident = new_incident()
+            log.error("session_failed", incident=incident, exc_info=error)
+            self._reset()
+            answer = replies.temporary_failure(incident)
+        if answer in MISTAKES:
+            self._mistakes += 1
+        if self._mistakes > MISTAKES_MAX:
+            self._shared.metrics.refused("mistakes_max")
+            return replies.TOO_MANY_ERRORS
+        return answer
+
+    async def _answer(self, line: bytes) -> Reply | None:
+        if len(line) > COMMAND_MAX_BYTES:
+            return replies.LINE_TOO_LONG
+        verb, _, argument = line.partition(b" ")
+        verb = verb.upper()
+        command = _COMMANDS.get(verb)
+        if command is None:
+            return replies.UNKNOWN_COMMAND if verb else replies.EMPTY_COMMAND
+        if verb in JUNK_COMMANDS:
+            self._junk += 1
+            self._mistakes += self._junk > JUNK_COMMANDS_MAX
+        if verb not in PLAIN_COMMANDS and self._guest.is_too_plain:
+            return replies.TLS_REQUIRED
+        return await command(self, argument.strip().decode("utf-8", "surrogateescape"))
+
+    def _reset(self) -> None:
+        """Forget the transaction, here and at the next hop."""
+        if self._transaction is not None:
+            self._transaction.abandon()
+            self._transaction = None
+        self._sender = None
+        self._recipients = []
+
+    async def _pass_on(self, verb: bytes, argument: str) -> Reply:
+        if self._transaction is None:
+            self._transaction = Transaction(self._shared.next_hop)
+        octets = argument.encode("utf-8", "surrogateescape")
+        try:
+            return await self._transaction.command(verb, octets)
+        except NextHopError as error:
+            is_away = isinstance(error, NextHopAway)
+            log.warning("next_hop_away" if is_away else "next_hop_lost", error=str(error))
+            if self._sender is None:
+                self._reset()  # Nothing has begun: the client may try at once.
+            return replies.NEXT_HOP_AWAY if is_away else replies.NEXT_HOP_LOST
+
+    # ------------------------------------------------------------- the commands
+
+    async def ehlo(self, argument: str) -> Reply:
+        """Greet, and forget a transaction that had begun (RFC 5321 §4.1.4)."""
+        self._reset()
+        return await self._guest.greet(argument, is_extended=True)
+
+    async def helo(self, argument: str) -> Reply:
+        """Greet a client without extensions."""
+        self._reset()
+        return await self._guest.greet(argument, is_extended=False)
+
+    async def starttls(self, argument: str) -> Reply | None:
+        """Go over to TLS."""
+        self._reset()
+        return await self._guest.start_tls(argument)
+
+    async def auth(self, argument: str) -> Reply:
+        """Let a user in."""
+        if self._sender is not None:
+            return replies.BAD_SEQUENCE
+        return await self._guest.log_in(argument)
+
+    async def xforward(self, argument: str) -> Reply:
+        """Pass on where the mail came from, for the next hop's log and rules."""
+        if not self._guest.may_xforward:
+            return replies.NOT_AUTHORISED
+        if not self._guest.has_greeted or self._sender is not None:
+            return replies.BAD_SEQUENCE
+        if parse_xforward(argument) is None:
+            return replies.BAD_SYNTAX
+        return await self._pass_on(b"XFORWARD", argument)
+
+    async def mail(self, argument: str) -> Reply:
+        """Begin a transaction with the next hop."""
+        if not self._guest.has_greeted or self._sender is not None:
+            return replies.BAD_SEQUENCE
+        if not self._guest.may_send:
+            return replies.AUTH_REQUIRED
+        path = parse_path(argument, "FROM:")
+        if path is None:
+            return replies.BAD_SYNTAX
+        size = path.size_bytes()
+        if size > self._shared.limits.size_max_bytes:
+            return replies.too_large(self._shared.limits.size_max_bytes)
+        if size > self._shared.room.free_bytes:
+            return replies.NO_ROOM
+        if self._door.users is not None:
+            # RFC 4954 §5: it is for the server that offered AUTH, and that is us.
+            argument = path.without("AUTH")
+        self._begun_at = asyncio.get_running_loop().time()
+        answer = await self._pass_on(b"MAIL", argument)
+        if answer.is_positive:
+            self._sender = path
+        return answer
+
+    async def rcpt(self, argument: str) -> Reply:
+        """Name one more recipient to the next hop."""
+        if self._sender is None:
+            return replies.BAD_SEQUENCE
+        path = parse_path(argument, "TO:")
+        if path is None or not path.address:
+            return replies.BAD_SYNTAX
+        if len(self._recipients) >= self._shared.limits.recipients_max:
+            return replies.TOO_MANY_RECIPIENTS
+        answer = await self._pass_on(b"RCPT", argument)
+        if answer.is_positive:
+            self._recipients.append(path.address)
+        return answer
+
+    async def data(self, argument: str) -> Reply:
+        """Take the message, deliver it, and answer as the next hop did."""
+        if argument:
+            return replies.BAD_SYNTAX
+        if self._sender is None:
+            return replies.BAD_SEQUENCE
+        if not self._recipients:
+            return replies.NO_RECIPIENTS
+        envelope = Envelope(self._sender.address, tuple(self._recipients))
+        hold = Hold(self._shared.room)
+        self.is_delivering = True
+        try:
+            wire = await self._take_message(hold)
+            answer = await self._deliver(envelope, wire, hold)
+        except MessageRefused as refused:
+            self._shared.metrics.refused(refused.reason)
+            log.info("message_refused", reason=refused.reason, code=refused.reply.code)
+            answer = refused.reply
+        finally:
+            hold.give_back()
+            self.is_delivering = False
+        self._mistakes = self._junk = 0
+        self._reset()
+        return answer
+
+    async def _take_message(self, hold: Hold) -> bytes:
+        clock, spent = asyncio.get_running_loop().time, self._shared.metrics.spent
+        since = clock()
+        spent(Station.DIALOGUE, since - self._begun_at)
+        await self._client.send(replies.START_DATA)
+        self.is_answering = False
+        wire = await self._client.stream.read_message(
+            self._shared.limits.size_max_bytes,
+            hold,
+            lambda octets: self._client.heard(octets, since),
+        )
+        self.is_answering = True
+        spent(Station.RECEIVE, clock() - since)
+        return wire
+
+    async def _deliver(self, envelope: Envelope, wire: bytes, hold: Hold) -> Reply:
+        job = Job(
+            incident=new_incident(),
+            envelope=envelope,
+            wire=wire,
+            arrival=self._guest.arrival() if self._door.has_received else None,
+            is_marked=self._door.marks_all,
+        )
+        transaction, self._transaction = self._transaction, None
+        assert transaction is not None
+        return await self._shared.deliver(job, transaction, hold.hand_over())
+
+    async def rset(self, argument: str) -> Reply:
+        """Forget the transaction, here and at the next hop."""
+        self._reset()
+        return replies.OK
+
+    async def noop(self, argument: str) -> Reply:
+        """Do nothing."""
+        return replies.OK
+
+    async def vrfy(self, argument: str) -> Reply:
+        """Say neither yes nor no (RFC 5321 §7.3)."""
+        return replies.CANNOT_VERIFY
+
+    async def quit(self, argument: str) -> Reply:
+        """Take leave."""
+        return replies.BYE
+
+    async def not_implemented(self, argument: str) -> Reply:
+        """Say so of a command that exists."""
+        return replies.NOT_IMPLEMENTED
+
+
+_Command = Callable[[Dialogue, str], Awaitable[Reply | None]]
+_COMMANDS: Mapping[bytes, _Command] = {
+    b"EHLO": Dialogue.ehlo,
+    b"HELO": Dialogue.helo,
+    b"STARTTLS": Dialogue.starttls,
+    b"AUTH": Dialogue.auth,
+    b"XFORWARD": Dialogue.xforward,
+    b"MAIL": Dialogue.mail,
+    b"RCPT": Dialogue.rcpt,
+    b"DATA": Dialogue.data,
+    b"RSET": Dialogue.rset,
+    b"NOOP": Dialogue.noop,
+    b"VRFY": Dialogue.vrfy,
+    b"QUIT": Dialogue.quit,
+    b"EXPN": Dialogue.not_implemented,
+    b"HELP": Dialogue.not_implemented,
+}
