@@ -207,7 +207,7 @@ def test_a_password_never_goes_in_plain_text() -> None:
 
 
 def test_a_reply_slipped_in_before_tls_is_not_believed(authority: Authority) -> None:
-    """What stands behind the 220 of STARTTLS came in plain text, from anyone: it counts for nothing."""
+    """What stands behind the 220 of STARTTLS came in plain text: it counts for nothing."""
     with hop(start_tls=context_of(authority)) as running_hop:
         running_hop.answers["EHLO"] = offers("STARTTLS")
         running_hop.answers["STARTTLS"] = always(b"220 go\r\n250-hop.example\r\n250 XFORWARD NAME")
