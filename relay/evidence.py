@@ -222,8 +222,8 @@ def _foreign_object(line: _Line) -> Entry | None:
 def _found(
     plain: str, lexicon: Lexicon, section: Section, scope: Scope = Scope.SENTENCE
 ) -> Iterable[tuple[Entry, re.Match[str]]]:
-    for entry in lexicon.of(section):
-        if entry.scope is scope and has_cue(entry, plain):
+    for entry in lexicon.of(section, scope):
+        if not entry.cues or has_cue(entry, plain):
             match = entry.pattern.search(plain)
             if match:
                 yield entry, match

@@ -106,14 +106,18 @@ class Lexicon:
     spellings: tuple[tuple[str, str, str], ...]
     folds_case: bool
     entries: Mapping[Section, tuple[Entry, ...]]
+    scoped: Mapping[tuple[Section, Scope], tuple[Entry, ...]]
     # The cues of all decisions, each with its rarest character, which is looked for first.
     decision_cues: tuple[tuple[str, str], ...]
+    decision_marks: re.Pattern[str]
     # All words that a pattern of a decision needs.
     needed_words: frozenset[str]
 
-    def of(self, section: Section) -> tuple[Entry, ...]:
-        """Return the entries of a section, in the order of the file."""
-        return self.entries.get(section, ())
+    def of(self, section: Section, scope: Scope | None = None) -> tuple[Entry, ...]:
+        """Return the entries of a section, or those of one scope, in the order of the file."""
+        if scope is None:
+            return self.entries.get(section, ())
+        return self.scoped.get((section, scope), ())
 
     def plain(self, text: str) -> str:
         """Return `text` with case and spelling variants made alike, as the patterns expect it."""
@@ -126,7 +130,8 @@ class Lexicon:
 
     def cues_in(self, plain: str) -> set[str]:
         """Return the cues of decisions that a plain text holds."""
-        return {cue for cue, mark in self.decision_cues if mark in plain and cue in plain}
+        marks = set("".join(self.decision_marks.findall(plain)))
+        return {cue for cue, mark in self.decision_cues if mark in marks and cue in plain}
 
     def plain_lines(self, lines: Sequence[str]) -> list[str]:
         """Return the lines, each made plain; all at once, because no variant holds a line end."""
@@ -182,7 +187,13 @@ def parse_lexicon(text: str, file: str) -> Lexicon:
     cues = sorted({cue for entry in decisions for cue in entry.cues})
     needed = frozenset(word for entry in decisions for word in entry.needed_words())
     with_marks = tuple((cue, rarest(cue)) for cue in cues)
-    return Lexicon(language, variants, folds_case, entries, with_marks, needed)
+    marks = re.compile(f"[{re.escape(''.join(mark for _, mark in with_marks))}]+" if cues else "$^")
+    scoped = {
+        (section, scope): tuple(entry for entry in found if entry.scope is scope)
+        for section, found in entries.items()
+        for scope in Scope
+    }
+    return Lexicon(language, variants, folds_case, entries, scoped, with_marks, marks, needed)
 
 
 def rarest(text: str) -> str:

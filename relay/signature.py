@@ -44,6 +44,7 @@ _SENT_FROM = re.compile(
     re.IGNORECASE,
 )
 _SENT_FROM_INITIALS = frozenset("SsGgIiAaＡaスス携VvEe")
+_OPENING_INITIALS = _RULER_MARKS | _SENT_FROM_INITIALS
 _FOOTER_INITIALS = frozenset("※*＊この本当誤お送配TtCcDdLlIiPpYyUu© \xa0\t\u3000")
 _FOOTER = re.compile(
     r"[※*＊\s]{0,4}(?:この|本|当)(?:電子)?(?:メール|メッセージ)(?:は|に|の|及び|および)"
@@ -124,6 +125,8 @@ def start_of_signature(lines: Sequence[str], end: int) -> int:
 def _opens_signature(lines: Sequence[str], index: int, end: int) -> bool:
     """Tell whether signature or footer begin here, by the line and by what stands below it."""
     line = lines[index]
+    if len(line) > NAME_SIZE_MAX_CHARS and not _may_open_signature(line):
+        return False
     mark = line[:MARK_SIZE_MAX_CHARS]
     if line == "-- " or _is_sent_from(mark.strip()):  # RFC 3676 §4.3: the signature separator.
         return True
@@ -137,6 +140,11 @@ def _opens_signature(lines: Sequence[str], index: int, end: int) -> bool:
         prose, contacts = _count_below(lines, index, end)
         return contacts > 2 * prose and prose <= SLOGAN_LINES_MAX
     return _is_valediction(line) and _count_below(lines, index, end)[0] == 0
+
+
+def _may_open_signature(line: str) -> bool:
+    """Tell by its first character what most lines of prose are not."""
+    return line[:1] in _FOOTER_INITIALS or line.lstrip()[:1] in _OPENING_INITIALS
 
 
 def _count_below(lines: Sequence[str], index: int, end: int) -> tuple[int, int]:

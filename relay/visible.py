@@ -25,6 +25,7 @@ _BLOCKS = frozenset(
     "address article aside body center dd div dl dt fieldset footer form h1 h2 h3 h4 h5 h6 header"
     " hr li main nav ol p pre section table tbody td tfoot th thead tr ul".split()
 )
+_DIVIDERS = frozenset({"div", "hr", "span"})
 _PARAGRAPHS = frozenset("p h1 h2 h3 h4 h5 h6 table ul ol hr".split())
 _HIDDEN_STYLE = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all|opacity\s*:\s*0(?:\.0*)?\s*(?:;|!|$)"
@@ -93,17 +94,25 @@ class _Writer:
                 self._end_block(tag)
                 continue
             seen += 1
-            if seen > NODES_MAX or _is_divider(node, tag):
+            if seen > NODES_MAX:
                 return
             if tag == "-text":
                 self._text(node.text_content or "")
             elif tag == "br":
                 self._newline()
-            elif not tag.startswith(("-", "!")) and tag not in _DROPPED and not _is_left_out(node):
+            elif not tag.startswith(("-", "!")) and tag not in _DROPPED:
+                # Asked for once: each time the parser's library makes another dictionary.
+                attributes = node.attributes
+                if attributes:
+                    if tag in _DIVIDERS and _is_divider(attributes):
+                        return
+                    if _is_left_out(attributes):
+                        continue
                 self._start_block(tag)
                 stack.append((node, True))
-                children = list(node.iter(include_text=True))
-                stack.extend((child, False) for child in reversed(children))
+                children = [(child, False) for child in node.iter(include_text=True)]
+                children.reverse()
+                stack += children
 
     def _text(self, text: str) -> None:
         text = _SPACES.sub(" ", text)
@@ -128,23 +137,22 @@ class _Writer:
             self._newline()
 
 
-def _is_left_out(node: LexborNode) -> bool:
-    attributes = node.attributes
-    if not attributes:
-        return False
+def _is_left_out(attributes: dict[str, str | None]) -> bool:
     if "hidden" in attributes or attributes.get("aria-hidden") == "true":
         return True
-    if _HIDDEN_STYLE.search(attributes.get("style") or ""):
+    style, label = attributes.get("style"), attributes.get("class")
+    if style and _HIDDEN_STYLE.search(style):
         return True
-    return _QUOTE_CLASS.search(attributes.get("class") or "") is not None
+    return label is not None and _QUOTE_CLASS.search(label) is not None
 
 
-def _is_divider(node: LexborNode, tag: str) -> bool:
-    if tag not in {"div", "hr", "span"}:
-        return False
-    attributes = node.attributes
-    if not attributes:
-        return False
-    if _DIVIDER_ID.search(attributes.get("id") or ""):
+def _is_divider(attributes: dict[str, str | None]) -> bool:
+    label, style = attributes.get("id"), attributes.get("style")
+    if label and _DIVIDER_ID.search(label):
         return True
-    return _DIVIDER_STYLE.search((attributes.get("style") or "").replace(" ;", ";")) is not None
+    # The pattern asks for this word, and hardly any style has it.
+    return (
+        style is not None
+        and "top" in style.lower()
+        and _DIVIDER_STYLE.search(style.replace(" ;", ";")) is not None
+    )
