@@ -299,8 +299,11 @@ class NextHop:
                     ssl=at_once,
                     server_hostname=name if at_once else None,
                 )
-                host.extensions = await Hello(self.settings, dialogue, name).say(later, ends)
-                return Connection(dialogue, host, host.extensions)
+                extensions = await Hello(self.settings, dialogue, name).say(later, ends)
+            if not dialogue.is_connected:
+                raise DialogueError("closed behind its answer")
+            host.extensions = extensions
+            return Connection(dialogue, host, extensions)
         except TlsFailed:
             dialogue.drop()
             raise

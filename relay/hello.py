@@ -125,5 +125,10 @@ class Hello:
 
     def _expect(self, code: int, answer: Reply, *, may_be_told: bool = True) -> None:
         if answer.code != code:
-            text = f" {answer.lines[0][:TEXT_MAX_CHARACTERS]}" if may_be_told else ""
+            text = f" {_printable(answer.lines[0])}" if may_be_told else ""
             raise DialogueError(f"answered {answer.code}{text}")
+
+
+def _printable(line: str) -> str:
+    # A log takes no octets that are no text, and no line ends of a stranger's.
+    return "".join(c if c.isprintable() else "?" for c in line[:TEXT_MAX_CHARACTERS])

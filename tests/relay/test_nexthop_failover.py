@@ -89,6 +89,15 @@ def test_a_host_that_does_not_let_us_in_is_passed_over(
     assert second_hop.heard.wires == [WIRE, WIRE]
 
 
+def test_the_operator_reads_why_and_nothing_that_harms_a_log(next_hop: Hop) -> None:
+    """Host, step, code and the hop's words, before any address was told, as one printable line."""
+    next_hop.answers["greeting"] = always(b"554 5.7.1 blocked \xff\x1b[2J " + b"x" * 1000)
+    sent = send_one(settings_for(next_hop))
+    here = f"127.0.0.1:{next_hop.port}"
+    assert sent.reason.startswith(f"{here}: GREETING: answered 554 5.7.1 blocked ??[2J xx")
+    assert len(sent.reason) < 300
+
+
 def test_a_host_where_nobody_listens_is_passed_over(next_hop: Hop) -> None:
     """A refused connection is a host away."""
     with nobody() as address_of_nobody:
