@@ -33,6 +33,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+# What gives metrics, whoever collects them.
+Source = Collector
+
 HEADERS = {"Cache-Control": "no-store"}
 
 # Set for a process whose metrics are added up with those of others: the library reads it when it is
@@ -49,7 +52,7 @@ class Facts:
     processes: Callable[[], Mapping[str, int]]  # Process ids by a name from a closed set.
 
 
-def create_app(source: Collector, facts: Facts) -> Starlette:
+def create_app(source: Source, facts: Facts) -> Starlette:
     """Return the application; `source` gives the relay's metrics."""
     registry = CollectorRegistry()
     registry.register(_Build(facts.version))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 # From a tenth of a millisecond (a judgement) to the longest wait for a next hop.
 SECONDS_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 5, 20, 90)
@@ -29,6 +29,8 @@ class Metrics:
     """The counters of one process; every method is cheap and never raises."""
 
     def __init__(self) -> None:
+        # The time of the first count, beside each counter: twice the series, and of use to nobody.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         registry = self.registry = CollectorRegistry()
         self._messages = Counter(
             "careerrelay_messages",
@@ -86,7 +88,7 @@ class Metrics:
             multiprocess_mode="livesum",
         )
         # A look-up of labels takes a lock and a tuple of texts; each is made once.
-        self._add: dict[tuple[str, ...], Callable[[], None]] = {}
+        self._add: dict[tuple[Counter, tuple[str, ...]], Callable[[], None]] = {}
         self._observe = {
             station: self._seconds.labels(station.value).observe for station in Station
         }
@@ -133,8 +135,7 @@ class Metrics:
         self._in_flight.inc(change_bytes)
 
     def _count(self, counter: Counter, *labels: str) -> None:
-        key = (counter._name, *labels)  # pyright: ignore[reportPrivateUsage]
-        add = self._add.get(key)
+        add = self._add.get((counter, labels))
         if add is None:
-            add = self._add[key] = counter.labels(*labels).inc
+            add = self._add[counter, labels] = counter.labels(*labels).inc
         add()

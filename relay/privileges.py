@@ -38,12 +38,14 @@ def find_user(name: str) -> User:
     try:
         entry = pwd.getpwnam(name)
     except (KeyError, ValueError) as error:
-        raise PrivilegeError(f"relay.user = {name!r}: no such user; expected one") from error
+        raise PrivilegeError(f"relay.run_as = {name!r}: no such user; expected one") from error
     if entry.pw_uid == ROOT:
-        raise PrivilegeError(f"relay.user = {name!r}: is root; expected a user without its rights")
+        raise PrivilegeError(
+            f"relay.run_as = {name!r}: is root; expected a user without its rights"
+        )
     if not is_root() and os.geteuid() != entry.pw_uid:
         raise PrivilegeError(
-            f"relay.user = {name!r}: only root can become another user; "
+            f"relay.run_as = {name!r}: only root can become another user; "
             "start as root, or as that user, or take the key out"
         )
     return User(name, entry.pw_uid, entry.pw_gid)
@@ -60,7 +62,7 @@ def become(user: User) -> None:
         os.setuid(ROOT)
     except OSError:
         return
-    raise PrivilegeError(f"relay.user = {user.name!r}: root's rights could not be given up")
+    raise PrivilegeError(f"relay.run_as = {user.name!r}: root's rights could not be given up")
 
 
 def check_writable(paths: Iterable[Path], user: User) -> None:
@@ -69,7 +71,7 @@ def check_writable(paths: Iterable[Path], user: User) -> None:
         if path.exists() and not os.access(path, os.W_OK):
             raise PrivilegeError(
                 f"{path}: belongs to {_owner(path)} and {user.name!r} may not write it; "
-                f"chown {user.name} it, or set relay.user"
+                f"chown {user.name} it, or set relay.run_as"
             )
 
 

@@ -38,7 +38,7 @@ HOMES = {
     "itsdangerous": {"signer/tokens.py"},
     "jinja2": {"relay/note.py", "queue/ledger/pages.py"},
     "prometheus_client": {"relay/metrics.py", "relay/admin.py"},
-    "pydantic_settings": {"relay/config.py"},
+    "pydantic_settings": {"relay/config.py", "relay/relayconfig.py"},
     "selectolax": {"relay/visible.py"},
     "sqlalchemy": {"queue/ledger/store", "queue/ledger/migrations/"},
     "standardwebhooks": {"queue/ledger/webhook.py"},

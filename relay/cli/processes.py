@@ -37,10 +37,9 @@ HEALTHY_SECONDS = 10.0
 # greeting, so the longest pause is kept well below that.
 RESTART_FIRST_SECONDS = 0.5
 RESTART_MAX_SECONDS = 15.0
-# More than a process takes to stop by itself: messages in flight 90 s, then what is to be recorded;
-# without mail the web server's 5 s, the inbox' 10 s and the worker's 30 s.
-STOP_MAIL_MAX_SECONDS = 110.0
-STOP_REST_MAX_SECONDS = 50.0
+# What a process takes at most to stop by itself, besides the messages in flight: the web server
+# 5 s, the inbox 10 s, the worker 30 s.
+STOP_SECONDS = 50.0
 # A process that has closed its side of the socketpair is on its way out.
 END_SECONDS = 5.0
 
@@ -73,6 +72,13 @@ class Inheritance:
         read = json.loads(text)
         listeners = {address: tuple(numbers) for address, numbers in read["listeners"].items()}
         return cls(read["name"], tuple(read["roles"]), read["lifeline"], listeners)
+
+    def open_listeners(self) -> dict[str, tuple[socket.socket, ...]]:
+        """Return the sockets that were handed over."""
+        return {
+            address: tuple(socket.socket(fileno=number) for number in numbers)
+            for address, numbers in self.listeners.items()
+        }
 
 
 class Lifeline:
@@ -161,11 +167,16 @@ class Supervisor:
         children: Sequence[Child],
         environment: Mapping[str, str],
         forget: Callable[[int], None],
+        message_max_seconds: float,
     ) -> None:
-        """`forget` hears the id of each process that has ended."""
+        """`forget` hears the id of each process that has ended.
+
+        `message_max_seconds` is how long a message in flight may still take when we stop.
+        """
         self._children = tuple(children)
         self._environment = environment
         self._forget = forget
+        self._message_max_seconds = message_max_seconds
         self._stopping = asyncio.Event()
         self._ready = asyncio.Event()
         self._failed: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -194,12 +205,13 @@ class Supervisor:
         }
         return {"supervisor": os.getpid(), **running}
 
-    def renew(self, addresses: Collection[str]) -> None:
+    def renew(self, addresses: Collection[str], message_max_seconds: float) -> None:
         """Have every process read the configuration again, which was found good.
 
         Those that run go on with listeners that are no longer configured. Nobody else will: our
         copies of these sockets are closed, so that no connection waits there for a new process.
         """
+        self._message_max_seconds = message_max_seconds
         for child in self._children:
             child.close_listeners(keep=addresses)
             child.missed_renewal = not child.is_ready
@@ -214,8 +226,8 @@ class Supervisor:
             child.close_listeners()
         first = [child for child in self._children if "relay" in child.roles]
         rest = [child for child in self._children if child not in first]
-        await self._end(first, STOP_MAIL_MAX_SECONDS)
-        await self._end(rest, STOP_REST_MAX_SECONDS)
+        await self._end(first, self._message_max_seconds + STOP_SECONDS)
+        await self._end(rest, STOP_SECONDS)
 
     def kill(self) -> None:
         """End every process at once; what was not answered is the sender's to send again."""
@@ -284,7 +296,8 @@ class Supervisor:
 
     def _note_ready(self, child: Child) -> None:
         child.is_ready = child.was_ever_ready = True
-        log.info("process_ready", process=child.name)
+        assert child.process is not None
+        log.info("process_ready", process=child.name, process_id=child.process.pid)
         if child.missed_renewal:
             child.missed_renewal = False
             child.signal(signal.SIGHUP)

@@ -1,49 +1,50 @@
 """`careerrelay serve`: the parts put together for production, started in order, stopped in order.
 
-Everything is read and checked before the first socket opens. Stopping goes with the stream: first
-no more mail and requests, then what is in flight, then the inbox, the worker last.
+Everything is read and checked before the first socket opens, and root's rights are given up before
+the first byte comes in. Stopping goes with the stream: first no more mail and requests, then what
+is in flight, then the inbox, the worker last.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import os
 import secrets
+import shutil
 import signal
-import stat
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import structlog
 import typer
 import uvloop
+from starlette.applications import Starlette
+from starlette.types import Receive, Scope, Send
 
-from ledger.apply import Applier, read_policies
-from ledger.checkpoint import CheckpointError, LogKey, load_log_key, log_origin
-from ledger.credits import Policy
+from ledger.apply import Applier
 from ledger.inbox import Inbox
-from ledger.intake import IntakeServer, IntakeSettings, create_app
-from ledger.keyfiles import load_subject_key
+from ledger.intake import IntakeServer, IntakeState, create_app
 from ledger.store import LedgerError, Store
 from ledger.worker import EmbeddedWorker
 from relay.addresses import listen_failure
-from relay.cli.common import ConfigOption, fail, now, read_config, read_rules
+from relay.admin import SHARED_METRICS_VARIABLE, this_process
+from relay.cli.adminport import AdminError, AdminPort
+from relay.cli.common import FOUND_WRONG, ConfigOption, fail, now, read_config
 from relay.cli.logs import configure_logs
-from relay.cli.parts import PartError, make_doors, make_hop_settings, make_limits
-from relay.config import Config
+from relay.cli.materials import MaterialError, Materials, load_materials
+from relay.cli.parts import complain_of_certificates
+from relay.cli.processes import CHILD_OPTION, Inheritance, Lifeline
+from relay.cli.reload import Reloader, hangups_held_back, until_stopped
+from relay.cli.rights import Listeners, drop_root, open_sockets
+from relay.cli.supervise import children_of, supervise
+from relay.config import Config, find_config
 from relay.deliver import Delivery
 from relay.downstream import NextHop
 from relay.metrics import Metrics
-from relay.pipeline import Rules
+from relay.privileges import PrivilegeError
 from relay.smtp_in import Relay
-from relay.sockets import ListenError, open_listeners
-
-SECRET_FILE_MAX_BYTES = 4096  # "whsec_" and 32 bytes in base64 are 50.
-WEBHOOK_SECRET_BYTES = range(24, 65)  # What Standard Webhooks asks for.
+from relay.sockets import ListenError
 
 log = structlog.get_logger("service")
 
@@ -61,60 +62,12 @@ class StartError(Exception):
     """A part cannot start; the text says which, why and what to set."""
 
 
-@dataclass(frozen=True, slots=True)
-class Materials:
-    """All that was read from files, checked, before anything runs."""
-
-    config: Config
-    rules: Rules
-    policies: tuple[Policy, ...]
-    log_key: LogKey
-    subject_key: bytes
-    intake: IntakeSettings
-
-
 def read_materials(config: Config) -> Materials:
     """Return what the parts are made of, or end the command naming the file that is wrong."""
-    rules = read_rules(config)
     try:
-        log_origin(config.store.installation, "x")
-        return Materials(
-            config,
-            rules,
-            read_policies(),
-            load_log_key(config.store.log_key),
-            load_subject_key(config.store.subject_key),
-            IntakeSettings(
-                companies=tuple(company.id for company in config.companies),
-                registration_url=config.intake.registration_url
-                if config.intake.registration == "external"
-                else "",
-                service=config.intake.service,
-                contact=config.intake.contact,
-                webhook_secret=read_webhook_secret(config.intake.webhook_secret),
-            ),
-        )
-    except (LedgerError, CheckpointError) as error:
+        return load_materials(config)
+    except MaterialError as error:
         fail(str(error))
-
-
-def read_webhook_secret(path: Path) -> str:
-    """Return the secret of the registration service, or end the command: others may not read it."""
-    try:
-        with path.open("rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            text = file.read(SECRET_FILE_MAX_BYTES).decode("ascii", "replace").strip()
-    except OSError as error:
-        fail(f"{path}: {error.strerror}; `careerrelay init` makes one")
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        fail(f"{path}: mode is {mode:04o}, others may read it; expected 0600 (chmod 600)")
-    try:
-        size = len(base64.b64decode(text.removeprefix("whsec_"), validate=True))
-    except ValueError:  # binascii.Error is one.
-        size = 0
-    if not text.startswith("whsec_") or size not in WEBHOOK_SECRET_BYTES:
-        fail(f'{path}: expected "whsec_" and {WEBHOOK_SECRET_BYTES[0]} to 64 bytes in base64')
-    return text
 
 
 class Service:
@@ -125,10 +78,14 @@ class Service:
         materials: Materials,
         roles: frozenset[Role],
         taken: Callable[[bytes], None] | None = None,
+        listeners: Listeners | None = None,
     ) -> None:
+        """`listeners` were opened before; without them `start` opens them."""
         config = materials.config
-        self._config = config
+        self._materials = materials
         self._roles = roles
+        self._listeners = listeners
+        self.metrics = Metrics()
         self.store = Store(config.store.url)
         self.worker = EmbeddedWorker(
             self.store,
@@ -147,7 +104,6 @@ class Service:
             # Without a worker in this process, the sweeper of another one finds the rows.
             announce=self.worker.announce if works_here else None,
         )
-        self.metrics = Metrics()
         self.delivery = Delivery(
             materials.rules,
             self.inbox,
@@ -157,23 +113,12 @@ class Service:
             now=now,
             taken=taken,
         )
-        try:
-            self._doors = make_doors(config)
-            next_hop = NextHop(make_hop_settings(config), self.metrics)
-        except PartError as error:
-            fail(str(error))
-        self.relay = Relay(make_limits(config), next_hop, self.delivery, self.metrics)
+        next_hop = NextHop(materials.next_hop, self.metrics)
+        self.relay = Relay(materials.limits, next_hop, self.delivery, self.metrics)
         self.applier = Applier(self.store, materials.policies, clock=now)
-        app = create_app(
-            materials.intake,
-            materials.rules.ring,
-            self.inbox,
-            self.applier,
-            now,
-            lambda: secrets.token_hex(16),
-        )
+        self._candidates = _Replaceable(self._make_intake(materials))
         listen = config.intake.listen
-        self.intake = IntakeServer(listen.host, listen.port, app)
+        self.intake = IntakeServer(listen.host, listen.port, self._candidates)
         self._stops: list[Callable[[], Awaitable[object]]] = []
 
     async def start(self) -> None:
@@ -195,14 +140,19 @@ class Service:
             await self._start_intake()
         if Role.RELAY in self._roles:
             self._stops.append(self.relay.close)
-            for door in self._doors:
-                try:
-                    (sockets,) = open_listeners(door.address)
-                except ListenError as error:
-                    raise StartError(str(error)) from error
-                for sock in sockets:
-                    bound = await self.relay.listen(door, sock)
-                    log.info("listening", part="relay", address=str(bound))
+            await self._start_relay()
+
+    async def _start_relay(self) -> None:
+        if self._listeners is None:
+            try:
+                (self._listeners,) = open_sockets(self._materials.doors, 1)
+            except ListenError as error:
+                raise StartError(str(error)) from error
+        for door in self._materials.doors:
+            # There is none for an address that was configured under a running supervisor.
+            for listener in self._listeners.get(str(door.address), ()):
+                bound = await self.relay.listen(door, listener)
+                log.info("listening", part="relay", address=str(bound))
 
     async def _prepare_store(self) -> None:
         try:
@@ -214,14 +164,37 @@ class Service:
             log.warning("store_away", error=str(error))
 
     async def _start_intake(self) -> None:
+        listen = self._materials.config.intake.listen
         try:
             await self.intake.start()
         except OSError as error:
-            reason = listen_failure(self._config.intake.listen, error)
-            raise StartError(f"{reason}; set intake.listen") from error
+            raise StartError(f"{listen_failure(listen, error)}; set intake.listen") from error
         self._stops.append(self.intake.stop)
-        host = self._config.intake.listen.host
-        log.info("listening", part="intake", address=f"{host}:{self.intake.port}")
+        log.info("listening", part="intake", address=f"{listen.host}:{self.intake.port}")
+
+    def _make_intake(self, materials: Materials, earlier: IntakeState | None = None) -> Starlette:
+        return create_app(
+            materials.intake,
+            materials.rules.ring,
+            self.inbox,
+            self.applier,
+            now,
+            lambda: secrets.token_hex(16),
+            earlier,
+        )
+
+    async def renew(self, materials: Materials) -> None:
+        """Use these from now on; what is under way goes on with what it began with."""
+        candidates = self._make_intake(materials, self._candidates.app.state.intake)
+        next_hop = NextHop(materials.next_hop, self.metrics)
+        # All is made; from here on nothing can fail, and nobody else runs in between.
+        self.relay.renew(materials.doors, next_hop, materials.limits)
+        self.delivery.renew(
+            materials.rules,
+            refuse_bare_line_endings=materials.config.relay.line_endings == "refuse",
+            reply_max_seconds=float(materials.config.relay.reply_max_seconds),
+        )
+        self._candidates.app = candidates
 
     async def stop(self) -> None:
         """Stop what runs, in the reverse order; one part that fails does not keep the others."""
@@ -233,14 +206,34 @@ class Service:
         self.store.close()
 
 
+class _Replaceable:
+    """A web application that another can take the place of between two requests."""
+
+    def __init__(self, app: Starlette) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+
 def run_in_loop(main: Callable[[asyncio.Event], Awaitable[int]]) -> int:
-    """Run `main` with an event that SIGINT and SIGTERM set; return its exit code."""
+    """Run `main` with an event that SIGINT and SIGTERM set; return its exit code.
+
+    Asked a second time the process ends at once: what was not answered the sender sends again.
+    """
 
     async def _main() -> int:
         stopping = asyncio.Event()
+
+        def ask_to_stop() -> None:
+            if stopping.is_set():
+                log.warning("stop_cut_short")
+                os._exit(FOUND_WRONG)
+            stopping.set()
+
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stopping.set)
+            loop.add_signal_handler(number, ask_to_stop)
         return await main(stopping)
 
     return uvloop.run(_main())
@@ -249,23 +242,103 @@ def run_in_loop(main: Callable[[asyncio.Event], Awaitable[int]]) -> int:
 def serve(
     role: Annotated[Role, typer.Argument(help="Which parts this process runs.")] = Role.ALL,
     config: ConfigOption = None,
+    child: Annotated[str, typer.Option(CHILD_OPTION, hidden=True)] = "",
 ) -> None:
     """Run the relay, the intake and the worker against your own next hop, until Ctrl-C."""
-    materials = read_materials(read_config(config))
-    configure_logs()
-    every = frozenset({Role.RELAY, Role.INTAKE, Role.WORKER})
-    roles = every if role is Role.ALL else frozenset({role})
+    with hangups_held_back() as listen_for_hangup:
+        path = find_config(config)
+        materials = read_materials(read_config(path))
+        configure_logs()
+        complain_of_certificates(materials.config, now())
+        every = frozenset({Role.RELAY, Role.INTAKE, Role.WORKER})
+        roles = every if role is Role.ALL else frozenset({role})
+        reloader = Reloader(path, materials)
+        inherited = Inheritance.parse(child) if child else None
+        count = materials.config.relay.processes if Role.RELAY in roles and not inherited else 1
+        if count == 1:
+            part = _Alone(materials, reloader, roles, inherited)
+            code = run_in_loop(lambda stopping: part.run(stopping, listen_for_hangup))
+        else:
+            sockets = _open_and_drop_root(materials, count)
+            children = children_of(sockets, with_rest=role is Role.ALL)
+            code = run_in_loop(
+                lambda stopping: supervise(
+                    materials, reloader, children, stopping, listen_for_hangup
+                )
+            )
+    raise typer.Exit(code)
 
-    async def _serve(stopping: asyncio.Event) -> int:
-        service = Service(materials, roles)
+
+def _open_and_drop_root(materials: Materials, processes: int) -> list[Listeners]:
+    """Return the sockets of each process; ends the command when that cannot be."""
+    try:
+        sockets = open_sockets(materials.doors, processes)
+        drop_root(materials.config, reads_again=processes > 1)
+    except (ListenError, PrivilegeError, MaterialError) as error:
+        fail(f"careerrelay: {error}")
+    return sockets
+
+
+class _Alone:
+    """One process: the whole service, or a part of it that a supervisor has started."""
+
+    def __init__(
+        self,
+        materials: Materials,
+        reloader: Reloader,
+        roles: frozenset[Role],
+        inherited: Inheritance | None,
+    ) -> None:
+        config = materials.config
+        self._reloader = reloader
+        self._roles = roles
+        self._lifeline: Lifeline | None = None
+        self._waiting_for: tuple[str, ...] = ("starting",)
+        listeners: Listeners = {}
+        if inherited is not None:
+            self._roles = frozenset(Role(name) for name in inherited.roles)
+            self._lifeline = Lifeline(inherited.lifeline)
+            listeners = inherited.open_listeners()
+        elif Role.RELAY in roles:
+            (listeners,) = _open_and_drop_root(materials, 1)
+        else:
+            _open_and_drop_root(materials, 0)
+        self._service = Service(materials, self._roles, listeners=listeners)
+        self._admin = AdminPort(
+            None if inherited else config.admin.listen,  # The supervisor has it.
+            self._service.metrics.registry,
+            lambda: self._waiting_for,
+            this_process,
+        )
+
+    async def run(
+        self, stopping: asyncio.Event, listen_for_hangup: Callable[[], asyncio.Event]
+    ) -> int:
+        """Start, run until `stopping` is set, stop; return the exit code."""
+        hangup = listen_for_hangup()
+        if self._lifeline is not None:
+            self._lifeline.watch(lambda: self._stop_alone(stopping))
         try:
-            await service.start()
-        except StartError as error:
+            await self._admin.start()
+            await self._service.start()
+        except (AdminError, StartError) as error:
+            await self._admin.stop()
             fail(f"careerrelay: {error}")
-        log.info("started", roles=sorted(roles), pid=os.getpid())
-        await stopping.wait()
+        self._waiting_for = ()
+        if self._lifeline is not None:
+            self._lifeline.say_ready()
+        log.info("started", roles=sorted(self._roles))
+        await until_stopped(stopping, hangup, lambda: self._reloader.reload(self._service.renew))
+        self._waiting_for = ("stopping",)
         log.info("stopping")
-        await service.stop()
+        await self._service.stop()
+        await self._admin.stop()
         return 0
 
-    run_in_loop(_serve)
+    def _stop_alone(self, stopping: asyncio.Event) -> None:
+        """Stop without the supervisor: nobody else tidies up, or could start us again."""
+        log.error("supervisor_gone")
+        folder = os.environ.get(SHARED_METRICS_VARIABLE)
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)  # What is open in it stays usable.
+        stopping.set()

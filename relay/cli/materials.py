@@ -1,0 +1,195 @@
+"""What a service is made of: all that is read from files, checked, before anything runs.
+
+Read once at the start, and again at every SIGHUP. A mistake is a `MaterialError` that names file,
+key and what is expected; nothing here ends the process, so that a service which is running can go
+on with what it has.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from pydantic import BaseModel
+
+from ledger.apply import read_policies
+from ledger.checkpoint import CheckpointError, LogKey, load_log_key, log_origin
+from ledger.credits import Policy
+from ledger.intake import IntakeSettings
+from ledger.keyfiles import load_subject_key
+from ledger.store import LedgerError
+from relay.cli.parts import PartError, make_doors, make_hop_settings, make_limits
+from relay.config import Config, ConfigError, load_config
+from relay.door import Door, Limits
+from relay.lexicons import LexiconError, load_lexicons
+from relay.nexthops import HopSettings
+from relay.note import TemplateError, load_templates
+from relay.pipeline import Rules, make_rules
+from signer.errors import KeyRingError
+from signer.keyring_file import load_key_ring
+
+SECRET_FILE_MAX_BYTES = 4096  # "whsec_" and 32 bytes in base64 are 50.
+FILE_MAX_BYTES = 1024 * 1024  # More than any of them may hold.
+WEBHOOK_SECRET_BYTES = range(24, 65)  # What Standard Webhooks asks for.
+
+# What these say is fixed with the start: sockets, rights and the store are not changed under mail.
+_FIXED = ("relay.processes", "relay.run_as", "store")
+_FIXED_ENDING = ".listen"
+# Of no meaning to a service.
+_UNUSED = ("outside",)
+
+
+class MaterialError(Exception):
+    """A file cannot be used; the text has a line for each mistake."""
+
+
+@dataclass(frozen=True, slots=True)
+class Materials:
+    """All that was read from files, checked."""
+
+    config: Config
+    rules: Rules
+    policies: tuple[Policy, ...]
+    log_key: LogKey
+    subject_key: bytes
+    intake: IntakeSettings
+    doors: tuple[Door, ...]
+    next_hop: HopSettings
+    limits: Limits
+    # Every key of the configuration with its value, of files with the digest of their content.
+    values: Mapping[str, object]
+
+    def changed_since(self, earlier: Materials) -> tuple[str, ...]:
+        """Return the names of the keys whose values, or whose files, are not what they were."""
+        missing = object()
+        return tuple(
+            name
+            for name in sorted({*self.values, *earlier.values})
+            if self.values.get(name, missing) != earlier.values.get(name, missing)
+        )
+
+
+def is_fixed(name: str) -> bool:
+    """Say whether a key takes effect with the next start only."""
+    return name.endswith(_FIXED_ENDING) or _is_below(name, _FIXED)
+
+
+def load_all(path: Path) -> Materials:
+    """Return what the configuration in `path` and its files give."""
+    try:
+        config = load_config(path)
+    except ConfigError as error:
+        raise MaterialError(str(error)) from error
+    return load_materials(config)
+
+
+def load_materials(config: Config) -> Materials:
+    """Return what a configuration and its files give."""
+    try:
+        ring = load_key_ring(config.link.key_ring)
+        lexicons, templates = load_lexicons(), load_templates()
+        log_origin(config.store.installation, "x")
+        return Materials(
+            config=config,
+            rules=make_rules(config.companies, lexicons, templates, ring, config.link.base_url),
+            policies=read_policies(),
+            log_key=load_log_key(config.store.log_key),
+            subject_key=load_subject_key(config.store.subject_key),
+            intake=_intake_settings(config),
+            doors=make_doors(config),
+            next_hop=make_hop_settings(config),
+            limits=make_limits(config),
+            values=dict(_values("", config)),
+        )
+    except (
+        KeyRingError,
+        LexiconError,
+        TemplateError,
+        LedgerError,
+        CheckpointError,
+        PartError,
+    ) as error:
+        raise MaterialError(str(error)) from error
+
+
+def files_of(config: Config) -> tuple[Path, ...]:
+    """Return every file that the configuration names, besides the store itself."""
+    return tuple(path for _, path in _leaves("", config) if isinstance(path, Path))
+
+
+def _intake_settings(config: Config) -> IntakeSettings:
+    intake = config.intake
+    return IntakeSettings(
+        companies=tuple(company.id for company in config.companies),
+        registration_url=intake.registration_url if intake.registration == "external" else "",
+        service=intake.service,
+        contact=intake.contact,
+        webhook_secret=_read_webhook_secret(intake.webhook_secret),
+    )
+
+
+def _read_webhook_secret(path: Path) -> str:
+    """Return the secret of the registration service; others may not read it."""
+    try:
+        with path.open("rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            text = file.read(SECRET_FILE_MAX_BYTES).decode("ascii", "replace").strip()
+    except OSError as error:
+        raise MaterialError(f"{path}: {error.strerror}; `careerrelay init` makes one") from error
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise MaterialError(
+            f"{path}: mode is {mode:04o}, others may read it; expected 0600 (chmod 600)"
+        )
+    try:
+        size = len(base64.b64decode(text.removeprefix("whsec_"), validate=True))
+    except ValueError:  # binascii.Error is one.
+        size = 0
+    if not text.startswith("whsec_") or size not in WEBHOOK_SECRET_BYTES:
+        raise MaterialError(
+            f'{path}: expected "whsec_" and {WEBHOOK_SECRET_BYTES[0]} to 64 bytes in base64'
+        )
+    return text
+
+
+def _values(name: str, section: BaseModel) -> Iterator[tuple[str, object]]:
+    for key, value in _leaves(name, section):
+        if not _is_below(key, _UNUSED):
+            yield key, (value, _digest(value)) if isinstance(value, Path) else value
+
+
+def _leaves(name: str, section: BaseModel) -> Iterator[tuple[str, object]]:
+    """Yield every value with its name, like `company.aozora.mode`."""
+    for key, value in section:
+        whole = f"{name}.{key}" if name else key
+        if isinstance(value, BaseModel):
+            yield from _leaves(whole, value)
+        elif parts := _parts_of(value):
+            for index, part in enumerate(parts):
+                # A listener is known by its address, a company by its id: others may come before.
+                known_by = getattr(part, "id", None) or getattr(part, "listen", None) or index
+                yield from _leaves(f"{whole}.{known_by}", part)
+        else:
+            yield whole, value
+
+
+def _parts_of(value: object) -> tuple[BaseModel, ...]:
+    whole = cast("tuple[object, ...]", value) if isinstance(value, tuple) else ()
+    return tuple(part for part in whole if isinstance(part, BaseModel))
+
+
+def _digest(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return hashlib.sha256(file.read(FILE_MAX_BYTES)).digest()
+    except OSError:
+        return b""  # Whoever needs the file has said so before.
+
+
+def _is_below(name: str, names: tuple[str, ...]) -> bool:
+    return any(name == each or name.startswith(f"{each}.") for each in names)

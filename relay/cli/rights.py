@@ -1,0 +1,65 @@
+"""What root is needed for, and how it is given up: sockets first, then the user of the relay.
+
+Files are read before, so that a service with one process can be given files that root alone may
+read. Read again at SIGHUP, or by a process that is started again, they are read as the user.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Mapping
+
+import structlog
+
+from ledger.store import Store
+from relay.cli.materials import MaterialError, files_of
+from relay.config import Config
+from relay.door import Door
+from relay.privileges import become, check_writable, find_user, is_root, unreadable
+from relay.sockets import open_listeners
+
+# The sockets of one process, by the address as the configuration writes it.
+Listeners = Mapping[str, tuple[socket.socket, ...]]
+
+# SQLite's, where a command that was run as root has left them.
+_BESIDE = ("-wal", "-shm")
+
+log = structlog.get_logger("service")
+
+
+def open_sockets(doors: Iterable[Door], processes: int) -> list[Listeners]:
+    """Return the listening sockets of each process; `ListenError` when one cannot be had."""
+    each: list[dict[str, tuple[socket.socket, ...]]] = [{} for _ in range(processes)]
+    for door in doors if processes else ():
+        opened = open_listeners(door.address, processes)
+        for own, sockets in zip(each, opened, strict=True):
+            own[str(door.address)] = sockets
+    return list(each)
+
+
+def drop_root(config: Config, *, reads_again: bool) -> None:
+    """Become the relay's user, and see that it can do its work.
+
+    `reads_again`: processes are started again later on, so files that only root can read will not
+    do. Raises `PrivilegeError` and `MaterialError`.
+    """
+    if not config.relay.run_as:
+        if is_root():
+            log.warning("running_as_root", advice="set relay.run_as")
+        return
+    user = find_user(config.relay.run_as)
+    become(user)
+    store = Store(config.store.url).path
+    folders = {store.parent, config.store.log_key.parent}
+    check_writable([*folders, store, *(store.with_name(store.name + end) for end in _BESIDE)], user)
+    hidden = unreadable(files_of(config))
+    if hidden and reads_again:
+        raise MaterialError(
+            "\n".join(
+                f"{path}: {user.name!r} (relay.run_as) may not read it, and processes that are "
+                f"started again must; chown {user.name} it, or set relay.processes = 1"
+                for path in hidden
+            )
+        )
+    if hidden:
+        log.warning("unreadable_at_reload", files=[str(path) for path in hidden], user=user.name)
