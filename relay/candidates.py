@@ -11,7 +11,7 @@ Pure: values in, values out.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from relay.lexicons import Entry, Lexicon, Lexicons, Section
@@ -25,6 +25,7 @@ _QUOTATION = re.compile(
 _EMPHASIS = re.compile(r"[「」『』\"]")
 # Brackets and the white space beside them vanish from a sentence: here letters become one word.
 _BRACKET_IN_WORD = re.compile(r"[A-Za-z'][\s\"「」『』]*[「」『』][\s\"「」『』]*[A-Za-z']")
+_BLOCK_END = "\0"
 _LETTERS = re.compile(r"[^\W\d_ぁ-ヿ一-鿿가-힣]{2}")
 
 
@@ -37,25 +38,20 @@ class Candidate:
 
     def may_match(self, plain: str) -> bool:
         """Tell whether a cue and the words of a pattern are in a sentence."""
-        if not has_cue(self.entry, plain):
-            return False
-        holds = plain.__contains__
-        return not self.needs or any(
-            all(any(map(holds, words)) for words in groups) for groups in self.needs
-        )
+        return self.has_words(plain) and has_cue(self.entry, plain)
 
-    def where(self, holding: Callable[[str], set[int]]) -> set[int]:
-        """Return the sentences that hold the words of a pattern; `holding` gives those of one."""
-        found: set[int] = set()
+    def has_words(self, plain: str) -> bool:
+        """Tell whether the words of a pattern are there."""
+        if not self.needs:
+            return True
+        holds = plain.__contains__
         for groups in self.needs:
-            here: set[int] | None = None
             for words in groups:
-                with_words = set[int]().union(*map(holding, words))
-                here = with_words if here is None else here & with_words
-                if not here:
+                if not any(map(holds, words)):
                     break
-            found |= here or set()
-        return found
+            else:
+                return True
+        return False
 
 
 Candidates = Mapping[str, tuple[Candidate, ...]]
@@ -68,19 +64,16 @@ def find_candidates(subject: str, text: str, lexicons: Lexicons) -> Candidates:
     it; what is left over goes through the sentences, whatever language each may turn out to be in.
     Only a decision whose pattern matches in none is left out, so that no verdict changes.
     """
+    own = without_quotations(text)
     whole = f"{subject}\n{text}"
     found: dict[str, tuple[Candidate, ...]] = {}
-    pieces: list[str] | None = None
     for lexicon in lexicons.values():
         if lexicon.folds_case:
-            candidates = _by_words(subject, text, lexicon)
+            candidates, worth_cutting = _by_words(subject, own, lexicon)
         else:
             candidates = () if whole.isascii() else _with_cues(_all_of(lexicon), whole, lexicon)
-        if not candidates:
-            continue
-        if pieces is None:
-            pieces = list(map(without_emphasis, cut(subject, without_quotations(text))))
-        if _is_stated(candidates, pieces, lexicon):
+            worth_cutting = own
+        if candidates and _is_stated(candidates, cut(subject, worth_cutting), lexicon):
             found[lexicon.language] = _with_cues(candidates, whole, lexicon)
     return {language: candidates for language, candidates in found.items() if candidates}
 
@@ -101,31 +94,45 @@ def _with_cues(
     )
 
 
-def _by_words(subject: str, text: str, lexicon: Lexicon) -> tuple[Candidate, ...]:
-    """Return the decisions whose words stand in the text, in a language written in words."""
+def _by_words(subject: str, text: str, lexicon: Lexicon) -> tuple[tuple[Candidate, ...], str]:
+    """Return the decisions whose words stand in the text, and the paragraphs that hold them.
+
+    For a language written in words.
+    """
     if not _LETTERS.search(subject) and not _LETTERS.search(text):
-        return ()  # A script with case writes words of several letters.
-    words = _words_of(subject, text, lexicon)
-    narrowed = (_narrowed(entry, words) for entry in lexicon.of(Section.DECISION))
-    return tuple(candidate for candidate in narrowed if candidate is not None)
+        return (), ""  # A script with case writes words of several letters.
+    entries = lexicon.of(Section.DECISION)
+    blocks = text.split("\n\n")  # No sentence runs over an empty line.
+    plain = _plain_blocks(subject, text, lexicon)
+    if len(plain) != 1 + len(blocks):
+        return _all_of(lexicon), text
+    words = lexicon.needed_words_in(" ".join(plain))
+    narrowed = (_narrowed(entry, words) for entry in entries)
+    candidates = tuple(candidate for candidate in narrowed if candidate is not None)
+    kept = [
+        block
+        for block, words_of_block in zip(blocks, plain[1:], strict=True)
+        if any(candidate.has_words(words_of_block) for candidate in candidates)
+    ]
+    return candidates, "\n\n".join(kept)
 
 
-def _words_of(subject: str, text: str, lexicon: Lexicon) -> frozenset[str] | None:
-    """Return the words that sentences of the letter can hold; `None` where that is not known."""
-    text = f"{subject}\n{without_quotations(text)}"
+def _plain_blocks(subject: str, text: str, lexicon: Lexicon) -> list[str]:
+    """Return subject and blocks, each on one line and plain; none where words are not certain."""
+    whole = f"{subject}\n\n{text}"
     if any(len(block) > SENTENCE_SIZE_MAX_CHARS for block in text.split("\n\n")):
-        return None  # A sentence may be cut off in the middle of a word.
-    if ("「" in text or "『" in text or "」" in text or "』" in text) and _BRACKET_IN_WORD.search(
-        text
-    ):
-        return None
+        return []  # A sentence may be cut off in the middle of a word.
+    if any(mark in whole for mark in "「」『』") and _BRACKET_IN_WORD.search(whole):
+        return []
+    # Quote marks go behind the split: without one between them two line ends are no empty line.
+    marked = without_emphasis(whole.replace("\n\n", _BLOCK_END))
     # A spelling variant with a space may run over a line end, a word does not.
-    return lexicon.words(without_emphasis(text).replace("\n", " "))
+    return lexicon.plain(marked.replace("\n", " ")).split(_BLOCK_END)
 
 
-def _narrowed(entry: Entry, words: frozenset[str] | None) -> Candidate | None:
+def _narrowed(entry: Entry, words: frozenset[str]) -> Candidate | None:
     """Return the entry with the words present of those that its patterns need, if enough are."""
-    if words is None or not entry.needs:
+    if not entry.needs:
         return Candidate(entry, ())
     needs: list[tuple[tuple[str, ...], ...]] = []
     for groups in entry.needs:
@@ -137,19 +144,11 @@ def _narrowed(entry: Entry, words: frozenset[str] | None) -> Candidate | None:
 def _is_stated(candidates: tuple[Candidate, ...], pieces: list[str], lexicon: Lexicon) -> bool:
     """Tell whether a pattern matches in a sentence that may be in this language."""
     plains = lexicon.plain_lines(
-        [piece for piece in pieces if is_of_script(piece, lexicon.language)]
+        [without_emphasis(piece) for piece in pieces if is_of_script(piece, lexicon.language)]
     )
-    holders: dict[str, set[int]] = {}
-
-    def holding(word: str) -> set[int]:
-        if word not in holders:
-            holders[word] = {index for index, plain in enumerate(plains) if word in plain}
-        return holders[word]
-
     for candidate in candidates:
-        entry = candidate.entry
-        for index in candidate.where(holding) if candidate.needs else range(len(plains)):
-            if has_cue(entry, plains[index]) and entry.pattern.search(plains[index]):
+        for plain in plains:
+            if candidate.may_match(plain) and candidate.entry.pattern.search(plain):
                 return True
     return False
 

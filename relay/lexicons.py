@@ -22,7 +22,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
@@ -79,6 +79,7 @@ class Entry:
     section: Section
     scope: Scope
     pattern: re.Pattern[str]
+    alternatives: tuple[str, ...]
     weight: float
     # Plain strings one of which a text must hold before the pattern is tried; empty: always tried.
     cues: tuple[str, ...]
@@ -139,9 +140,8 @@ class Lexicon:
         # A subject may hold a line end, in an encoded word.
         return plain if len(plain) == len(lines) else [self.plain(line) for line in lines]
 
-    def words(self, text: str) -> frozenset[str]:
-        """Return the words of `text`, made plain, that a pattern of a decision needs."""
-        plain = self.plain(text)
+    def needed_words_in(self, plain: str) -> frozenset[str]:
+        """Return those words of a plain text that a pattern of a decision needs."""
         if plain.isascii():
             return self.needed_words.intersection(plain.translate(_ONLY_LETTERS).split())
         return self.needed_words.intersection(_ASCII_WORD.findall(plain))
@@ -178,10 +178,10 @@ def parse_lexicon(text: str, file: str) -> Lexicon:
         if key not in set(Section):
             raise LexiconError(f"{file}: unknown section [[{key}]]; known: {', '.join(Section)}")
         section = Section(key)
-        by_words = folds_case and section is Section.DECISION
-        entries[section] = tuple(
-            _parse_entry(row, section, words, file, by_words=by_words) for row in rows
-        )
+        parsed = (_parse_entry(row, section, words, file) for row in rows)
+        if folds_case and section is Section.DECISION:
+            parsed = (_with_needs(entry, spellings) for entry in parsed)
+        entries[section] = tuple(parsed)
     variants = tuple((rarest(variant), variant, form) for variant, form in spellings.items())
     decisions = entries.get(Section.DECISION, ())
     cues = sorted({cue for entry in decisions for cue in entry.cues})
@@ -217,9 +217,7 @@ _ALLOWED = {
 }
 
 
-def _parse_entry(
-    row: Any, section: Section, words: Mapping[str, str], file: str, *, by_words: bool
-) -> Entry:
+def _parse_entry(row: Any, section: Section, words: Mapping[str, str], file: str) -> Entry:
     if not isinstance(row, dict):
         raise LexiconError(f"{file}: [[{section}]] must be a table")
     fields = cast(dict[str, Any], row)
@@ -244,13 +242,25 @@ def _parse_entry(
         section=section,
         scope=scope,
         pattern=re.compile("|".join(patterns)),
-        needs=tuple(map(words_needed, patterns)) if by_words else (),
+        alternatives=tuple(patterns),
+        needs=(),
         weight=_number(fields, "weight", where),
         cues=cues,
         object_min=_number(fields, "object_min", where),
         needs_job=fields.get("needs_job", False) is True,
         code=str(fields.get("code", "")),
     )
+
+
+def _with_needs(entry: Entry, spellings: Mapping[str, str]) -> Entry:
+    """Return the entry with the words that each of its patterns needs."""
+    # A variant of two words may be met over the end of a sentence, and hides words there.
+    unsure = {word for variant in spellings if " " in variant for word in variant.split()}
+    needs = (
+        tuple(group for group in words_needed(pattern) if group.isdisjoint(unsure))
+        for pattern in entry.alternatives
+    )
+    return replace(entry, needs=tuple(needs))
 
 
 def _filled(patterns: Any, words: Mapping[str, str], where: str) -> list[str]:

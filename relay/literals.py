@@ -52,6 +52,7 @@ class _Piece:
     groups: Groups = ()
     ends_outside_word: bool = False
     """What the unknown piece matches is empty or ends in a space or the like."""
+    starts_outside_word: bool = False
 
     def all_groups(self) -> Groups:
         """Return the groups of the piece, those of its strings too."""
@@ -78,13 +79,16 @@ def _read_all(items: Iterable[tuple[object, Any]], *, at_edge: bool = False) -> 
     groups: list[frozenset[str]] = []
     strings = frozenset({_EDGE if at_edge else ""})
     is_known = True
-    for operation, argument in items:
+    items = list(items)
+    for index, (operation, argument) in enumerate(items):
         is_outside = all(text[-1:] in _OUTSIDE_WORDS for text in strings)
         piece = _read(str(operation), argument, at_edge=is_outside)
         if piece.strings is not None and len(strings) * len(piece.strings) <= STRINGS_MAX_COUNT:
             strings = frozenset(left + right for left in strings for right in piece.strings)
             continue
         is_known = False
+        if piece.starts_outside_word and _is_edge(items, index + 1):
+            strings = frozenset(text + _EDGE for text in strings)
         groups += (*_groups(strings), *piece.groups)
         if piece.strings is not None:
             strings = piece.strings
@@ -139,11 +143,21 @@ def _read_repeat(
     piece = _read_all(items, at_edge=at_edge and most == 1)
     if least == 0 and most == 1 and piece.strings is not None:
         return _Piece(piece.strings | {""})
-    return _Piece(None, piece.all_groups() if least else (), _ends_outside_word(items))
+    return _Piece(
+        None,
+        piece.all_groups() if least else (),
+        ends_outside_word=_is_outside_word(items, -1),
+        starts_outside_word=_is_outside_word(items, 0),
+    )
 
 
-def _ends_outside_word(items: list[tuple[object, Any]]) -> bool:
-    operation, argument = items[-1]
+def _is_edge(items: list[tuple[object, Any]], index: int) -> bool:
+    return index < len(items) and str(items[index][1]) == "AT_BOUNDARY"
+
+
+def _is_outside_word(items: list[tuple[object, Any]], index: int) -> bool:
+    """Tell whether the first or the last of the pieces is a character that is in no word."""
+    operation, argument = items[index]
     match str(operation):
         case "LITERAL":
             return chr(argument) in _OUTSIDE_WORDS
@@ -153,7 +167,7 @@ def _ends_outside_word(items: list[tuple[object, Any]]) -> bool:
             )
         case "MAX_REPEAT":
             least, _, repeated = argument
-            return least > 0 and _ends_outside_word(list(repeated))
+            return least > 0 and _is_outside_word(list(repeated), index)
         case _:
             return False
 
