@@ -13,13 +13,16 @@ import random
 from dataclasses import dataclass
 from email.message import EmailMessage
 from html import escape
-from itertools import cycle
+from itertools import cycle, islice
 from pathlib import Path
 
 SENDER = "recruit@aozora.example.jp"
 REJECTIONS_EVERY = 10  # One letter in ten.
 SMALL_BYTES = 4096
 SERIAL = "0000000000"  # Ten digits that the source replaces: each letter sent is another letter.
+STEP_BYTES = 200  # About what one more line makes.
+LINE_MAX_BYTES = 800  # The most it makes: Japanese in quoted-printable, in text and HTML.
+FIRST_PARAGRAPHS = 4  # All of a rejection; an ordinary letter has more where they find room.
 LETTERS_COUNT = 200  # So many that names, forms and charsets meet in many ways.
 LARGE_LETTERS_COUNT = 20  # Held in memory by the source: 100 MiB.
 
@@ -140,36 +143,36 @@ class Writer:
         is_japanese = self._number % 3 != 0
         form = next(self._forms[is_japanese, is_rejection])
         name = self._chance.choice(NAMES_JA if is_japanese else NAMES_EN)
-        own = self._own_text(name, is_japanese=is_japanese, is_rejection=is_rejection)
-        quoted: list[str] = []
+        paragraphs = self._paragraphs(name, is_japanese=is_japanese, is_rejection=is_rejection)
+        shown, quoted = FIRST_PARAGRAPHS, list[str]()
         supply = cycle(QUOTED_JA if is_japanese else QUOTED_EN)
         while True:
+            own = letter_of(name, paragraphs[:shown], is_japanese=is_japanese)
             message = self._message(name, own, quoted, form, is_japanese, is_rejection)
-            if len(message.as_bytes()) > SMALL_BYTES - 200 or attachment_bytes:
+            missing = SMALL_BYTES - STEP_BYTES - len(message.as_bytes())
+            if missing < 0 or attachment_bytes:
                 break
-            quoted.append(next(supply))
+            # The writer's own words first; when there are no more, those of the other side.
+            if shown < len(paragraphs):
+                shown += 1
+            else:
+                quoted += islice(supply, 1 + missing // LINE_MAX_BYTES)
         if attachment_bytes:
             document = self._chance.randbytes(attachment_bytes)
             message.add_attachment(document, "application", "pdf", filename="catalogue.pdf")
+            message.set_boundary(f"=_whole-{self._number}")
         return message.as_bytes()
 
-    def _own_text(self, name: str, *, is_japanese: bool, is_rejection: bool) -> str:
+    def _paragraphs(self, name: str, *, is_japanese: bool, is_rejection: bool) -> list[str]:
         if is_rejection:
             position = self._chance.choice(POSITIONS_JA if is_japanese else POSITIONS_EN)
-            paragraphs = [
+            return [
                 paragraph.format(name=name, position=position)
                 for paragraph in (REJECTION_JA if is_japanese else REJECTION_EN)
             ]
-        elif is_japanese:
-            paragraphs = [ORDINARY_JA[0], *self._chance.sample(ORDINARY_JA[1:], 3)]
-        else:
-            paragraphs = self._chance.sample(ORDINARY_EN, 3)
-        text = "\n\n".join(paragraphs)
         if is_japanese:
-            end = "-- \n株式会社あおぞら 人事部\n白石 みなと\nrecruit@aozora.example.jp\n"
-            return f"{name} 様\n\n{text}\n\n{end}"
-        end = "Kind regards,\nMinato Shiraishi\n\n-- \nAozora Inc.\nrecruit@aozora.example.jp\n"
-        return f"Dear {name.split()[0]},\n\n{text}\n\n{end}"
+            return [ORDINARY_JA[0], *self._chance.sample(ORDINARY_JA[1:], len(ORDINARY_JA) - 1)]
+        return self._chance.sample(ORDINARY_EN, len(ORDINARY_EN))
 
     def _message(
         self,
@@ -192,7 +195,18 @@ class Writer:
         message.set_content(own + history, charset=form.charset, cte=form.encoding)
         if form.has_html:
             message.add_alternative(html_of(own, quoted), "html", "utf-8", form.encoding)
+            message.set_boundary(f"=_letter-{self._number}")
         return message
+
+
+def letter_of(name: str, paragraphs: list[str], *, is_japanese: bool) -> str:
+    """Return the text from the greeting to the signature."""
+    text = "\n\n".join(paragraphs)
+    if is_japanese:
+        end = "-- \n株式会社あおぞら 人事部\n白石 みなと\nrecruit@aozora.example.jp\n"
+        return f"{name} 様\n\n{text}\n\n{end}"
+    end = "Kind regards,\nMinato Shiraishi\n\n-- \nAozora Inc.\nrecruit@aozora.example.jp\n"
+    return f"Dear {name.split()[0]},\n\n{text}\n\n{end}"
 
 
 def subject(*, is_japanese: bool, is_rejection: bool) -> str:

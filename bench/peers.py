@@ -243,5 +243,8 @@ class OursTwice(Ours):
         """Start it; `Missing` where only one process is to be had."""
         try:
             super().start()
+            # The kernel deals connections out by their ports: after so many, each has greeted.
+            for _ in range(8 * self.processes):
+                wait_for(self.port, self.process)
         except Broken as error:
             raise Missing(f"not available: {self.last_words() or error}") from error

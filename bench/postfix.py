@@ -1,7 +1,8 @@
 """Postfix with alterMIME as a pipe filter: an instance of its own that leaves nothing behind.
 
 The filter is the simple one of Postfix' FILTER_README: a script that alterMIME works for and that
-hands the letter back with `sendmail`. Needs root, since Postfix' master does.
+hands the letter back with `sendmail`. alterMIME leaves texts in base64 as they are, with each
+of its options; that work it is spared. Needs root, since Postfix' master does.
 """
 
 from __future__ import annotations
@@ -74,8 +75,8 @@ FILTER = """#!/bin/sh
 cd {folder}/work || exit 75
 trap "rm -f in.$$" 0 1 2 3 15
 cat > in.$$ || exit 75
-altermime --input=in.$$ --force-into-b64 \
-    --disclaimer={folder}/note.txt --disclaimer-html={folder}/note.html || exit 75
+altermime --input=in.$$ --disclaimer={folder}/note.txt \\
+    --disclaimer-html={folder}/note.html || exit 75
 {commands}/sendmail -G -i "$@" < in.$$
 exit $?
 """

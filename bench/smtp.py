@@ -10,6 +10,7 @@ added delay; `docs/performance.md` says how, and how to read it.
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import tempfile
@@ -21,12 +22,13 @@ import cost
 import table
 from arrivals import read_arrivals
 from figures import CASES, MEGABYTE, Case, Delay, Figures, Rate, percentile
-from hotspots import show_profile
+from hotspots import profile
 from letters import REJECTIONS_EVERY, write_letters
 from load import FOLDER, Broken, Missing, Sent, Sink, Source, build, running_sink
 from peers import Bare, Haraka, Nothing, Ours, OursTwice, Server
 from postfix import Postfix
 from rich.console import Console
+from rich.table import Table
 
 SERVERS: tuple[type[Server], ...] = (Nothing, Bare, Haraka, Postfix, Ours, OursTwice)
 CACHE = FOLDER.parent / ".venv" / "bench"  # What npm fetches; `make clean` takes it away.
@@ -142,7 +144,10 @@ class Bench:
         return self._source.send(port, letters, count, keeps_connections=keeps, rate=rate)
 
     def measure(self, rounds: int) -> None:
-        """Measure every server in every case, in turns."""
+        """Measure every server in every case, in turns.
+
+        The large letters come last: a process keeps memory that it once had.
+        """
         counts: dict[tuple[str, str], int] = {}
 
         def warm(server: Server, case: Case) -> None:
@@ -163,21 +168,26 @@ class Bench:
                 delay = self.half_load(server, case, most)
                 figures.delays.setdefault(case.name, []).append(delay)
 
-        self._each("warming up", warm)
-        for number in range(1, rounds + 1):
-            self._each(f"full load, round {number} of {rounds}", full)
-        for number in range(1, rounds + 1):
-            self._each(f"half load, round {number} of {rounds}", half)
-
-    def _each(self, what: str, work: Callable[[Server, Case], None]) -> None:
-        """Do the work with each server in each case; one that breaks is left out from there on."""
         for case in CASES:
-            for server in list(self.servers):
-                with console.status(f"{what}: {case.title}: {server.name}"):
-                    try:
-                        work(server, case)
-                    except Broken as error:
-                        self._leave_out(server, f"{case.title}: {error}")
+            self._each(case, "warming up", warm)
+            for number in range(1, rounds + 1):
+                self._each(case, f"full load, round {number} of {rounds}", full)
+            for number in range(1, rounds + 1):
+                self._each(case, f"half load, round {number} of {rounds}", half)
+
+    def _each(self, case: Case, what: str, work: Callable[[Server, Case], None]) -> None:
+        """Do the work with each server in turn; one that breaks is left out from there on."""
+        for server in list(self.servers):
+            with console.status(f"{case.title}: {what}: {server.name}"):
+                try:
+                    work(server, case)
+                except Broken as error:
+                    self._leave_out(server, f"{case.title}: {error}")
+
+    def profile(self) -> Table:
+        """Return where our time goes with small letters over kept connections."""
+        letters = self._letters[CASES[1].size_bytes]
+        return profile(self._folder, self._sink, self._source, letters)
 
     def stop(self) -> None:
         """Stop what runs, whatever happens to one of them."""
@@ -206,6 +216,7 @@ def running_bench(seconds: float) -> Iterator[Bench]:
                 bench.write_letters()
                 yield bench
             finally:
+                signal.signal(signal.SIGINT, signal.SIG_IGN)  # Once asked to end, end in order.
                 bench.stop()
 
 
@@ -223,12 +234,13 @@ def main() -> None:
     )
     parser.add_argument("--profile", action="store_true", help="show where our time goes, instead")
     options = parser.parse_args()
+    load = os.getloadavg()[0]
     rounds, seconds = (1, 0.5) if options.quick else (options.rounds, options.seconds)
     wanted = [word.lower() for word in options.only or [""]]
     try:
         with running_bench(seconds) as bench:
             if options.profile:
-                show_profile(console, bench)
+                console.print(bench.profile())
                 return
             for kind in SERVERS:
                 if kind is Nothing or any(word in kind.name.lower() for word in wanted):
@@ -241,10 +253,10 @@ def main() -> None:
     figures = list(bench.figures.values())
     table.show(console, figures)
     CACHE.mkdir(parents=True, exist_ok=True)
-    table.save(CACHE / "results.json", figures)
+    table.save(CACHE / "results.json", figures, load)
     console.print(f"every trial is in {CACHE / 'results.json'}", style="dim")
     if options.write:
-        table.write(FOLDER.parent / "docs" / "performance.md", figures, sys.argv[1:])
+        table.write(FOLDER.parent / "docs" / "performance.md", figures, sys.argv[1:], load)
 
 
 if __name__ == "__main__":

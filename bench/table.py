@@ -97,14 +97,14 @@ def _show(console: Console, title: str, names: Row, lines: list[Row]) -> None:
     console.print(shown)
 
 
-def save(path: Path, figures: list[Figures]) -> None:
+def save(path: Path, figures: list[Figures], load: float) -> None:
     """Write every trial for programs to read."""
-    document = {"machine": machine(), "servers": [dataclasses.asdict(each) for each in figures]}
+    document = {"machine": machine(load), "servers": [dataclasses.asdict(each) for each in figures]}
     path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def machine() -> str:
-    """Return the day, the processor and the kernel."""
+def machine(load: float) -> str:
+    """Return the day, the processor, the kernel, and what else ran: the load at the start."""
     model = next(
         (
             line.partition(":")[2].strip()
@@ -115,10 +115,10 @@ def machine() -> str:
     )
     cores = Path("/proc/cpuinfo").read_text().count("processor\t")
     day = datetime.now(UTC).date().isoformat()
-    return f"{day}, {cores} cores {model}, Linux {platform.release()}"
+    return f"{day}, {cores} cores {model}, Linux {platform.release()}, load before {load:.1f}"
 
 
-def write(path: Path, figures: list[Figures], options: list[str]) -> None:
+def write(path: Path, figures: list[Figures], options: list[str], load: float) -> None:
     """Put the tables between the two marks of the document, in place of those that are there."""
     text = path.read_text(encoding="utf-8")
     before, begin, rest = text.partition(BEGIN)
@@ -127,7 +127,7 @@ def write(path: Path, figures: list[Figures], options: list[str]) -> None:
         raise SystemExit(f"{path}: the marks {BEGIN} and {END} are missing; nothing was written")
     words = " ".join(option for option in options if option != "--write")
     command = f'make bench ARGS="{words}"' if words else "make bench"
-    parts = [f"{machine()}; `{command}`."]
+    parts = [f"{machine(load)}; `{command}`."]
     for case in CASES:
         parts += [f"**{case.title}**", _markdown(heading(case), rows(case, figures))]
     parts += ["**Before the first letter**", _markdown(IDLE_HEADING, idle_rows(figures))]
