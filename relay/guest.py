@@ -112,9 +112,6 @@ class Guest:
         if self._client.is_encrypted:
             return replies.BAD_SEQUENCE
         self._greeted_as = ""
-        # RFC 3207 §6: what stands in plain text behind STARTTLS may be somebody else's.
-        self._client.stream.take_waiting()
-        await self._client.send(replies.READY_FOR_TLS)
         await self._client.start_tls()
         return None
 

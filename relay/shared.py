@@ -48,7 +48,7 @@ class Client(Protocol):
         ...
 
     async def start_tls(self) -> None:
-        """Go over to TLS."""
+        """Tell the client to begin with TLS, and go over to it."""
         ...
 
 

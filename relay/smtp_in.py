@@ -229,7 +229,8 @@ class Session(SMTP):
         host = await self._origin()
         refusal = self._relay.admit(self, host)
         if self.door.tls is not None and self.door.tls.is_implicit:
-            await self.start_tls(self._stream.take_waiting())
+            self._stream.transport.pause_reading()
+            await self._go_over_to_tls(self._stream.take_waiting())
         if refusal is not None:
             await self.send(refusal)
             return
@@ -294,8 +295,17 @@ class Session(SMTP):
         if transport.get_write_buffer_size() > WRITE_BUFFER_MAX_BYTES:
             await self._writer.drain()
 
-    async def start_tls(self, early: bytes = b"") -> None:
-        """Go over to TLS; `early` is what came of the handshake before we did."""
+    async def start_tls(self) -> None:
+        """Tell the client to begin with TLS, and go over to it."""
+        # The handshake may begin before we are ready for it: it waits in the socket.
+        self._stream.transport.pause_reading()
+        # RFC 3207 §6: what stands in plain text behind STARTTLS may be somebody else's.
+        self._stream.take_waiting()
+        await self.send(replies.READY_FOR_TLS)
+        await self._go_over_to_tls()
+
+    async def _go_over_to_tls(self, early: bytes = b"") -> None:
+        """Hold the handshake on a paused connection; `early` is what came of it before that."""
         assert self.door.tls is not None
         plain = self._stream.transport
         handshake = asyncio.ensure_future(
@@ -314,13 +324,14 @@ class Session(SMTP):
                 await asyncio.sleep(0)
                 _feed(cast(asyncio.BufferedProtocol, plain.get_protocol()), early)
             encrypted = await handshake
-        except OSError as error:  # ssl.SSLError is one. The client learns of it by the TLS alert.
-            self._relay.shared.metrics.refused("tls_handshake")
-            raise ConnectionResetError("no TLS") from error
-        finally:
+        except (OSError, asyncio.CancelledError) as error:  # ssl.SSLError is an OSError.
             handshake.cancel()
+            self._relay.shared.metrics.refused("tls_handshake")
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            raise ConnectionResetError("no TLS") from error
         if encrypted is None:
-            raise ConnectionResetError("no TLS")
+            raise ConnectionResetError("the client went in the middle of the handshake")
         self._stream.transport = self.transport = encrypted
         self._writer._transport = encrypted  # type: ignore[attr-defined]
         self._replace_writer(self._writer)  # type: ignore[attr-defined]

@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
 from ledger.inbox import Inbox
 from ledger.store import Store
 from relay.addresses import Address
@@ -85,7 +87,7 @@ def running(
     next_hop: HopSettings | None = None,
 ) -> Generator[Running]:
     """Run a relay in front of the hop on this port; its store lies in `folder`."""
-    loop = asyncio.new_event_loop()
+    loop = uvloop.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
 
