@@ -7,7 +7,6 @@ import contextlib
 import os
 import pty
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +14,9 @@ from pathlib import Path
 import pytest
 
 from relay.passwords import PASSWORD_MAX_BYTES, Users, check_password_hash
+from tests.cli.process import CAREERRELAY
 
-COMMAND = (
-    sys.executable,
-    "-c",
-    "import typer; from relay.cli.passwords import hash_password_command as command;"
-    "typer.run(command)",
-)
+COMMAND = (*CAREERRELAY, "hash-password")
 ROOT = Path(__file__).parents[2]
 TIMEOUT_SECONDS = 60
 
