@@ -16,11 +16,12 @@ class Reply:
     lines: tuple[str, ...]
 
     def encode(self) -> bytes:
-        """Return the reply as it goes over the wire, without the last CRLF."""
-        last = len(self.lines) - 1
-        return b"\r\n".join(
-            b"%d%s%s" % (self.code, b" " if n == last else b"-", _octets(line))
-            for n, line in enumerate(self.lines)
+        """Return the reply as it goes over the wire."""
+        if len(self.lines) == 1:
+            return b"%d %s\r\n" % (self.code, _octets(self.lines[0]))
+        *others, last = map(_octets, self.lines)
+        return b"".join(b"%d-%s\r\n" % (self.code, line) for line in others) + (
+            b"%d %s\r\n" % (self.code, last)
         )
 
     @property
@@ -30,6 +31,8 @@ class Reply:
 
 
 def _octets(line: str) -> bytes:
+    if line.isascii() and line.isprintable():
+        return line.encode("ascii")
     # A next hop's CR or NUL must not reach the client as the end of a line.
     return _CONTROL.sub(b" ", line.encode("utf-8", "surrogateescape"))
 

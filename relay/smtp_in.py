@@ -291,7 +291,7 @@ class Session(SMTP):
         transport = self._stream.transport
         if transport.is_closing():
             raise ConnectionResetError("the client is gone")
-        transport.write(answer.encode() + b"\r\n")
+        transport.write(answer.encode())
         if transport.get_write_buffer_size() > WRITE_BUFFER_MAX_BYTES:
             await self._writer.drain()
 
@@ -344,7 +344,7 @@ class Session(SMTP):
                 # It does not read: a close would wait for that, for ever.
                 transport.abort()
                 return
-            transport.write(answer.encode() + b"\r\n")
+            transport.write(answer.encode())
         self._hang_up()
 
     def _hang_up(self) -> None:
