@@ -9,6 +9,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 SHOWN_VALUE_CHARS = 60
+# What is written here may be the password itself, by mistake.
+_SECRET_KEYS = {"password"}
 
 # The library's words for what TOML calls otherwise.
 _EXPECTED = {
@@ -45,7 +47,8 @@ def _explain(path: Path, environment_prefix: str, problem: ErrorDetails) -> str:
         return f"{where}: no such key"
     if problem["type"] == "missing":
         return f"{where}: is missing"
-    if isinstance(problem["input"], dict | list | tuple | BaseModel):
+    is_secret = bool(_SECRET_KEYS.intersection(map(str, problem["loc"])))
+    if is_secret or isinstance(problem["input"], dict | list | tuple | BaseModel):
         return f"{where}: {expected}"
     return f"{where} = {shown(problem['input'])}: {expected}"
 

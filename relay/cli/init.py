@@ -33,18 +33,42 @@ TEMPLATE = """\
 # CAREERRELAY_RELAY__NEXT_HOP=mx.example.jp:25. Relative paths are relative to this file.
 
 [relay]
-# Where your mail system hands us its outgoing mail.
+# Where your mail system hands us its outgoing mail: listeners without TLS, for your own networks.
 listen = ["{relay}"]
-# Where all of it goes on to: the server that sends it to the outside world today.
+# Where all of it goes on to: the server that sends it to the outside world today. Several are tried
+# in their order: ["mx1.example.jp:25", "mx2.example.jp:25"].
 next_hop = "{next_hop}"
 # The networks that may use the relay: your own mail systems, nobody else.
 allow = ["127.0.0.0/8", "::1/128"]
+# Processes that share the port; as many as there are cores is the most that helps.
 processes = 1
 # Bare CR or LF in a message: "normalise" makes them CRLF, "refuse" answers 554.
 line_endings = "normalise"
 # hostname = "relay.example.jp"        # what we call ourselves; default: the name of this machine
+# run_as = "careerrelay"               # what root becomes once the ports are open
 # size_max_bytes = 52428800            # larger messages are refused with 552
 # connections_max = 500                # more clients at a time get 421
+# connections_per_address_max = 0      # of one address; 0: no limit of its own
+# recipients_max = 1000                # of one message; more get 452
+# reply_max_seconds = 90               # below your mail system's patience (Postfix' filter: 100 s)
+
+# A listener with its own ways in; any number of such tables. docs/admin/listeners.md has them all.
+# [[relay.listener]]
+# listen = "0.0.0.0:25"
+# allow = ["192.0.2.0/24"]             # default: the networks above
+# tls = "required"                     # "off", "optional", "required" (STARTTLS), "implicit"
+# certificate = "relay.pem"
+# private_key = "relay.key"
+# auth = true                          # name and password, for the users below
+# [[relay.user]]
+# name = "ats"
+# password = "$argon2id$..."           # `careerrelay hash-password` makes it
+
+[next_hop]
+# "off", "opportunistic" (where offered), "required" (never in plain text) or "verified" (and the
+# certificate proves the name).
+tls = "opportunistic"
+# user = "relay"                       # with a password_file, over TLS only
 
 [link]
 # What the links in letters begin with; your web server passes it to [intake] below.
@@ -75,6 +99,10 @@ service = "Career Relay"
 contact = "{service_contact}"
 # The secret that the registration service signs its reports with (Standard Webhooks).
 webhook_secret = "{webhook_secret}"
+
+# For your monitoring: /metrics, /healthz and /readyz.
+# [admin]
+# listen = "127.0.0.1:9464"
 
 [outside]
 # The page of `careerrelay run` that shows what arrived; `careerrelay serve` does not use it.
