@@ -141,18 +141,19 @@ def test_the_first_host_is_used_again_when_it_is_back(next_hop: Hop, second_hop:
     clock = Clock()
     next_hop.answers["greeting"] = always(None)
 
-    async def three() -> list[Sent]:
+    async def four() -> list[Sent]:
         hops = NextHop(settings_for(next_hop, second_hop), Metrics(), clock)
         sent = [await send(hops)]
         next_hop.answers.clear()
         sent.append(await send(hops))
         clock.now += DOWN_SECONDS + 1
         sent.append(await send(hops))
+        sent.append(await send(hops))
         await hops.close()
         return sent
 
-    assert asyncio.run(three()) == [ANSWERED] * 3
-    assert (len(next_hop.heard.wires), len(second_hop.heard.wires)) == (1, 2)
+    assert asyncio.run(four()) == [ANSWERED] * 4
+    assert (len(next_hop.heard.wires), len(second_hop.heard.wires)) == (2, 2)
 
 
 def test_a_host_that_was_away_is_tried_by_one_letter_at_a_time(

@@ -79,8 +79,8 @@ def test_a_letter_of_many_pieces_arrives_whole(next_hop: Hop) -> None:
 class Reluctant:
     """A next hop that takes a letter up to its first octets, and then does as it is told."""
 
-    def __init__(self, answer: bytes) -> None:
-        self._answer = answer
+    def __init__(self, answer: bytes | None) -> None:
+        self._answer = answer  # `None` hangs up.
         self._server = socket.socket()
         self._server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
         self._server.bind(("127.0.0.1", 0))
@@ -110,6 +110,8 @@ class Reluctant:
                 if is_data:
                     break
             lines.read(100)
+            if self._answer is None:
+                return
             peer.sendall(self._answer)
             assert self.given_up.wait(20)
             try:
@@ -148,6 +150,13 @@ def test_a_letter_that_is_taken_too_slowly_is_known_not_to_have_arrived(
         sent = send_one(settings, wire=HUGE)
         assert (sent.answer, sent.outcome_unknown) == (LOST, False)
     assert not reluctant.rest.endswith(b"\r\n.\r\n")
+
+
+def test_a_connection_that_ends_within_a_letter_cannot_have_delivered_it() -> None:
+    """The final dot never left us: the client hears 451, and we know that nothing arrived."""
+    with Reluctant(None) as settings:
+        sent = send_one(settings, wire=HUGE)
+    assert (sent.answer, sent.outcome_unknown) == (LOST, False)
 
 
 def test_a_client_that_goes_leaves_no_reply_for_the_next(next_hop: Hop) -> None:
