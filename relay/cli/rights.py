@@ -6,8 +6,11 @@ read. Read again at SIGHUP, or by a process that is started again, they are read
 
 from __future__ import annotations
 
+import os
 import socket
+import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import structlog
 
@@ -15,12 +18,22 @@ from ledger.store import Store
 from relay.cli.materials import MaterialError, files_of
 from relay.config import Config
 from relay.door import Door
-from relay.privileges import become, check_writable, find_user, is_root, unreadable
+from relay.privileges import (
+    PrivilegeError,
+    User,
+    become,
+    check_writable,
+    find_user,
+    is_root,
+    unreadable,
+)
 from relay.sockets import open_listeners
 
 # The sockets of one process, by the address as the configuration writes it.
 Listeners = Mapping[str, tuple[socket.socket, ...]]
 
+# Of Python and of us: what is loaded later on, or by processes that are started again.
+_CODE = (Path(sys.executable), Path(os.__file__), Path(__file__))
 # SQLite's, where a command that was run as root has left them.
 _BESIDE = ("-wal", "-shm")
 
@@ -49,6 +62,7 @@ def drop_root(config: Config, *, reads_again: bool) -> None:
         return
     user = find_user(config.relay.run_as)
     become(user)
+    _see_that_python_can_go_on(user)
     store = Store(config.store.url).path
     folders = {store.parent, config.store.log_key.parent}
     check_writable([*folders, store, *(store.with_name(store.name + end) for end in _BESIDE)], user)
@@ -63,3 +77,12 @@ def drop_root(config: Config, *, reads_again: bool) -> None:
         )
     if hidden:
         log.warning("unreadable_at_reload", files=[str(path) for path in hidden], user=user.name)
+
+
+def _see_that_python_can_go_on(user: User) -> None:
+    hidden = unreadable(_CODE)
+    if hidden:
+        raise PrivilegeError(
+            f"{hidden[0]}: {user.name!r} (relay.run_as) may not read it; "
+            "install Career Relay where every user may, such as /opt"
+        )

@@ -10,8 +10,9 @@ import signal
 import smtplib
 import subprocess
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,11 @@ class Daemon:
         assert found, f"no {event} {fields} in:\n{''.join(self._text)}"
         return self.lines(event, **fields)
 
+    def wait_until_started(self) -> None:
+        """Return when all of the service runs."""
+        # Each of several processes says so of itself, the first one of all.
+        self.wait_for("started", pid=self.process.pid)
+
     def wait_until_closed(self) -> str:
         """Return all that was logged, once every process that had the log has ended."""
         self._reader.join(WAIT_SECONDS)
@@ -121,12 +127,15 @@ def daemon(
     processes: int = 1,
     role: str = "all",
     settings: Mapping[str, str | None] | None = None,
+    command: Sequence[str] = CAREERRELAY,
+    relay_port: int | None = None,
 ) -> Generator[Daemon]:
     """Run `careerrelay serve` until the end of the block; then it must stop cleanly, if it runs.
 
     Settings are variables of its environment, `None` for one that is not to be there.
     """
     ports, admin = Ports.free(next_hop=hop_port), free_port()
+    ports = replace(ports, relay=relay_port or ports.relay)
     environment: dict[str, str | None] = {
         **os.environ,
         "CAREERRELAY_RELAY__PROCESSES": str(processes),
@@ -135,7 +144,7 @@ def daemon(
         **(settings or {}),
     }
     process = subprocess.Popen(
-        [*CAREERRELAY, "serve", role, "--config", str(config)],
+        [*command, "serve", role, "--config", str(config)],
         env={key: value for key, value in environment.items() if value is not None},
         stderr=subprocess.PIPE,
     )

@@ -43,7 +43,7 @@ def is_open(port: int) -> bool:
 def test_letters_go_through_both_and_are_on_record(next_hop: Hop, tmp_path: Path) -> None:
     """Two processes share port and store: every letter arrives, each link is in the log."""
     with daemon(create(tmp_path), next_hop.port, processes=2) as running:
-        running.wait_for("started", processes=3)
+        running.wait_until_started()
         for number in range(LETTERS):
             running.send(f"person{number}@mail.example.com")
         takers = {line["pid"] for line in running.wait_for("message", LETTERS)}
@@ -64,7 +64,7 @@ def test_letters_go_through_both_and_are_on_record(next_hop: Hop, tmp_path: Path
 def test_connections_that_wait_for_a_killed_process(next_hop: Hop, tmp_path: Path) -> None:
     """Who was connected but not yet greeted when a process was killed is served by the next one."""
     with daemon(create(tmp_path), next_hop.port, processes=2, role="relay") as running:
-        running.wait_for("started")
+        running.wait_until_started()
         names = ("relay-1", "relay-2")
         for name in names:
             os.kill(running.child(name), signal.SIGSTOP)
@@ -84,7 +84,7 @@ def test_the_other_process_goes_on(next_hop: Hop, tmp_path: Path) -> None:
     """A letter in the hands of one process arrives although the other one is killed."""
     deciding = Deciding(next_hop)
     with daemon(create(tmp_path), next_hop.port, processes=2, role="relay") as running:
-        running.wait_for("started")
+        running.wait_until_started()
         with running.client() as client:
             begin(client)
             client.send(b"\r\n.\r\n")
@@ -108,7 +108,7 @@ def busy(running: Daemon) -> str:
 def test_process_that_dies_again_and_again(next_hop: Hop, tmp_path: Path) -> None:
     """Each restart of a process that does not live waits longer; the others stay."""
     with daemon(create(tmp_path), next_hop.port, processes=2, role="relay") as running:
-        running.wait_for("started")
+        running.wait_until_started()
         for life in (1, 2, 3):
             os.kill(running.child("relay-1", life), signal.SIGKILL)
         running.child("relay-1", life=4)
@@ -134,7 +134,7 @@ def test_port_is_shared_with_nobody_else(next_hop: Hop, tmp_path: Path, processe
     """A second service on the same port does not start, whichever of them has several processes."""
     config = create(tmp_path)
     with daemon(config, next_hop.port, processes=2, role="relay") as running:
-        running.wait_for("started")
+        running.wait_until_started()
         port = {"CAREERRELAY_RELAY__LISTEN": f'["127.0.0.1:{running.ports.relay}"]'}
         with daemon(config, next_hop.port, processes=processes, settings=port) as second:
             assert second.process.wait(WAIT_SECONDS) == 2
@@ -148,7 +148,7 @@ def test_stopping_finishes_the_message(next_hop: Hop, tmp_path: Path, processes:
     """Asked to stop, the service finishes the message in flight and ends with 0."""
     deciding = Deciding(next_hop)
     with daemon(create(tmp_path), next_hop.port, processes=processes) as running:
-        running.wait_for("started")
+        running.wait_until_started()
         with running.client() as client, running.client() as idle:
             begin(client)
             client.send(b"\r\n.\r\n")
@@ -170,7 +170,7 @@ def test_second_request_to_stop_waits_for_nothing(
     """Asked twice, the service ends at once; the letter in flight has got no answer."""
     deciding = Deciding(next_hop)
     with daemon(create(tmp_path), next_hop.port, processes=processes) as running:
-        running.wait_for("started")
+        running.wait_until_started()
         with running.client() as client:
             begin(client)
             client.send(b"\r\n.\r\n")
@@ -188,7 +188,7 @@ def test_supervisor_killed(next_hop: Hop, tmp_path: Path) -> None:
     """Processes whose supervisor was killed finish their messages, end, and leave nothing."""
     deciding = Deciding(next_hop)
     with daemon(create(tmp_path), next_hop.port, processes=2) as running:
-        running.wait_for("started")
+        running.wait_until_started()
         folder = metrics_folder(running.child("relay-1"))
         assert folder.is_dir()
         with running.client() as client:
@@ -218,7 +218,7 @@ def test_broken_file_while_a_process_starts_again(next_hop: Hop, tmp_path: Path)
     config = create(tmp_path)
     good = config.read_text()
     with daemon(config, next_hop.port, processes=2, role="relay") as running:
-        running.wait_for("started")
+        running.wait_until_started()
         config.write_text("nonsense")
         os.kill(running.child("relay-1"), signal.SIGKILL)
         running.wait_for("process_ended", process="relay-1", code=2)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import http.client
 import os
 import signal
+import smtplib
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from relay.tls import Certificate
 from tests.cli.daemon import LINK, REJECTION, SENDER, WAIT_SECONDS, Daemon, daemon
-from tests.cli.process import careerrelay, create
+from tests.cli.process import careerrelay, create, free_port
+from tests.relay.certificates import Authority, make_authority
 from tests.relay.neighbours import Hop, hop
 
 EACH_NUMBER = pytest.mark.parametrize("processes", [1, 2])
@@ -54,7 +58,7 @@ def test_transactions_go_on(next_hop: Hop, tmp_path: Path, processes: int) -> No
     config = create(tmp_path)
     change(config, 'mode = "inject"', 'mode = "observe"')
     with daemon(config, next_hop.port, processes=processes) as running:
-        running.wait_for("started")
+        running.wait_until_started()
         running.send("before@mail.example.com")
         with running.client() as behind_mail, running.client() as amid_data:
             for client in (behind_mail, amid_data):
@@ -82,7 +86,7 @@ def test_next_letter_is_signed_with_the_new_key(
     """A key made active signs the next letter, and links of either key lead to the page."""
     config = create(tmp_path)
     with daemon(config, next_hop.port, processes=processes) as running:
-        running.wait_for("started")
+        running.wait_until_started()
         running.send("before@mail.example.com")
         assert careerrelay("keys", "add", "--config", config).returncode == 0
         assert careerrelay("keys", "activate", "b", "--config", config).returncode == 0
@@ -103,7 +107,7 @@ def test_broken_configuration_changes_nothing(
     """One line names file, key and what is expected; the service goes on, and takes the next."""
     config = create(tmp_path)
     with daemon(config, next_hop.port, processes=processes) as running:
-        running.wait_for("started")
+        running.wait_until_started()
         change(config, 'mode = "inject"', 'mode = "on"')
         running.reload()
         (line,) = running.wait_for("reload_failed")
@@ -149,7 +153,7 @@ def test_unusable_key_ring_keeps_the_old(
 ) -> None:
     """A key ring that cannot be used is named, and the next letter is signed with the old key."""
     with daemon(create(tmp_path), next_hop.port) as running:
-        running.wait_for("started")
+        running.wait_until_started()
         spoil(tmp_path / "keys.json")
         running.reload()
         (line,) = running.wait_for("reload_failed")
@@ -163,7 +167,7 @@ def test_what_needs_a_restart_is_named(next_hop: Hop, tmp_path: Path) -> None:
     """Keys that only a restart can change are named at every reload until then, without values."""
     config = create(tmp_path)
     with daemon(config, next_hop.port) as running:
-        running.wait_for("started")
+        running.wait_until_started()
         change(config, 'service = "Career Relay"', 'service = "相談室"')
         change(config, 'installation = "', 'installation = "other-')
         reload(running, 1)
@@ -178,7 +182,7 @@ def test_links_lead_where_the_new_settings_say(next_hop: Hop, tmp_path: Path) ->
     """After a reload links lead to the new registration page."""
     config = create(tmp_path)
     with daemon(config, next_hop.port) as running:
-        running.wait_for("started")
+        running.wait_until_started()
         running.send()
         (token,) = tokens(next_hop)
         assert location(running, token) == f"/register?t={token}"
@@ -197,7 +201,7 @@ def test_next_hop_is_another_one(next_hop: Hop, tmp_path: Path) -> None:
     change(config, "127.0.0.1:2526", f"127.0.0.1:{next_hop.port}")
     file_decides: dict[str, str | None] = {"CAREERRELAY_RELAY__NEXT_HOP": None}
     with hop() as other, daemon(config, next_hop.port, settings=file_decides) as running:
-        running.wait_for("started")
+        running.wait_until_started()
         with running.client() as client:
             assert client.say(f"MAIL FROM:<{SENDER}>").startswith("250")
             change(config, f"127.0.0.1:{next_hop.port}", f"127.0.0.1:{other.port}")
@@ -210,10 +214,72 @@ def test_next_hop_is_another_one(next_hop: Hop, tmp_path: Path) -> None:
         assert (len(next_hop.heard.wires), len(other.heard.wires)) == (1, 1)
 
 
+def add_tls_listener(config: Path, certificate: Certificate) -> int:
+    """Add a listener with STARTTLS; return its port."""
+    port = free_port()
+    with config.open("a") as file:
+        file.write(
+            f"""
+[[relay.listener]]
+listen = "127.0.0.1:{port}"
+tls = "optional"
+certificate = "{certificate.chain}"
+private_key = "{certificate.private_key}"
+"""
+        )
+    return port
+
+
+def encrypted(port: int, authority: Authority) -> smtplib.SMTP:
+    """Return a client that has gone over to TLS."""
+    client = smtplib.SMTP("127.0.0.1", port, timeout=WAIT_SECONDS)
+    client.starttls(context=authority.client_context())
+    client.ehlo()
+    return client
+
+
+def shown_to(client: smtplib.SMTP) -> bytes | None:
+    """Return the certificate that a client was shown."""
+    assert isinstance(client.sock, ssl.SSLSocket)
+    return client.sock.getpeercert(binary_form=True)
+
+
+@EACH_NUMBER
+def test_new_connections_see_the_new_certificate(
+    next_hop: Hop, tmp_path: Path, processes: int
+) -> None:
+    """A client amid its transaction goes on; the next one is shown what is in the files now."""
+    authority = make_authority(tmp_path / "authority")
+    first, second = (authority.issue(["127.0.0.1"]) for _ in range(2))
+    config = create(tmp_path / "installation")
+    port = add_tls_listener(config, first)
+    with daemon(config, next_hop.port, processes=processes) as running:
+        running.wait_until_started()
+        with encrypted(port, authority) as early:
+            assert early.mail(SENDER)[0] == 250
+            first.chain.write_bytes(second.chain.read_bytes())
+            # The certificate without its key: the old pair stays.
+            running.reload()
+            (line,) = running.wait_for("reload_failed")
+            assert f"{first.private_key}: is not the key of {first.chain}" in line["error"]
+            with encrypted(port, authority) as between:
+                assert shown_to(between) == shown_to(early)
+            first.private_key.write_bytes(second.private_key.read_bytes())
+            reload(running, processes)
+            with encrypted(port, authority) as late:
+                assert shown_to(late) == ssl.PEM_cert_to_DER_cert(second.chain.read_text())
+                assert shown_to(late) != shown_to(early)
+            assert early.rcpt("yui@mail.example.com")[0] == 250
+            assert early.data(REJECTION)[0] == 250
+        names = {tuple(line["changed"]) for line in running.lines("reloaded")}
+        where = f"relay.listener.127.0.0.1:{port}"
+        assert names == {(f"{where}.certificate", f"{where}.private_key")}
+
+
 def test_signal_during_the_start(next_hop: Hop, tmp_path: Path) -> None:
     """A SIGHUP to a process that has not started yet does not end it."""
     with daemon(create(tmp_path), next_hop.port, processes=2) as running:
-        running.wait_for("started")
+        running.wait_until_started()
         first = running.child("relay-1")
         os.kill(first, signal.SIGKILL)
         running.wait_for("process_ended", process="relay-1")
