@@ -49,7 +49,6 @@ class Dialogue:
         self._recipients: list[str] = []
         self._begun_at = 0.0
         self._mistakes = self._junk = 0
-        self.is_answering = False  # The client waits for us, not we for it.
         self.is_delivering = False  # From our 354 to the reply to the final dot.
 
     async def hold(self) -> None:
@@ -73,9 +72,7 @@ class Dialogue:
     async def _next(self) -> Reply | None:
         """Return the reply to the next command; none if it has been given already."""
         try:
-            self.is_answering = False
             line = await self._client.stream.read_line()
-            self.is_answering = True
             self._client.heard()
             answer = await self._answer(line)
         except LineTooLong:
@@ -231,13 +228,11 @@ class Dialogue:
         since = clock()
         spent(Station.DIALOGUE, since - self._begun_at)
         await self._client.send(replies.START_DATA)
-        self.is_answering = False
         wire = await self._client.stream.read_message(
             self._shared.limits.size_max_bytes,
             hold,
             lambda octets: self._client.heard(octets, since),
         )
-        self.is_answering = True
         spent(Station.RECEIVE, clock() - since)
         return wire
 

@@ -112,6 +112,11 @@ class ClientStream:
         self._has_ended = True
         self._wake()
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the dialogue waits for the client to send something."""
+        return self._more is not None
+
     def take_waiting(self) -> bytes:
         """Return all that came and was not read, and forget it."""
         waiting = bytes(self._waiting)

@@ -40,6 +40,7 @@ MESSAGE_RATE_MIN_BYTES = 256  # a second, behind the first SESSION_SECONDS.
 TLS_HANDSHAKE_SECONDS = 30.0
 # Stopping cuts no message off that may still take `reply_max_seconds`.
 STOP_MARGIN_SECONDS = 5.0
+LAST_WORDS_SECONDS = 10.0  # For a client to read our last reply, or the connection is cut off.
 WRITE_BUFFER_MAX_BYTES = 64 * 1024  # Replies a client has not read; then we wait for it.
 
 
@@ -200,8 +201,12 @@ class Session(SMTP):
         super().connection_lost(error)
 
     def _timeout_cb(self) -> None:
-        if self._dialogue is not None and self._dialogue.is_answering:
-            self.heard()  # It waits for us: the next hop has a time limit of its own.
+        transport = self._stream.transport
+        if transport.is_closing():
+            transport.abort()  # It does not read what we said last, and has had its time.
+            return
+        if not self._stream.is_awaited and not transport.get_write_buffer_size():
+            self.heard()  # It waits for us: the next hop has time limits of its own.
         silent_seconds = self.loop.time() - self._heard_at
         if silent_seconds < SESSION_SECONDS:
             self._reset_timeout(SESSION_SECONDS - silent_seconds)
@@ -292,6 +297,7 @@ class Session(SMTP):
         if transport.is_closing():
             raise ConnectionResetError("the client is gone")
         transport.write(answer.encode())
+        self._heard_at = self.loop.time()
         if transport.get_write_buffer_size() > WRITE_BUFFER_MAX_BYTES:
             await self._writer.drain()
 
@@ -349,6 +355,8 @@ class Session(SMTP):
 
     def _hang_up(self) -> None:
         self._stream.transport.close()
+        if self._stream.transport.get_write_buffer_size():
+            self._reset_timeout(LAST_WORDS_SECONDS)
 
 
 def _feed(protocol: asyncio.BufferedProtocol, octets: bytes) -> None:

@@ -12,7 +12,7 @@ from relay.passwords import PASSWORD_MAX_BYTES, hash_password
 
 
 def hash_password_command() -> None:
-    """Write the hash of a password for a user of the relay: asked for, or the first line of stdin."""
+    """Write the hash of a user's password: of the one typed, or of the first line of stdin."""
     password = _ask() if sys.stdin.isatty() else _read_line()
     try:
         text = hash_password(password)
