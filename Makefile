@@ -12,7 +12,7 @@ help:
 	@echo "make run    the whole pipeline on this machine, with sample letters   (ARGS=\"--once --json\")"
 	@echo "make test   the tests                                                (ARGS=\"-k relay\")"
 	@echo "make check  format, lint, types, tests: the whole gate"
-	@echo "make bench  what it costs, beside no relay, Haraka and Postfix         (ARGS=\"--quick\")"
+	@echo "make bench  what it costs, beside no relay, Haraka and Postfix       (ARGS=\"--quick\")"
 	@echo "make fuzz   hostile input for the parsers                            (ARGS=\"--seconds 60\")"
 
 .venv/run: requirements.txt pyproject.toml

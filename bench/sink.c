@@ -31,7 +31,7 @@
 enum { CONNECTIONS_MAX = 4096, LINE_MAX_BYTES = 2048, HEAD_MAX = 4096, READ_MAX = 1 << 20, BEHIND_MAX = 512 };
 
 struct connection {
-    int in_data;
+    int in_data, has_quit;
     size_t line_size, head_size, size, kept_size;
     char line[LINE_MAX_BYTES], head[HEAD_MAX], tail[4]; /* tail: the last bytes of the letter so far. */
     char *kept; /* The whole letter, when letters are kept. */
@@ -128,7 +128,10 @@ static const char *reply_to(struct connection *c, char *line) {
     if (!strncasecmp(line, "EHLO", 4))
         return "250-sink.example.jp\r\n250-PIPELINING\r\n250-SIZE 104857600\r\n250-8BITMIME\r\n"
                "250-ENHANCEDSTATUSCODES\r\n250-DSN\r\n250 SMTPUTF8\r\n";
-    if (!strncasecmp(line, "QUIT", 4)) return "221 2.0.0 Bye\r\n";
+    if (!strncasecmp(line, "QUIT", 4)) {
+        c->has_quit = 1;
+        return "221 2.0.0 Bye\r\n";
+    }
     if (!strncasecmp(line, "KEEP", 4)) return keep(line + 4 + strspn(line + 4, " "));
     if (!strncasecmp(line, "STAT", 4)) {
         snprintf(stat, sizeof stat, "250 %ld %llu %ld %.6f\r\n", letter_count, byte_count, marked_count, last);
@@ -183,7 +186,7 @@ static void on_readable(int fd) {
         drop(fd);
         return;
     }
-    if (strstr(out, "221 ")) drop(fd);
+    if (c->has_quit) drop(fd);
 }
 
 int main(int argc, char **argv) {

@@ -144,7 +144,7 @@ class Bench:
         return self._source.send(port, letters, count, keeps_connections=keeps, rate=rate)
 
     def measure(self, rounds: int) -> None:
-        """Measure every server in every case, in turns.
+        """Measure every server in every case, in turns; print each case when it is done.
 
         The large letters come last: a process keeps memory that it once had.
         """
@@ -174,6 +174,7 @@ class Bench:
                 self._each(case, f"full load, round {number} of {rounds}", full)
             for number in range(1, rounds + 1):
                 self._each(case, f"half load, round {number} of {rounds}", half)
+            table.show_case(console, case, list(self.figures.values()))
 
     def _each(self, case: Case, what: str, work: Callable[[Server, Case], None]) -> None:
         """Do the work with each server in turn; one that breaks is left out from there on."""
@@ -251,7 +252,7 @@ def main() -> None:
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     figures = list(bench.figures.values())
-    table.show(console, figures)
+    table.show_idle(console, figures)
     CACHE.mkdir(parents=True, exist_ok=True)
     table.save(CACHE / "results.json", figures, load)
     console.print(f"every trial is in {CACHE / 'results.json'}", style="dim")

@@ -79,10 +79,13 @@ def _number(value: float | None, digits: int) -> str:
     return "" if value is None else f"{value:,.{digits}f}"
 
 
-def show(console: Console, figures: list[Figures]) -> None:
-    """Print the tables."""
-    for case in CASES:
-        _show(console, case.title, heading(case), rows(case, figures))
+def show_case(console: Console, case: Case, figures: list[Figures]) -> None:
+    """Print what one case came to."""
+    _show(console, case.title, heading(case), rows(case, figures))
+
+
+def show_idle(console: Console, figures: list[Figures]) -> None:
+    """Print what the servers hold before they have work."""
     # What came of the sample was said at the start, and has no room here.
     idle = [(row[0], row[2], row[3]) for row in idle_rows(figures)]
     _show(console, "before the first letter", (IDLE_HEADING[0], *IDLE_HEADING[2:4]), idle)
@@ -136,6 +139,7 @@ def write(path: Path, figures: list[Figures], options: list[str], load: float) -
 
 
 def _markdown(names: Row, lines: list[Row]) -> str:
-    text = {0, *(number for number, name in enumerate(names) if name in ("version", names[-1]))}
+    words = (names[0], "version", "sample at the next hop")
+    text = {number for number, name in enumerate(names) if name in words}
     rule = tuple("---" if number in text else "---:" for number in range(len(names)))
     return "\n".join("| " + " | ".join(line) + " |" for line in (names, rule, *lines))
