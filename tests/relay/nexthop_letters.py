@@ -16,14 +16,21 @@ from relay.reply import NEXT_HOP_AWAY, NEXT_HOP_LOST, Reply
 from relay.transaction import Transaction
 from tests.relay.neighbours import Hop
 
-AWAY = NEXT_HOP_AWAY.encode().decode()
-LOST = NEXT_HOP_LOST.encode().decode()
 WIRE = b"Subject: minutes\r\n\r\nSee you on Monday.\r\n.\r\n"
 T = TypeVar("T")
 
 XFORWARD = (b"XFORWARD", b"NAME=mail.example.com ADDR=192.0.2.1")
 MAIL = (b"MAIL", b"FROM:<recruit@aozora.example.jp>")
 RCPT = (b"RCPT", b"TO:<yui@mail.example.com>")
+
+
+def text(reply: Reply) -> str:
+    """Return a reply as the client reads it, its lines joined by LF."""
+    octets = reply.encode().removesuffix(b"\r\n")
+    return octets.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
+
+
+AWAY, LOST = text(NEXT_HOP_AWAY), text(NEXT_HOP_LOST)
 
 
 @dataclass(frozen=True)
@@ -61,11 +68,6 @@ async def send(
         return Sent(step, LOST, transaction.outcome_unknown, str(error))
     finally:
         transaction.abandon()
-
-
-def text(reply: Reply) -> str:
-    """Return a reply as the client reads it, its lines joined by LF."""
-    return reply.encode().decode("utf-8", "surrogateescape").replace("\r\n", "\n")
 
 
 def address(hop: Hop) -> Address:
