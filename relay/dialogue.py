@@ -175,9 +175,6 @@ class Dialogue:
             return replies.too_large(self._shared.limits.size_max_bytes)
         if size > self._shared.room.free_bytes:
             return replies.NO_ROOM
-        if self._door.users is not None:
-            # RFC 4954 §5: it is for the server that offered AUTH, and that is us.
-            argument = path.without("AUTH")
         self._begun_at = asyncio.get_running_loop().time()
         answer = await self._pass_on(b"MAIL", argument)
         if answer.is_positive:

@@ -35,17 +35,11 @@ class Path:
 
     address: str
     parameters: tuple[str, ...]
-    text: str = ""  # The argument without its parameters, as it was written.
 
     def size_bytes(self) -> int:
         """Return what SIZE announces (RFC 1870 §6.1), 0 where it says nothing of use."""
         size = self.parameter("SIZE") or ""
         return int(size[:20]) if size.isascii() and size.isdigit() else 0
-
-    def without(self, keyword: str) -> str:
-        """Return the argument without one parameter."""
-        kept = (each for each in self.parameters if each.partition("=")[0].upper() != keyword)
-        return " ".join((self.text, *kept))
 
     def parameter(self, keyword: str) -> str | None:
         """Return the value of a parameter, `""` if it has none, `None` if it is not there."""
@@ -69,8 +63,7 @@ def parse_path(argument: str, keyword: str) -> Path | None:
     parameters = tuple((found[3] or "").split())
     if not all(_PARAMETER.match(parameter) for parameter in parameters):
         return None
-    address = found[1] if found[1] is not None else found[2]
-    return Path(address, parameters, argument[: found.start(3)].rstrip() if found[3] else argument)
+    return Path(found[1] if found[1] is not None else found[2], parameters)
 
 
 def domain_of(address: str) -> str:

@@ -82,6 +82,8 @@ class Guest:
         except NextHopAway as error:
             log.warning("next_hop_away", error=str(error))
             offered = MINIMAL
+            # Another than is offered then may be back by the time that MAIL comes.
+            self._shared.next_hop.told.update(keyword for keyword, _ in MINIMAL.keywords)
         return Reply(250, (self._door.hostname, *self._extensions(offered)))
 
     def _extensions(self, offered: Extensions) -> list[str]:
