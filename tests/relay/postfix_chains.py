@@ -107,12 +107,15 @@ class Chain:
         message: bytes,
         *recipients: str,
         sender: str = SENDER,
+        client: str = "127.0.0.1",
         mail_options: Sequence[str] = (),
         rcpt_options: Sequence[str] = (),
     ) -> dict[str, tuple[int, bytes]]:
-        """Send a message; return the recipients that were refused, and how."""
-        with smtplib.SMTP("127.0.0.1", self.port, "ats.aozora.example.jp", 60) as client:
-            return client.sendmail(
+        """Send a message from a loopback address; return who was refused, and how."""
+        with smtplib.SMTP(
+            "127.0.0.1", self.port, "ats.aozora.example.jp", 60, source_address=(client, 0)
+        ) as session:
+            return session.sendmail(
                 sender, recipients or (RECIPIENT,), message, mail_options, rcpt_options
             )
 
@@ -164,16 +167,24 @@ def running_chain(name: str, folder: Path, hop: Hop) -> Generator[Chain]:
 @contextmanager
 def _one_postfix(name: str, folder: Path, hop: Hop) -> Generator[Chain]:
     ports, port = Ports.free(), free_port()
-    relay, back = f"127.0.0.1:{ports.relay}", f"127.0.0.1:{ports.next_hop}"
+    # `serving` has a plain listener; the page's complete set-up names one of its own instead.
+    way_in = ports.relay if name == "five" else free_port()
+    back = f"127.0.0.1:{ports.next_hop}"
     is_filter = name in ("after", "pickup")
-    way_in = "[127.0.0.1]:10025" if is_filter else "127.0.0.1:10025"
-    ways = {way_in: way_in.replace("10025", str(ports.relay))}
+    ways = (
+        {"[127.0.0.1]:10025": f"[127.0.0.1]:{way_in}"}
+        if is_filter
+        else {"127.0.0.1:10025": f"127.0.0.1:{way_in}"}
+    )
     places = ways | {"127.0.0.1:10026": back}
     places |= {"10587 ": f"{port} "} if name == "five" else {"127.0.0.1:10587": f"127.0.0.1:{port}"}
     services = printed("after" if is_filter else name, places).rstrip("\n") + REFUSALS
     if name == "pickup":
         services += printed(name, ways)
-    table = printed("relay", {"127.0.0.1:10025": relay, "127.0.0.1:10026": back})
+    table = printed(
+        "relay" if name == "five" else "relay-complete",
+        {"127.0.0.1:10025": f"127.0.0.1:{way_in}", "127.0.0.1:10026": back},
+    )
     settings = {"relayhost": f"[127.0.0.1]:{hop.port}"} | LONG_LINES
     with postfix_instance(FRONT_HOST, services, settings) as postfix:
         yield Chain(name, postfix, postfix, port, hop, relay_config(folder, table), ports)

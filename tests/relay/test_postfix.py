@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import smtplib
 import tomllib
 from collections import Counter
@@ -102,6 +103,19 @@ def test_the_null_sender(chain: Chain) -> None:
     chain.send(OFFER, sender="")
     assert chain.arrived(1) == [OFFER]
     assert chain.heard("MAIL")[0].startswith("MAIL FROM:<> ")
+
+
+def test_the_client_in_the_log_of_the_far_side(chain: Chain) -> None:
+    """The way back logs each client's own address (XFORWARD); a far Postfix logs the near one."""
+    for client in ("127.0.0.9", "127.0.0.10"):
+        assert chain.send(OFFER, client=client) == {}
+        seen = (
+            "client=unknown[127.0.0.1]"
+            if chain.name == "relayhost"
+            else f"orig_client=unknown[{client}]"
+        )
+        chain.back.logged(rf"postfix/back/smtpd\[\d+\]: [0-9A-F]+: .*{re.escape(seen)}")
+    chain.arrived(2)
 
 
 DSN_MAIL = ("RET=HDRS", "ENVID=Ab+2BcD")
