@@ -110,11 +110,6 @@ class Lifeline:
         with contextlib.suppress(OSError):
             self._socket.send(READY)
 
-    def close(self) -> None:
-        """Take leave; only after the loop has forgotten it."""
-        asyncio.get_running_loop().remove_reader(self._socket)
-        self._socket.close()
-
 
 @dataclass
 class Child:

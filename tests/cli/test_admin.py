@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import smtplib
 import socket
 from pathlib import Path
@@ -186,3 +187,14 @@ def test_no_admin_port_unless_asked_for(next_hop: Hop, tmp_path: Path) -> None:
         assert not running.lines("listening", part="admin")
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", running.admin)) != 0
+
+
+def test_manual_names_what_there_is(next_hop: Hop, tmp_path: Path) -> None:
+    """The operator's page speaks of every metric of ours, and of none that does not exist."""
+    with daemon(create(tmp_path), next_hop.port) as running:
+        running.wait_until_started()
+        _, text = running.ask("/metrics")
+    told = set(re.findall(r"^# TYPE (careerrelay_\w+)", text, re.MULTILINE))
+    manual = Path(__file__).parents[2] / "docs" / "admin" / "running.md"
+    written = set(re.findall(r"careerrelay_[a-z_]+", manual.read_text(encoding="utf-8")))
+    assert {name.removesuffix("_bucket") for name in written} == told
