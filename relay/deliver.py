@@ -9,6 +9,7 @@ Promises 1, 2 and 4 of the design live here:
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,7 +64,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class _Times:
-    """Moments of one message, in the time of the event loop."""
+    """Moments of one message, in seconds of `perf_counter`."""
 
     started: float
     judged: float
@@ -110,7 +111,9 @@ class Delivery:
 
         It comes within `reply_max_seconds`: a client that waits in vain sends the letter again.
         """
-        clock = asyncio.get_running_loop().time
+        # The loop's own time has whole milliseconds; it is for the deadline.
+        deadline = asyncio.get_running_loop().time() + self.reply_max_seconds
+        clock = time.perf_counter
         started = clock()
         message, wire = await _run(len(job.wire), _settle, job.wire)
         if self._taken is not None:
@@ -126,7 +129,7 @@ class Delivery:
         if outcome.decision.action is Action.INJECT:
             wire = await _run(len(message), stuff, outcome.message)
         wire = self._trace(outcome, job) + wire
-        answer = await self._send(wire, job, transaction, started + self.reply_max_seconds)
+        answer = await self._send(wire, job, transaction, deadline)
         times = _Times(started, judged, recorded, clock())
         try:
             self._account(outcome, answer, job, transaction, times)

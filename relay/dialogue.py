@@ -7,6 +7,7 @@ Ours are the replies to everything that does not concern the next hop, and 4xx w
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
@@ -175,7 +176,7 @@ class Dialogue:
             return replies.too_large(self._shared.limits.size_max_bytes)
         if size > self._shared.room.free_bytes:
             return replies.NO_ROOM
-        self._begun_at = asyncio.get_running_loop().time()
+        self._begun_at = time.perf_counter()
         answer = await self._pass_on(b"MAIL", argument)
         if answer.is_positive:
             self._sender = path
@@ -221,16 +222,16 @@ class Dialogue:
         return answer
 
     async def _take_message(self, hold: Hold) -> bytes:
-        clock, spent = asyncio.get_running_loop().time, self._shared.metrics.spent
-        since = clock()
-        spent(Station.DIALOGUE, since - self._begun_at)
+        spent, began = self._shared.metrics.spent, time.perf_counter()
+        spent(Station.DIALOGUE, began - self._begun_at)
+        since = asyncio.get_running_loop().time()
         await self._client.send(replies.START_DATA)
         wire = await self._client.stream.read_message(
             self._shared.limits.size_max_bytes,
             hold,
             lambda octets: self._client.heard(octets, since),
         )
-        spent(Station.RECEIVE, clock() - since)
+        spent(Station.RECEIVE, time.perf_counter() - began)
         return wire
 
     async def _deliver(self, envelope: Envelope, wire: bytes, hold: Hold) -> Reply:
