@@ -143,6 +143,15 @@ class PostfixInstance:
             for recipient in message["recipients"]
         )
 
+    def setting(self, name: str) -> str:
+        """Return the value of a setting of main.cf."""
+        return self._run("postconf", "-h", name).strip()
+
+    def reload(self) -> None:
+        """Have it read its files again, as `postfix reload` does."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+
     def flush(self) -> None:
         """Try to deliver all that waits, now."""
         self._run("postqueue", "-f")
