@@ -122,7 +122,7 @@ class Caller(Client):
     @property
     def heard(self) -> str:
         """All that was noted."""
-        return _joined(self.notes)
+        return joined(self.notes)
 
 
 @dataclass
@@ -212,13 +212,13 @@ def settle(playing: Stage) -> Seen:
     heard, log = playing.hop.heard, read_log(playing.log)
     verbs = [line.split(" ")[0] for _, line in heard.commands]
     wires = [wire for wire in heard.wires if wire != stuff(FOLLOWING)]
-    client = _joined([caller.heard for caller in playing.callers])
+    client = joined([caller.heard for caller in playing.callers])
     is_refused = any(ITS_REPLY in caller.notes for caller in playing.callers)
     code = "its code" if is_refused else ""
     seen = Seen(
         client=client,
-        next_hop=_got(verbs, len(wires)),
-        log=_joined(
+        next_hop=got(verbs, len(wires)),
+        log=joined(
             [w for w in in_words(log, samples(relay), code) if w not in playing.not_its_own]
         ),
     )
@@ -256,7 +256,8 @@ def in_words(log: list[dict[str, Any]], counted: dict[str, float], code: str = "
     return words
 
 
-def _joined(words: list[str]) -> str:
+def joined(words: list[str]) -> str:
+    """Return the words as a cell of the page has them."""
     return ", ".join(dict.fromkeys(words)) or "nothing"
 
 
@@ -285,7 +286,8 @@ def _name(name: str, labels: Iterable[str]) -> str:
     return f"{name}{{{quoted}}}" if quoted else name
 
 
-def _got(verbs: list[str], letters: int) -> str:
+def got(verbs: list[str], letters: int) -> str:
+    """Return how far a next hop got that heard these verbs, and so many letters."""
     if letters:
         return "the letter" if letters == 1 else f"the letter {letters} times"
     said = [verb for verb in LETTER_STEPS if verb in verbs]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,11 +12,12 @@ import structlog
 from _pytest.mark import ParameterSet
 
 from relay.cli.logs import configure_logs
+from tests.relay import lives_process
 from tests.relay.lives import CATALOGUE
+from tests.relay.lives_page import read_rows
 from tests.relay.lives_stage import (
     ORDINARY,
     REJECTION,
-    Seen,
     link_on_record,
     next_letter_arrives,
     settle,
@@ -27,8 +26,6 @@ from tests.relay.lives_stage import (
 from tests.relay.lives_way import Way
 from tests.relay.neighbours import Hop
 
-PAGE = Path(__file__).parents[2] / "docs" / "flow.md"
-ROW = re.compile(r"^\| `([a-z0-9-]+)` \|(.*)\|$", re.MULTILINE)
 LETTERS = {"ordinary": ORDINARY, "rejection": REJECTION}
 
 
@@ -45,30 +42,7 @@ def log() -> Iterator[io.StringIO]:
     root.setLevel(level)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A row of the page."""
-
-    seen: Seen
-    link: str  # What is on record of a rejection letter's link.
-
-    @property
-    def is_of_a_letter(self) -> bool:
-        """Whether a message came so far that it matters which."""
-        return self.link != "nothing" or "letter" in self.seen.next_hop
-
-
-def rows() -> dict[str, Row]:
-    """Return the rows of the page by their names."""
-    found: dict[str, Row] = {}
-    for name, rest in ROW.findall(PAGE.read_text(encoding="utf-8")):
-        assert name not in found
-        _, client, next_hop, log, link = (cell.strip() for cell in rest.split("|"))
-        found[name] = Row(Seen(client, next_hop, log), link)
-    return found
-
-
-PAGE_ROWS = rows()
+PAGE_ROWS = read_rows()
 
 
 def cases() -> list[ParameterSet]:
@@ -85,7 +59,7 @@ def cases() -> list[ParameterSet]:
 
 def test_the_page_and_the_catalogue_have_the_same_lives() -> None:
     """No life is described that is not played, and none is played that is not described."""
-    assert set(PAGE_ROWS) == set(CATALOGUE)
+    assert set(PAGE_ROWS) == set(CATALOGUE) | set(lives_process.LIVES)
 
 
 @pytest.mark.parametrize(("life", "way", "kind"), cases())
