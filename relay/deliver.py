@@ -215,7 +215,12 @@ class Delivery:
                 outcome_unknown=transaction.outcome_unknown,
             )
             return NEXT_HOP_LOST
-        transaction.finish()
+        if answer.is_positive:
+            transaction.finish()
+        else:
+            # Postfix may keep sender and recipients of a message that it refused at its end, and
+            # would answer the next letter's MAIL with 503: that one is for good.
+            transaction.abandon()
         return answer
 
     def _account(

@@ -16,7 +16,7 @@ from relay import reply as replies
 from relay.deliver import Job
 from relay.door import Door
 from relay.downstream import NextHopAway, NextHopError
-from relay.envelope import Envelope, Path, parse_path
+from relay.envelope import Envelope, Path, domain_of, parse_path
 from relay.guest import Guest
 from relay.incoming import Hold, LineTooLong, MessageRefused
 from relay.metrics import Station
@@ -156,21 +156,23 @@ class Dialogue:
         """Pass on where the mail came from, for the next hop's log and rules."""
         if not self._guest.may_xforward:
             return replies.NOT_AUTHORISED
-        if not self._guest.has_greeted or self._sender is not None:
+        if self._sender is not None:
             return replies.BAD_SEQUENCE
         if parse_xforward(argument) is None:
             return replies.BAD_SYNTAX
         return await self._pass_on(b"XFORWARD", argument)
 
     async def mail(self, argument: str) -> Reply:
-        """Begin a transaction with the next hop."""
-        if not self._guest.has_greeted or self._sender is not None:
+        """Begin a transaction with the next hop. HELO before it is no must, as with Postfix."""
+        if self._sender is not None:
             return replies.BAD_SEQUENCE
         if not self._guest.may_send:
             return replies.AUTH_REQUIRED
         path = parse_path(argument, "FROM:")
         if path is None:
             return replies.BAD_SYNTAX
+        if not self._door.takes_from(domain_of(path.address)):
+            return replies.SENDER_NOT_ALLOWED
         size = path.size_bytes()
         if size > self._shared.limits.size_max_bytes:
             return replies.too_large(self._shared.limits.size_max_bytes)

@@ -48,12 +48,17 @@ class Door:
     users: Users | None = None  # AUTH is offered, over TLS only.
     proxies: tuple[Network, ...] = ()  # Who must begin with a PROXY header.
     xforward: tuple[Network, ...] = ()  # Who may say XFORWARD.
+    senders: tuple[str, ...] = ()  # The domains of envelope senders; any if there are none.
     marks_all: bool = False
     has_received: bool = False
 
     def admits(self, host: str) -> bool:
         """Say whether a client at this address may use the relay for its address alone."""
         return is_in(host, self.allow)
+
+    def takes_from(self, domain: str) -> bool:
+        """Say whether a sender of this domain may write; the null sender (`""`) always may."""
+        return not self.senders or not domain or domain in self.senders
 
     @property
     def has_other_ways(self) -> bool:

@@ -38,11 +38,6 @@ class Guest:
         self._failed_auth = 0
 
     @property
-    def has_greeted(self) -> bool:
-        """Whether the client has said who it is."""
-        return bool(self._greeted_as)
-
-    @property
     def may_send(self) -> bool:
         """Whether its address, a password or a certificate lets it use the relay."""
         is_known = self._is_admitted or bool(self._user)

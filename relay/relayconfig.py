@@ -25,6 +25,7 @@ from relay.addresses import Address, is_loopback
 from relay.configvalues import (
     Network,
     check_address,
+    check_domain,
     check_name_pattern,
     check_network,
     check_next_hops,
@@ -69,6 +70,9 @@ class ListenerSection(Section):
     auth: bool = False
     proxy_from: Networks = Field(default=(), max_length=256)
     xforward: Networks = Field(default=(), max_length=256)
+    senders: tuple[Annotated[str, AfterValidator(check_domain)], ...] = Field(
+        default=(), max_length=1000
+    )
     mark: Literal["changed", "all"] = "changed"
     received: bool = False
 
@@ -148,9 +152,7 @@ class RelaySection(Section):
             if listener.listen.port:
                 seen.add(listener.listen)
             if listener.auth and not self.user:
-                raise ValueError(
-                    f"auth = true on {listener.listen} needs a [[relay.user]]"
-                )
+                raise ValueError(f"auth = true on {listener.listen} needs a [[relay.user]]")
         return self
 
     @model_validator(mode="after")

@@ -81,7 +81,8 @@ def _open_for_each(
 
 
 def _bind(family: int, place: tuple[object, ...], *, shares_port: bool) -> socket.socket:
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # With its protocol named, asyncio sends small replies at once (TCP_NODELAY).
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setblocking(False)
         # Without it a restart would find the port taken by connections that are closed already.

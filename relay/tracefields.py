@@ -40,7 +40,7 @@ class Arrival:
 
 def received_field(arrival: Arrival, incident: str, moment: datetime) -> bytes:
     """Return the Received field, with its CRLF."""
-    greeted_as = _ODD.sub("?", arrival.greeted_as[:GREETING_MAX_CHARS])
+    greeted_as = _ODD.sub("?", arrival.greeted_as[:GREETING_MAX_CHARS]) or "unknown"
     literal = f"[IPv6:{arrival.host}]" if ":" in arrival.host else f"[{arrival.host}]"
     return (
         f"Received: from {greeted_as} ({literal})\r\n"

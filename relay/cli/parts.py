@@ -91,6 +91,7 @@ def _make_door(config: Config, listener: ListenerSection, users: Users) -> Door:
         users=users if listener.auth else None,
         proxies=listener.proxy_from,
         xforward=listener.xforward,
+        senders=listener.senders,
         marks_all=listener.mark == "all",
         has_received=listener.received,
     )

@@ -127,7 +127,6 @@ def test_auth_over_tls(
                 assert "AUTH" not in offers(client)
                 assert client.say(f"AUTH PLAIN {plain(NAME, PASSWORD)}").startswith("538 5.7.11 ")
                 client.start_tls()
-                assert client.say(FROM).startswith("503 ")
             assert "STARTTLS" not in offers(client)
             assert "AUTH" in offers(client)
             assert client.say(FROM).startswith("530 5.7.0 ")
@@ -212,7 +211,8 @@ def test_what_was_said_in_plain_text_behind_starttls_is_not_heard(
         assert client.reply().startswith("220 ")
         client.wrap()
         assert client.say("NOOP") == "250 2.0.0 OK"
-        assert client.say(FROM).startswith("503 ")
+        assert client.say(FROM).startswith("250 ")
+    assert next_hop.heard.verbs(1).count("MAIL") == 1
 
 
 @pytest.mark.parametrize("is_implicit", [False, True], ids=["STARTTLS", "implicit"])
@@ -368,6 +368,17 @@ def test_xforward_is_not_for_everybody(relay: Running, next_hop: Hop) -> None:
         assert "XFORWARD" not in offers(client)
         assert client.say("XFORWARD ADDR=192.0.2.9").startswith("550 5.7.0 ")
     assert not [line for _, line in next_hop.heard.commands if line.startswith("XFORWARD")]
+
+
+def test_senders_may_be_limited(next_hop: Hop, tmp_path: Path) -> None:
+    """Where others share the client's addresses, only the domains that are named may write."""
+    door = replace(DOOR, senders=("aozora.example.jp",))
+    with running(next_hop.port, tmp_path, door=door) as relay, Client(relay.port) as client:
+        client.say("EHLO client.example")
+        assert client.say("MAIL FROM:<a@hokuto.example.jp>").startswith("550 5.7.1 ")
+        assert client.say("MAIL FROM:<recruit@Aozora.example.jp>").startswith("250")
+        client.say("RSET")
+        assert client.say("MAIL FROM:<>").startswith("250")
 
 
 def test_marks_and_received_on_every_message(next_hop: Hop, tmp_path: Path) -> None:

@@ -160,7 +160,6 @@ def test_one_recipient_refused(chain: Chain) -> None:
     assert UNKNOWN not in " ".join(chain.heard("RCPT"))
 
 
-@pytest.mark.xfail(strict=True, reason="the relay uses the connection again without RSET")
 def test_a_message_refused(chain: Chain) -> None:
     """The far side's refusal of a message reaches the sender; the next letter is none the worse.
 

@@ -41,13 +41,14 @@ def test_a_listener_with_everything(tmp_path: Path) -> None:
         LISTENER
         + TLS
         + 'client_ca = "ca.pem"\nclient_names = ["*.Mail.example.jp"]\nauth = true\n'
-        + 'proxy_from = ["10.0.0.0/8"]\nxforward = ["10.0.0.1/32"]\nmark = "all"\nreceived = true\n'
+        + 'proxy_from = ["10.0.0.0/8"]\nxforward = ["10.0.0.1/32"]\nsenders = ["Aozora.example.jp"]\nmark = "all"\nreceived = true\n'
         + USER,
     )
     (listener,) = config.relay.listeners
     assert listener.listen == Address("0.0.0.0", 25)  # noqa: S104
     assert listener.certificate == tmp_path / "relay.pem"
     assert listener.client_ca == tmp_path / "ca.pem"
+    assert listener.senders == ("aozora.example.jp",)
     assert listener.client_names == ("*.mail.example.jp",)
     assert (listener.mark, listener.received, listener.auth) == ("all", True, True)
     assert [user.name for user in config.relay.user] == ["ats"]

@@ -279,12 +279,28 @@ def test_commands_out_of_place(relay: Running, command: str, code: str) -> None:
         assert client.say("NOOP").startswith("250")
 
 
-def test_mail_before_ehlo(relay: Running) -> None:
-    """A client introduces itself first."""
+def test_helo_is_no_must(relay: Running, next_hop: Hop) -> None:
+    """A client that does not introduce itself is served, as Postfix does by default."""
     with Client(relay.port) as client:
-        assert client.say(FROM).startswith("503")
-        assert client.say("HELO client.example") == "250 relay.example"
         assert client.say(FROM).startswith("250")
+        assert client.say("HELO client.example") == "250 relay.example"
+        for command in (FROM, TO):
+            assert client.say(command).startswith("250")
+        assert deliver(client, ORDINARY + b".\r\n").startswith("250")
+    assert next_hop.heard.wires == [ORDINARY + b".\r\n"]
+
+
+def test_a_refused_message_leaves_no_transaction_behind(relay: Running, next_hop: Hop) -> None:
+    """A server may keep what it was told of a message that it refused: the next is apart."""
+    next_hop.answers["end"] = always(b"550 5.7.1 not wanted")
+    with start(relay, FROM, TO) as client:
+        assert deliver(client, ORDINARY + b".\r\n") == "550 5.7.1 not wanted"
+        next_hop.answers.clear()
+        for command in (FROM, TO):
+            assert client.say(command).startswith("250")
+        assert deliver(client, ORDINARY + b".\r\n").startswith("250")
+    assert next_hop.heard.verbs(1) == ["EHLO", "MAIL", "RCPT", "DATA"]
+    assert next_hop.heard.verbs(2)[:4] == ["EHLO", "MAIL", "RCPT", "DATA"]
 
 
 def test_too_large(relay: Running, next_hop: Hop) -> None:
