@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 
 from relay.mimefields import FieldError, parse_content_type, parse_disposition, parse_token
 
@@ -33,6 +34,9 @@ _DECISIVE_FIELDS = frozenset(
 _IDENTITY_ENCODINGS = frozenset({"7bit", "8bit", "binary"})
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
 _FIELD_NAME = re.compile(rb"([!-9;-~]+)([ \t]*):")
+# A whole field with the lines it is folded on. Possessive: no input makes the search start over.
+_FIELD = re.compile(rb"^([!-9;-~]++):([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
+_BLANK_FOLD = re.compile(rb"\n\s*(?:\n|\Z)")
 _BROKEN_ESCAPE = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*(?:\r?\n|\Z))")
 _PADDED_SOFT_BREAK = re.compile(rb"=[ \t]+(?=\r?\n|\Z)")
 
@@ -72,7 +76,7 @@ class Part:
     body_start: int
     body_end: int
     content_type: str
-    parameters: dict[str, str]
+    parameters: Mapping[str, str]
     transfer_encoding: str
     disposition: str
     filename: str | None
@@ -245,8 +249,21 @@ def _split_fields(block: bytes) -> tuple[tuple[str, bytes], ...]:
     if block.count(b"\r") != block.count(b"\r\n") + block.endswith(b"\r"):
         # Python's and other readers end a line at a bare CR and so see other fields than we do.
         raise MapError(MapReason.BROKEN_HEADER, "bare carriage return")
+    block = block.removesuffix(b"\n")
+    fields: list[tuple[bytes, bytes]] = _FIELD.findall(block)
+    # Each has a colon, and a line end to the next. A block with more bytes has something odd in it.
+    read_bytes = sum(map(len, chain.from_iterable(fields))) + 2 * len(fields) - 1
+    if read_bytes != len(block) or _BLANK_FOLD.search(block):
+        return _split_lines(block)
+    return tuple(
+        (name.decode("ascii").lower(), value.removesuffix(b"\r")) for name, value in fields
+    )
+
+
+def _split_lines(block: bytes) -> tuple[tuple[str, bytes], ...]:
+    """Do the same line by line: raise what is wrong, or allow what is only unusual."""
     fields: list[tuple[str, list[bytes]]] = []
-    for line in block.removesuffix(b"\n").split(b"\n"):
+    for line in block.split(b"\n"):
         if line[:1] in (b" ", b"\t"):
             # RFC 5322 §4.2: a line of white space only is obsolete, and some readers end there.
             if not fields or not line.strip():

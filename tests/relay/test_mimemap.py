@@ -272,6 +272,30 @@ FRAGMENTS = st.sampled_from(
 )
 
 
+LINE_PIECES = (
+    *(b"A: b", b"To", b":", b" ", b"\t", b"\r\n", b"\n", b"\n ", b"\r\n\t"),
+    *(b"x", b"\r", b"\xe3", b"\x0b"),
+)
+
+
+def headers_of(message: bytes) -> tuple[tuple[str, bytes], ...] | str:
+    """Return the fields of a message, or why it has no map."""
+    try:
+        return map_message(message).root.headers
+    except MapError as error:
+        return error.reason
+
+
+@given(st.lists(st.sampled_from(LINE_PIECES), max_size=14))
+@settings(max_examples=500, deadline=None)
+def test_an_odd_field_changes_nothing_in_the_reading_of_the_others(pieces: list[bytes]) -> None:
+    """A block that is read at once has the fields that reading it line by line finds."""
+    message = b"First: 1\r\n" + b"".join(pieces) + b"\r\n\r\ntext"
+    fields = headers_of(message)
+    with_odd = headers_of(b"Odd : 1\r\n" + message)
+    assert with_odd == (fields if isinstance(fields, str) else (("odd", b" 1"), *fields))
+
+
 @settings(max_examples=400)
 @given(st.lists(FRAGMENTS | st.binary(max_size=12), max_size=30).map(b"".join))
 def test_any_bytes_give_a_map_or_its_error(message: bytes) -> None:
@@ -295,3 +319,12 @@ def test_hostile_fields_take_linear_time(unit: bytes) -> None:
     message = b"Content-Type: text/plain; name=x" + filler + b"\r\n\r\nx"
     with suppress(MapError):
         map_message(message)
+
+
+@pytest.mark.parametrize("unit", [b"x", b" ", b":", b"x:\n ", b"\n \t", b"x:\n"])
+def test_hostile_header_blocks_take_linear_time(unit: bytes) -> None:
+    """A header block as large as allowed, made of any one piece, is read at once."""
+    filler = unit * (HEADER_MAX_BYTES // len(unit) - 1)
+    for start in (b"", b"A: b\n"):
+        with suppress(MapError):
+            map_message(start + filler + b"\n\nx")
