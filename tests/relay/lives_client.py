@@ -10,11 +10,14 @@ import sqlite3
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
 
 from relay import deliver, smtp_in
-from tests.relay.lives_stage import FROM, HELLO, TO, Caller, Stage
-from tests.relay.lives_way import QUICK_CLIENT, Way
-from tests.relay.neighbours import Client, Deciding
+from tests.relay.lives_stage import FROM, HELLO, TO, Caller, Stage, samples
+from tests.relay.lives_way import QUICK_CLIENT, Held, Way
+from tests.relay.neighbours import Client, Hop
+from tests.relay.running import DOOR
 
 POINTS: Mapping[str, tuple[tuple[str, ...], bytes]] = {
     # What was said and answered, and what is sent behind it.
@@ -65,11 +68,11 @@ def silent(points: Sequence[str]) -> tuple[Way, ...]:
 
 @contextmanager
 def _while_the_hop_decides(stage: Stage) -> Generator[Caller]:
-    deciding = Deciding(stage.hop)
+    held = Held(stage.hop, "end", b"250 2.0.0 kept")
     caller = with_message(stage)
-    deciding.wait_for_message()
+    held.wait()
     yield caller
-    deciding.release()
+    held.release()
 
 
 @contextmanager
@@ -151,6 +154,32 @@ def behind_the_dot(manner: str) -> tuple[Way, ...]:
     return tuple(way(moment) for moment in MOMENTS)
 
 
+def while_the_hop_answers(*steps: str) -> tuple[Way, ...]:
+    """Return the ways in which it vanishes while the next hop thinks about a command."""
+
+    def way(step: str) -> Way:
+        def play(stage: Stage) -> None:
+            held = Held(stage.hop, step, b"250 2.0.0 fine")
+            caller = stage.caller()
+            caller.send(f"{HELLO}\r\n{FROM}\r\n{TO}\r\n".encode())
+            held.wait()
+            caller.reset()
+            stage.wait_until(lambda: not samples(stage.relay)["careerrelay_connections"])
+            held.release()
+
+        return Way(f"at {step}", play)
+
+    return tuple(way(step) for step in steps)
+
+
+def _silent_proxy(stage: Stage) -> None:
+    stage.caller().hear_the_end()
+
+
+def _behind_a_proxy(_hop: Hop) -> Mapping[str, Any]:
+    return {"door": replace(DOOR, proxies=DOOR.allow)}
+
+
 def _outlast_the_limit(stage: Stage) -> None:
     """Return when a client that says nothing at all has been sent away, and then another."""
     stage.not_its_own.add("refused `silent`")
@@ -185,7 +214,12 @@ LIVES: dict[str, tuple[Way, ...]] = {
     "client-leaves-before-mail": leaves(BEFORE_MAIL),
     "client-leaves-after-mail": leaves(AFTER_MAIL),
     "client-leaves-after-rcpt": leaves(AFTER_RCPT),
-    "client-silent-before-mail": silent(BEFORE_MAIL),
+    "client-vanishes-at-mail": while_the_hop_answers("MAIL"),
+    "client-vanishes-at-rcpt": while_the_hop_answers("RCPT"),
+    "client-silent-before-mail": (
+        *silent(BEFORE_MAIL),
+        Way("at the PROXY header", _silent_proxy, QUICK_CLIENT, _behind_a_proxy, True),
+    ),
     "client-silent-after-mail": silent(("after MAIL",)),
     "client-silent-after-rcpt": silent(AFTER_RCPT),
     "client-vanishes-behind-the-dot": behind_the_dot("resets"),

@@ -13,10 +13,10 @@ from typing import Any, cast
 from relay import deliver
 from relay.cli.logs import configure_logs
 from tests.ledger.test_inbox import disk_full
-from tests.relay.lives_client import while_threads_are_busy, with_message
+from tests.relay.lives_client import up_to, while_threads_are_busy, with_message
 from tests.relay.lives_stage import Stage
-from tests.relay.lives_way import SHORT_SECONDS, Way
-from tests.relay.neighbours import Deciding, Hop
+from tests.relay.lives_way import SHORT_SECONDS, Held, Way
+from tests.relay.neighbours import Hop
 from tests.relay.running import rules
 
 IN_THREAD = (deliver, "JUDGE_IN_LOOP_MAX_BYTES", 0)  # As letters over 32 KiB are.
@@ -77,12 +77,18 @@ def _stop(stage: Stage, grace_seconds: float | None = None) -> threading.Thread:
 
 
 def _stopped_beyond_its_grace(stage: Stage) -> None:
-    deciding = Deciding(stage.hop)
+    held = Held(stage.hop, "end", b"250 2.0.0 kept")
     caller = with_message(stage)
-    deciding.wait_for_message()
+    held.wait()
     _stop(stage, SHORT_SECONDS).join()
     caller.hear_the_end()
-    deciding.release()
+    held.release()
+
+
+def _stopped_while_the_client_hangs(stage: Stage) -> None:
+    caller = up_to(stage, "in the message")
+    _stop(stage, SHORT_SECONDS).join()
+    caller.hear_the_end()
 
 
 LIVES: dict[str, tuple[Way, ...]] = {
@@ -103,5 +109,8 @@ LIVES: dict[str, tuple[Way, ...]] = {
     ),
     "stopped-beyond-the-grace": (
         Way("the next hop decides", _stopped_beyond_its_grace, is_the_last=True),
+    ),
+    "stopped-while-the-client-hangs": (
+        Way("in the message", _stopped_while_the_client_hangs, is_the_last=True),
     ),
 }

@@ -6,42 +6,17 @@ The real command, `careerrelay serve`, with a rejection letter; signals are the 
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from relay.wire import stuff
 from tests.cli.daemon import Daemon
 from tests.relay.lives_stage import FROM, HELLO, REJECTION, TO, Caller
+from tests.relay.lives_way import Held
 from tests.relay.neighbours import WAIT_SECONDS, Hop
 
 WIRE = stuff(REJECTION)
 HALF = len(WIRE) // 2
-
-
-class Held:
-    """A hop that waits with its answer to one step."""
-
-    def __init__(self, hop: Hop, step: str, answer: bytes) -> None:
-        self._asked, self._released = threading.Event(), threading.Event()
-        self._answer = answer
-        self._hop = hop
-        self._step = step
-        hop.answers[step] = self._hold
-
-    def _hold(self, _connection: int, _line: str) -> bytes:
-        self._asked.set()
-        assert self._released.wait(WAIT_SECONDS)
-        return self._answer
-
-    def wait(self) -> None:
-        """Return when the hop has been asked."""
-        assert self._asked.wait(WAIT_SECONDS)
-
-    def release(self) -> None:
-        """Let it answer now, and as usual from now on."""
-        del self._hop.answers[self._step]
-        self._released.set()
 
 
 @dataclass

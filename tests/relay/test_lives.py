@@ -22,6 +22,7 @@ from tests.relay.lives_stage import (
     next_letter_arrives,
     settle,
     stage,
+    unseen_errors,
 )
 from tests.relay.lives_way import Way
 from tests.relay.neighbours import Hop
@@ -81,7 +82,8 @@ def test_a_life(
             way.play(playing)
             seen = settle(playing)
         if not way.is_the_last:
-            next_letter_arrives(playing)
+            next_letter_arrives(playing, seen)
+    assert not unseen_errors(log)
     link = link_on_record(tmp_path)
     row = PAGE_ROWS[life]
     assert seen == row.seen
