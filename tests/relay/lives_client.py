@@ -29,11 +29,12 @@ POINTS: Mapping[str, tuple[tuple[str, ...], bytes]] = {
     "after RCPT": ((HELLO, FROM, TO), b""),
     "after DATA": ((HELLO, FROM, TO, "DATA"), b""),
     "in the message": ((HELLO, FROM, TO, "DATA"), b"Subject: minutes\r\n\r\nSee you on"),
+    "in a large message": ((HELLO, FROM, TO, "DATA"), b"Subject: large\r\n\r\n" + b"x" * 600_000),
     "at the dot": ((HELLO, FROM, TO, "DATA"), b"Subject: minutes\r\n\r\nMonday.\r\n."),
 }
 BEFORE_MAIL = ("at the greeting", "after EHLO", "in a command")
 AFTER_MAIL = ("after MAIL", "in RCPT")
-AFTER_RCPT = ("after RCPT", "after DATA", "in the message", "at the dot")
+AFTER_RCPT = ("after RCPT", "after DATA", "in the message", "in a large message", "at the dot")
 
 Leave = Callable[[Caller], None]
 

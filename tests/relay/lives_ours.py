@@ -17,13 +17,18 @@ from tests.relay.lives_client import up_to, while_threads_are_busy, with_message
 from tests.relay.lives_stage import Stage
 from tests.relay.lives_way import SHORT_SECONDS, Held, Way
 from tests.relay.neighbours import Hop
-from tests.relay.running import rules
+from tests.relay.running import NOW, rules
 
 IN_THREAD = (deliver, "JUDGE_IN_LOOP_MAX_BYTES", 0)  # As letters over 32 KiB are.
 
 
 def _broken_rules(_hop: Hop) -> Mapping[str, Any]:
     return {"with_rules": replace(rules(), lexicons=cast("Any", None))}
+
+
+def _clock_stops(_hop: Hop) -> Mapping[str, Any]:
+    moments = iter([NOW])  # For the link; there is none for what became of it.
+    return {"now": lambda: next(moments)}
 
 
 def _send(stage: Stage) -> None:
@@ -102,6 +107,7 @@ LIVES: dict[str, tuple[Way, ...]] = {
     "store-away": (Way("is no file", _store_is_no_file, is_of_links=True),),
     "store-slow": (Way("is locked", _store_is_locked, is_of_links=True),),
     "store-full": (Way("its disk is full", _disk_is_full, is_of_links=True),),
+    "accounting-fails": (Way("no clock", _send, (), _clock_stops, is_of_links=True),),
     "log-full": (Way("/dev/full", _log_is_full),),
     "threads-busy": (
         Way("small", _threads_are_busy),
