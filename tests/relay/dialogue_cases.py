@@ -83,7 +83,14 @@ def make_case(seed: int) -> Case:
 def make_commands(seed: int, count: int) -> list[str]:
     """Return command lines in an order that is mostly sensible: for servers to be compared."""
     chance = random.Random(seed)  # noqa: S311
-    return [_command(chance) for _ in range(count)]
+    return [_command(chance) if chance.random() < 0.7 else _odd(chance) for _ in range(count)]
+
+
+def _odd(chance: random.Random) -> str:
+    """Return a MAIL or RCPT that some server, somewhere, has taken."""
+    begin = chance.choice(("MAIL FROM:", "RCPT TO:", "mail from: ", "Rcpt To:\t", "MAIL  FROM:"))
+    parameters = "" if chance.random() < 0.5 else chance.choice(_PARAMETERS)
+    return begin + chance.choice(_ADDRESSES) + parameters
 
 
 def _command(chance: random.Random) -> str:
@@ -94,10 +101,42 @@ def _command(chance: random.Random) -> str:
         return chance.choice(RIGHT_MAILS if chance.random() < 0.8 else WRONG_MAILS)
     if kind < 9:
         return chance.choice(RIGHT_RECIPIENTS if chance.random() < 0.8 else WRONG_RECIPIENTS)
+    if kind < 10:
+        return chance.choice(_SPACED)
     verb = chance.choice(VERBS)
     return verb if chance.random() < 0.6 else f"{verb} {chance.choice(_ARGUMENTS)}"
 
 
+_ADDRESSES = (
+    "<a@b.example>", "<>", "a@b.example", "<a b@c.example>", '<"a b"@c.example>',
+    "<a@b.example>,", "<a@b.example>>", "<<a@b.example>>", "<a@b.example", "a@b.example>",
+    "<a@[192.0.2.1]>", "<a>", "<a@[IPv6:2001:db8::1]>", "<@r.example,@s.example:a@b.example>",
+    "<a%c.example@b.example>", "<b.example!a>", '<"a\\"b"@c.example>', '<"a>b"@c.example>',
+    "<a@b.example.>", "<a@@b.example>", "<@b.example>", "<a@>", "<.a@b.example>",
+    "<a.@b.example>", "<a..b@c.example>", "<あ@b.example>", "<a@あ.example>", "<a@b_c.example>",
+    "<a@-b.example>", "<a(c)@b.example>", "A <a@b.example>", '"A" <a@b.example>',
+    "<a@b.example> (c)", "(c) <a@b.example>", "<a;b@c.example>", "< a@b.example >",
+    "<a,b@c.example>", "<a:b@c.example>", "<postmaster>", "<" + "a" * 65 + "@b.example>", '<"">',
+    '<""@b.example>', "<a@" + "b" * 64 + ".example>", "<a\\@b@c.example>", "<a@b.example> ",
+    "<\t>", "<" + "a" * 500 + "@b.example>", "<a@" + "b." * 130 + "example>", "<=a+b@c.example>",
+    '<"a"b@c.example>',
+)  # fmt: skip
+_PARAMETERS = (
+    " SIZE=10", "SIZE=10", " SIZE=", " SIZE=x", " SIZE=-1", " SIZE=0", " size=1",
+    " BODY=8BITMIME", " body=7bit", " BODY=", " BODY=X", " SMTPUTF8", " SMTPUTF8=1", " RET=FULL",
+    " RET=x", " ENVID=a+2Bb", " ENVID=a+b", " ENVID=", " NOTIFY=NEVER", " NOTIFY=never,success",
+    " NOTIFY=", " ORCPT=x", " ORCPT=rfc822;a@b.example", " AUTH=<>", " X=1", " X",
+    "  SIZE=1   BODY=7BIT  ", "\tSIZE=1", " =", " SIZE=1 SIZE=2", " BODY=8BITMIME BODY=7BIT",
+    " SIZE=1,BODY=7BIT", " A=B=C", " MT-PRIORITY=3",
+)  # fmt: skip
+_SPACED = (
+    " NOOP", "NOOP ", "NOOP\tx", "RSET ", "RSET x", "DATA ", "DATA", "VRFY", "VRFY a b",
+    "VRFY <a@b.example>", "EHLO a b", "EHLO あ", "EHLO  client.example", "EHLO client.example ",
+    "HELO", "HELO x y", "\tEHLO x", "NOOP " + "x" * 400, "EHLO " + "x" * 300, "HELO [IPv6:::1]",
+    "EHLO _", "EHLO -", "EHLO <x>", "noop", "NOOPx", "RSETx", "DATAx", "MAIL", "RCPT", "MAIL:",
+    "mail FROM<a@b.example>", "RCPT <a@b.example>", "RCPT TO<a@b.example>",
+    "MAIL FROM :<a@b.example>", "MAIL FROM", "MAIL FROM: ", "SEND FROM:<a@b.example>",
+)  # fmt: skip
 _ARGUMENTS = (
     "x", "client.example", "FROM:<a@b.example>", "TO:<c@d.example>", "<a@b.example>", "あ", "0",
     "FROM:<" + "a" * 3000 + "@b.example>", "TO:<c@d.example> " + "X=1 " * 900, "\t", '"', "PLAIN",
