@@ -6,7 +6,7 @@ from tests.soak import soak
 
 MESSAGES = 2000
 CONNECTIONS = 40
-PROCESSES = 1
+PROCESSES = 2
 
 
 def test_nothing_is_lost() -> None:
