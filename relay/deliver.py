@@ -178,15 +178,15 @@ class Delivery:
         if outcome.decision.action is not Action.INJECT or outcome.link is None:
             return outcome
         link = outcome.link
-        event = events.link_issued(
-            link.company,
-            link.link_id,
-            self._now(),
-            language=link.language,
-            stage=link.stage,
-            position=link.position,
-        )
         try:
+            event = events.link_issued(
+                link.company,
+                link.link_id,
+                self._now(),
+                language=link.language,
+                stage=link.stage,
+                position=link.position,
+            )
             await self._inbox.submit(event)
         except EventConflict:
             pass  # On record already, read differently by an earlier version of the lexicon.
@@ -283,7 +283,11 @@ async def _run(size: int, work: Callable[[bytes], _T], octets: bytes) -> _T:
     """Return what `work` makes of the octets: at once if they are few, else beside the loop."""
     if size <= JUDGE_IN_LOOP_MAX_BYTES:
         return work(octets)
-    return await asyncio.to_thread(work, octets)
+    try:
+        return await asyncio.wait_for(asyncio.to_thread(work, octets), JUDGE_SECONDS)
+    except TimeoutError:
+        # No thread is free. The loop is held for a moment, but the client is answered in time.
+        return work(octets)
 
 
 def _settle(wire: bytes) -> tuple[bytes, bytes]:

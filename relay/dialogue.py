@@ -206,6 +206,8 @@ class Dialogue:
             return replies.BAD_SEQUENCE
         if not self._recipients:
             return replies.NO_RECIPIENTS
+        if self._transaction is None or self._transaction.is_lost:
+            return replies.NEXT_HOP_LOST  # At a later RCPT: no need to send all of the message.
         envelope = Envelope(self._sender.address, tuple(self._recipients))
         hold = Hold(self._shared.room)
         self.is_delivering = True

@@ -84,9 +84,11 @@ class _Dialogue(SMTPProtocol):
         """
         self.step = step
         try:
+            self.was_cut_off = True  # Nothing has left us yet: not even a message is sent.
             if not self.is_in_step:
                 raise _OutOfStep("a reply that nobody asked for")
             self.write(octets if len(octets) <= PIECE_BYTES else octets[:PIECE_BYTES])
+            self.was_cut_off = False
             waiter = self._response_waiter
             assert waiter is not None  # It is there as long as something can be written.
             self._is_due = self._response_pending = True
@@ -338,7 +340,7 @@ class NextHop:
         known = self._hosts.in_order()[0].extensions
         if known is not None:
             return known
-        connection = await self.connect()
+        connection = await self.connect(_now() + self.settings.reply_max_seconds)
         self.give_back(connection)
         return connection.extensions
 

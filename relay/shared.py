@@ -79,6 +79,16 @@ class Shared:
     async def _deliver(self, job: Job, transaction: Transaction, hold: Hold) -> Reply:
         try:
             return await self.delivery.deliver(job, transaction)
+        except asyncio.CancelledError:
+            # The process ends first: what is not known is said to be unknown.
+            log.error(
+                "delivery_cut_off",
+                incident=job.incident,
+                outcome_unknown=transaction.outcome_unknown,
+            )
+            if transaction.outcome_unknown:
+                self.metrics.outcome_unknown()
+            raise
         except Exception:  # Promise 2: our own fault is a 4xx, so the sender keeps the mail.
             log.exception("delivery_failed", incident=job.incident)
             return replies.temporary_failure(job.incident)

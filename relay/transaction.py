@@ -70,6 +70,11 @@ class Transaction:
         return reply
 
     @property
+    def is_lost(self) -> bool:
+        """Whether the connection went in the middle: the client must start anew."""
+        return self._connection is None and bool(self._said)
+
+    @property
     def size_max_bytes(self) -> int:
         """The largest message the next hop takes, 0 if it did not say."""
         if self._connection is None:
@@ -94,7 +99,7 @@ class Transaction:
     async def _speak(self, verb: bytes, argument: bytes, limit: float) -> Reply:
         connection = self._connection
         if connection is None:
-            if self._said:  # An earlier command lost the connection: the client must start anew.
+            if self.is_lost:
                 raise NextHopLost("the connection is gone")
             connection = self._connection = await self._next_hop.take(limit)
         is_reused = connection.is_reused

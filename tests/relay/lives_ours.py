@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,6 +30,15 @@ def _broken_rules(_hop: Hop) -> Mapping[str, Any]:
 def _clock_stops(_hop: Hop) -> Mapping[str, Any]:
     moments = iter([NOW])  # For the link; there is none for what became of it.
     return {"now": lambda: next(moments)}
+
+
+def _clock_is_wrong(_hop: Hop) -> Mapping[str, Any]:
+    return {"now": lambda: datetime(1, 1, 1, tzinfo=UTC)}
+
+
+def _threads_are_gone(stage: Stage) -> None:
+    with while_threads_are_busy(stage):
+        stage.send()
 
 
 def _send(stage: Stage) -> None:
@@ -107,6 +117,14 @@ LIVES: dict[str, tuple[Way, ...]] = {
     "store-away": (Way("is no file", _store_is_no_file, is_of_links=True),),
     "store-slow": (Way("is locked", _store_is_locked, is_of_links=True),),
     "store-full": (Way("its disk is full", _disk_is_full, is_of_links=True),),
+    "threads-gone": (
+        Way(
+            "large",
+            _threads_are_gone,
+            (IN_THREAD, (deliver, "JUDGE_SECONDS", SHORT_SECONDS)),
+        ),
+    ),
+    "recording-fails": (Way("a clock far off", _send, (), _clock_is_wrong, is_of_links=True),),
     "accounting-fails": (Way("no clock", _send, (), _clock_stops, is_of_links=True),),
     "log-full": (Way("/dev/full", _log_is_full),),
     "threads-busy": (
