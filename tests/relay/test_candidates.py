@@ -7,11 +7,12 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from relay.candidates import Candidate, Candidates, find_candidates
 from relay.evidence import weigh_texts
+from relay.fragments import fragments_needed, phrases_needed
 from relay.letter import Letter
 from relay.lexicons import Lexicons, Section, load_lexicons
 from relay.sentences import language_of, normalise
@@ -98,6 +99,12 @@ def words() -> tuple[str, ...]:
     for lexicon in lexicons().values():
         found |= lexicon.needed_words
         found |= {cue for cue, _ in lexicon.decision_cues}
+        for entry in lexicon.of(Section.DECISION):
+            for needs in (
+                *fragments_needed(entry.alternatives),
+                *phrases_needed(entry.alternatives),
+            ):
+                found |= {text for group in needs for text in group}
     for _, text in letters():
         found |= {text[at : at + 12] for at in range(0, len(text), 12)}
     return tuple(sorted(found))
@@ -152,6 +159,23 @@ def test_letters_wounded_at_random(data: st.DataObject) -> None:
         width = data.draw(st.integers(12, 80))
         text = "\n".join(text[at : at + width] for at in range(0, len(text), width))
     assert_nothing_is_left_out(subject, text)
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_decisions_made_from_their_patterns_and_wounded(data: st.DataObject) -> None:
+    """What a pattern matches is found, wherever it is wrapped, spaced or quoted."""
+    entries = [e for lexicon in lexicons().values() for e in lexicon.of(Section.DECISION)]
+    entry = data.draw(st.sampled_from(entries))
+    text = data.draw(st.from_regex(data.draw(st.sampled_from(entry.alternatives))))
+    text = data.draw(st.sampled_from(("", *entry.cues))) + text
+    for _ in range(data.draw(st.integers(0, 3))):
+        at = data.draw(st.integers(0, len(text)))
+        text = text[:at] + data.draw(st.sampled_from(GLUES)) + text[at:]
+    before, behind = (
+        data.draw(st.sampled_from(("", "。", "\n\n", "事", "お見", "It is "))) for _ in "ab"
+    )
+    assert_nothing_is_left_out("", before + text + behind)
 
 
 @pytest.mark.parametrize(
