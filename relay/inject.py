@@ -10,10 +10,12 @@ Pure: bytes in, bytes out. Whether the letter is a rejection is not judged here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
-from relay.mimemap import MapError, MessageMap, Part, body_of, header_start, map_message
+from relay.mimemap import MapError, MessageMap, Part, header_start, map_message
 from relay.note import Note, Notes
 from relay.partcharset import CharsetRefused, PartCharset, charset_of
 from relay.placement import HtmlSurface, NoPlace, Place, PlainSurface, own_counts
@@ -22,6 +24,9 @@ from relay.transfer import BodyRefused, Change, Undo, insert_decoded
 from relay.undo import Mark, NotOurs, render_field, restore
 
 __all__ = ["Injected", "Mark", "NotInjected", "Rules", "inject"]
+
+
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +41,12 @@ def inject(
     message_map: MessageMap, note: Note | Notes, mark: Mark, rules: Rules | None = None
 ) -> Injected:
     """Return the message with the note spliced in; raise `NotInjected` with the reason if not."""
-    check_safety(message_map, rules or Rules())
+    decoded = check_safety(message_map, rules or Rules())
     notes = note if isinstance(note, Notes) else Notes((note,))
     line_end = _line_end_of(message_map.message, "\r\n")
     targets = find_targets(message_map)
-    changes = _changes(message_map, targets, notes, line_end)
+    bodies = [decoded[part.body_start] for part in targets]
+    changes = _changes(message_map, targets, bodies, notes, line_end)
     changed = _assemble(message_map, targets, changes, mark, line_end.encode("ascii"))
     if not _is_sound(message_map, targets, changed):
         raise NotInjected("not_reversible")
@@ -67,11 +73,17 @@ def _is_sound(message_map: MessageMap, targets: Sequence[Part], changed: bytes) 
 
 
 def _changes(
-    message_map: MessageMap, targets: Sequence[Part], notes: Notes, line_end: str
+    message_map: MessageMap,
+    targets: Sequence[Part],
+    decoded: Sequence[bytes],
+    notes: Notes,
+    line_end: str,
 ) -> list[Change]:
     """Return the change of each target's body, offsets counted from the start of that body."""
     try:
-        bodies = [_Body.read(message_map, part) for part in targets]
+        bodies = [
+            _Body.read(message_map, part, body) for part, body in zip(targets, decoded, strict=True)
+        ]
         counts = own_counts([body.surface for body in bodies])
         return [
             body.change(notes, count, line_end) for body, count in zip(bodies, counts, strict=True)
@@ -98,8 +110,7 @@ class _Body:
     surface: PlainSurface | HtmlSurface
 
     @classmethod
-    def read(cls, message_map: MessageMap, part: Part) -> _Body:
-        decoded = body_of(message_map, part)
+    def read(cls, message_map: MessageMap, part: Part, decoded: bytes) -> _Body:
         is_html = part.content_type == "text/html"
         charset = charset_of(part, decoded, html=is_html)
         return cls(
@@ -128,16 +139,30 @@ class _Body:
             place.offset,
             self._units(place, notes, line_end),
             message_line_end.encode("ascii"),
+            self.decoded,
         )
 
     def _units(self, place: Place, notes: Notes, line_end: str) -> list[bytes]:
         """Return the note as encoded units, in the fullest wording the charset can write."""
         for note in notes.wordings:
             words = (note.html if self.is_html else note.text).replace("\n", line_end)
-            units = self.charset.units(place.before + words + place.after, references=self.is_html)
-            if units is not None:
-                return units
+            lines = _LINE.findall(place.before + words + place.after)
+            units = [
+                # A link is another one in each letter.
+                (_units_of.__wrapped__ if "://" in line else _units_of)(
+                    self.charset, line, references=self.is_html
+                )
+                for line in lines
+            ]
+            if None not in units:
+                return [unit for line in units if line is not None for unit in line]
         raise CharsetRefused
+
+
+@lru_cache(maxsize=512)  # The lines of the note's templates in a few charsets, again and again.
+def _units_of(charset: PartCharset, line: str, *, references: bool) -> tuple[bytes, ...] | None:
+    units = charset.units(line, references=references)
+    return None if units is None else tuple(units)
 
 
 def _assemble(

@@ -10,6 +10,7 @@ rendered once with sample values and linted when loaded: a bad one stops the sta
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import jinja2
@@ -46,11 +47,31 @@ class Note:
     link: str
 
 
+@dataclass(frozen=True)
+class Unrendered:
+    """A wording that is rendered when asked for: a letter needs one or two of up to six."""
+
+    templates: NoteTemplates
+    stem: str
+    company: Company
+    link: str
+
+    @cached_property
+    def text(self) -> str:
+        """Lines with LF between them; `TemplateError` if the template fails."""
+        return self.templates.render(f"{self.stem}.txt.j2", self.company, self.link)
+
+    @cached_property
+    def html(self) -> str:
+        """Inline HTML; `TemplateError` if the template fails."""
+        return self.templates.render(f"{self.stem}.html.j2", self.company, self.link)
+
+
 @dataclass(frozen=True, slots=True)
 class Notes:
     """The same note in several wordings, the fullest first, pure ASCII last."""
 
-    wordings: tuple[Note, ...]
+    wordings: tuple[Note | Unrendered, ...]
 
 
 class NoteTemplates:
@@ -78,7 +99,7 @@ class NoteTemplates:
             name = f"{stem}.{kind}.j2"
             if name not in self._names:
                 raise TemplateError(name, ["missing, its twin is there"])
-            rendered = self._render(name, _SAMPLE_COMPANY, _SAMPLE_LINK)
+            rendered = self.render(name, _SAMPLE_COMPANY, _SAMPLE_LINK)
             problems = check(rendered)
             if stem.endswith(f"/{_PLAIN}") and not rendered.isascii():
                 problems.append("holds other characters than ASCII")
@@ -97,17 +118,14 @@ class NoteTemplates:
         )
         return Notes(
             tuple(
-                Note(
-                    text=self._render(f"{stem}.txt.j2", company, link),
-                    html=self._render(f"{stem}.html.j2", company, link),
-                    link=link,
-                )
+                Unrendered(self, stem, company, link)
                 for stem in stems
                 if f"{stem}.txt.j2" in self._names
             )
         )
 
-    def _render(self, name: str, company: Company, link: str) -> str:
+    def render(self, name: str, company: Company, link: str) -> str:
+        """Return what a template makes of a company and a link; `TemplateError` if it cannot."""
         try:
             template = self._environment.get_template(name)
             text = template.render(company=company.name, contact=company.contact, link=link)
@@ -135,4 +153,5 @@ def builtin_folder() -> Path:
 
 def render(company: Company, language: str, link: str, templates: NoteTemplates) -> Note:
     """Return the note in its fullest wording."""
-    return templates.notes(company, language, link).wordings[0]
+    fullest = templates.notes(company, language, link).wordings[0]
+    return Note(fullest.text, fullest.html, link)

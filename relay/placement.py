@@ -9,6 +9,7 @@ same words. Works on decoded bytes; never changes any.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,9 @@ from relay.visible import visible_text
 
 # An em above and below, as a paragraph; font, size and colour are the letter's.
 _DIVISION = '<div style="margin:1em 0">'
+_SHIFT = re.compile(rb"[\x0e\x0f]")
+# An escape of ISO-2022, or a mark of UTF-8 that is left out where a line begins.
+_OTHER_CHARSET = re.compile(rb"\x1b|\xef\xbb\xbf")
 # Shorter endings of a line ("敬具", "です。") are met in more than one place.
 _SAME_WORDS_MIN_CHARS = 8
 
@@ -45,7 +49,7 @@ class PlainSurface:
         self._raw_lines = body.split(b"\n")
         if not self._raw_lines[-1]:
             self._raw_lines.pop()
-        self.lines = [charset.decode(line.removesuffix(b"\r")) for line in self._raw_lines]
+        self.lines = _decoded(body, self._raw_lines, charset)
 
     def place(self, count: int, line_end: str) -> Place:
         """Return the place behind the first `count` lines; raise `NoPlace` if there is none."""
@@ -111,10 +115,34 @@ class HtmlSurface:
         old = visible_text(self._charset.decode(self._body)).split()
         new = visible_text(changed).split()
         added = visible_text(note).split()
-        start = next((i for i, word in enumerate(old) if new[i : i + 1] != [word]), len(old))
+        if len(new) != len(old) + len(added):
+            return False
+        start = next((i for i, word in enumerate(old) if new[i] != word), len(old))
         # Where the note begins with the word that follows it, the start is found too late.
-        starts = range(max(start - len(added), 0), start + 1)
+        starts = range(start, max(start - len(added), 0) - 1, -1)
         return any(old[:at] + added + old[at:] == new for at in starts)
+
+
+def _decoded(body: bytes, raw_lines: Sequence[bytes], charset: PartCharset) -> list[str]:
+    """Return the lines as text: as if decoded one by one, at once where that is the same."""
+    text = _decoded_at_once(body, charset)
+    if text is None:
+        return [charset.decode(line.removesuffix(b"\r")) for line in raw_lines]
+    return [line.removesuffix("\r") for line in text.split("\n")[: len(raw_lines)]]
+
+
+def _decoded_at_once(body: bytes, charset: PartCharset) -> str | None:
+    """Return all of the text, `None` where its lines alone might read in another way."""
+    if charset.codec == "iso2022_jp":
+        # Every line begins in ASCII again, but for what is shifted.
+        is_clean = body.isascii() and body.count(b"\r") == body.count(b"\r\n")
+        return charset.decode(body) if is_clean and not _SHIFT.search(body) else None
+    if charset.codec not in ("ascii", "utf-8") or _OTHER_CHARSET.search(body):
+        return None
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
 
 
 def own_counts(surfaces: Sequence[PlainSurface | HtmlSurface]) -> list[int]:
@@ -135,10 +163,17 @@ def own_counts(surfaces: Sequence[PlainSurface | HtmlSurface]) -> list[int]:
 
 def _same_end(lines: Sequence[str], count: int, others: Sequence[str]) -> int:
     """Return the number of other lines up to the words that end these, 0 if not found once."""
-    own = ["".join(line.split()) for line in lines[:count]]
-    last = next((words for words in reversed(own) if words), "")
-    found = [index for index, line in enumerate(others) if _end_alike(last, "".join(line.split()))]
+    last = next((words for line in reversed(lines[:count]) if (words := _squeezed(line))), "")
+    found = [
+        index
+        for index, line in enumerate(others)
+        if line.rstrip()[-1:] == last[-1:] and _end_alike(last, _squeezed(line))
+    ]
     return found[0] + 1 if len(found) == 1 else 0
+
+
+def _squeezed(line: str) -> str:
+    return "".join(line.split())
 
 
 def _end_alike(words: str, others: str) -> bool:

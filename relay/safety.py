@@ -66,8 +66,12 @@ class Rules:
     is_own_mark: Callable[[Mark], bool] = _any_mark
 
 
-def check_safety(message_map: MessageMap, rules: Rules) -> None:
-    """Return if the message may be changed; raise `NotInjected` with the reason if not."""
+def check_safety(message_map: MessageMap, rules: Rules) -> dict[int, bytes]:
+    """Return if the message may be changed; raise `NotInjected` with the reason if not.
+
+    What comes back are the decoded bodies of its text parts, by the offset where each begins:
+    decoding is half of the work, and whoever changes the message needs them.
+    """
     if len(message_map.message) > MESSAGE_MAX_BYTES:
         raise NotInjected("too_large")
     for value in message_map.headers("x-career-relay"):
@@ -80,8 +84,12 @@ def check_safety(message_map: MessageMap, rules: Rules) -> None:
         raise NotInjected("dkim_signed")
     if message_map.root.content_type.startswith("message/"):
         raise NotInjected("structure_unsupported")
+    bodies: dict[int, bytes] = {}
     for part in _all_parts(message_map.root):
-        _check_part(message_map, part, rules)
+        _check_part(part)
+        if part.content_type in _TEXT_TYPES and part.disposition != "attachment":
+            bodies[part.body_start] = _checked_text(message_map, part, rules)
+    return bodies
 
 
 def _all_parts(part: Part) -> Iterator[Part]:
@@ -90,7 +98,7 @@ def _all_parts(part: Part) -> Iterator[Part]:
         yield from _all_parts(child)
 
 
-def _check_part(message_map: MessageMap, part: Part, rules: Rules) -> None:
+def _check_part(part: Part) -> None:
     reason = _BY_TYPE.get(part.content_type)
     if reason == "encrypted" and part.parameters.get("smime-type", "").lower() == "signed-data":
         reason = "signed"
@@ -100,11 +108,10 @@ def _check_part(message_map: MessageMap, part: Part, rules: Rules) -> None:
         raise NotInjected(reason)
     if any(name in _DIGEST_FIELDS for name, _ in part.headers):
         raise NotInjected("body_digest_header")
-    if part.content_type in _TEXT_TYPES and part.disposition != "attachment":
-        _check_text(message_map, part, rules)
 
 
-def _check_text(message_map: MessageMap, part: Part, rules: Rules) -> None:
+def _checked_text(message_map: MessageMap, part: Part, rules: Rules) -> bytes:
+    """Return the decoded body of a text part that may be changed."""
     if part.body_end - part.body_start > TEXT_MAX_BYTES:
         raise NotInjected("too_large")
     try:
@@ -115,6 +122,7 @@ def _check_text(message_map: MessageMap, part: Part, rules: Rules) -> None:
         raise NotInjected("pgp")
     if rules.base_url and _carries_link(body, part, rules.base_url):
         raise NotInjected("already_linked")
+    return body
 
 
 def _carries_link(body: bytes, part: Part, base_url: str) -> bool:

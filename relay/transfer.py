@@ -26,6 +26,7 @@ _QP_TOKEN = re.compile(rb"(?:=[0-9A-Fa-f]{2})+|=[ \t]*(?:\r?\n|\Z)|[^=]+")
 _LITERAL = frozenset(range(0x21, 0x7F)) - {ord("=")}
 _BLANK = (0x20, 0x09)
 _SPACE = b" \t\r\n"
+_LINE_ENDS = frozenset({b"\r\n", b"\n"})
 _LINE_END = re.compile(rb"\r?\n")
 
 
@@ -64,12 +65,18 @@ class Change:
 
 
 def insert_decoded(
-    body: bytes, transfer_encoding: str, at: int, units: Sequence[bytes], line_end: bytes
+    body: bytes,
+    transfer_encoding: str,
+    at: int,
+    units: Sequence[bytes],
+    line_end: bytes,
+    decoded: bytes | None = None,
 ) -> Change:
     """Return the change that puts `units` at the decoded offset `at` of a body.
 
     A unit is never torn apart by an encoded line end: it is one character, one link or one line
-    end. `line_end` is the one of the raw message, which encoded lines get. Raises `BodyRefused`
+    end. `line_end` is the one of the raw message, which encoded lines get; `decoded` is the body
+    decoded, where that is known. Raises `BodyRefused`
     when the original could not be had back, `MapError` when the body does not decode.
     """
     inserted = b"".join(units)
@@ -80,7 +87,7 @@ def insert_decoded(
     else:
         change = Change(at, 0, inserted, Undo(at, len(inserted)))
     changed = change.apply(body)
-    before = decode_body(body, transfer_encoding)
+    before = decode_body(body, transfer_encoding) if decoded is None else decoded
     wanted = before[:at] + inserted + before[at:]
     if (
         decode_body(changed, transfer_encoding) != wanted
@@ -156,12 +163,12 @@ def _insert_quoted_printable(
     line_start = body.rfind(b"\n", 0, offset) + 1
     column = offset - line_start
     parts: list[bytes] = []
-    opens_line = units[0] in (b"\r\n", b"\n")
+    opens_line = units[0] in _LINE_ENDS
     if column and (not opens_line or body[offset - 1] in _BLANK):
         # White space before a hard line end would be lost: the soft one protects it.
         parts.append(b"=" + line_end)
         column = 0
-    ends_line = units[-1] in (b"\r\n", b"\n")
+    ends_line = units[-1] in _LINE_ENDS
     parts.extend(_quoted_lines(units, line_end, column))
     if offset < len(body) and not ends_line:
         parts.append(b"=" + line_end)
@@ -173,7 +180,17 @@ def _raw_offset(body: bytes, at: int) -> int:
     """Return the raw offset of a decoded offset, behind any soft line breaks there."""
     decoded = 0
     offset = 0
-    for met in _QP_TOKEN.finditer(body):
+    # Whole lines first: they are counted faster than looked through.
+    for line in body.split(b"\n"):
+        text = line.rstrip(_SPACE)
+        is_soft = text.endswith(b"=")
+        size = len(text) - 1 if is_soft else len(line) + 1
+        size -= 2 * (text.count(b"=") - is_soft)
+        if decoded + size > at or offset + len(line) >= len(body):
+            break
+        decoded += size
+        offset += len(line) + 1
+    for met in _QP_TOKEN.finditer(body, offset):
         token = met[0]
         if token[:1] != b"=":
             raw_per_byte, size = 1, len(token)
@@ -192,21 +209,31 @@ def _raw_offset(body: bytes, at: int) -> int:
 
 
 def _quoted_lines(units: Iterable[bytes], line_end: bytes, column: int) -> Iterable[bytes]:
-    """Give the quoted-printable form of the units; soft line breaks fall between two of them."""
-    pending = list(units)
-    for index, unit in enumerate(pending):
-        if unit in (b"\r\n", b"\n"):
-            yield line_end
-            column = 0
+    """Give the quoted-printable form of the units, line by line."""
+    line: list[bytes] = []
+    for unit in units:
+        if unit not in _LINE_ENDS:
+            line.append(unit)
             continue
-        last = index + 1 == len(pending) or pending[index + 1] in (b"\r\n", b"\n")
-        for piece in _quoted_unit(unit, last):
+        yield _quoted_line(tuple(line), line_end, column) + line_end
+        line.clear()
+        column = 0
+    yield _quoted_line(tuple(line), line_end, column)
+
+
+@lru_cache(maxsize=256)  # The lines of the note's templates, again and again; a link's line once.
+def _quoted_line(units: tuple[bytes, ...], line_end: bytes, column: int) -> bytes:
+    """Return one line of units encoded; soft line breaks fall between two of them."""
+    pieces: list[bytes] = []
+    for index, unit in enumerate(units):
+        for piece in _quoted_unit(unit, index + 1 == len(units)):
             # One column is kept for the "=" of a soft line break.
             if column and column + len(piece) > ENCODED_LINE_MAX - 1:
-                yield b"=" + line_end
+                pieces.append(b"=" + line_end)
                 column = 0
-            yield piece
+            pieces.append(piece)
             column += len(piece)
+    return b"".join(pieces)
 
 
 @lru_cache(maxsize=1024)  # The few hundred characters of the note's templates, again and again.

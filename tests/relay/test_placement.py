@@ -205,3 +205,24 @@ def test_note_is_visible_wherever_it_stands(body: str) -> None:
 def test_hostile_markup_takes_linear_time(unit: str) -> None:
     """Half a megabyte of any one piece is scanned at once."""
     outline((unit * (500_000 // len(unit))).encode(), UTF_8)
+
+
+# Lines of every charset, broken ones and those that change the state of ISO-2022-JP among them.
+LINE_PIECES = (
+    *("見送り".encode(codec) for codec in ("utf-8", "iso2022_jp", "cp932", "euc_jp")),
+    *(b"\x1b$B", b"\x1b(B", b"\x1b(I", b"\x1b$(D", b"\x1b&@\x1b$B", b"\x0e", b"\x0f", b"!!", b"-!"),
+    *(b"\n", b"\r\n", b"\r", b"\xef\xbb\xbf", b"\xff\xfe", b"\x1b", b"a", b" ", b"0!", b"\x80"),
+)
+
+
+@pytest.mark.parametrize("codec", ["ascii", "utf-8", "iso2022_jp", "cp932", "euc_jp"])
+@given(pieces=st.lists(st.sampled_from(LINE_PIECES), max_size=12))
+@settings(max_examples=300, deadline=None)
+def test_lines_read_as_if_decoded_one_by_one(codec: str, pieces: list[bytes]) -> None:
+    """What a line says does not depend on the lines before it, whatever the bytes are."""
+    charset = PartCharset(codec, codec)
+    body = b"".join(pieces)
+    one_by_one = [charset.decode(line.removesuffix(b"\r")) for line in body.split(b"\n")]
+    if body.endswith(b"\n") or not body:
+        one_by_one.pop()
+    assert PlainSurface(body, charset).lines == one_by_one
