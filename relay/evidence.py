@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
 from relay.candidates import (
@@ -67,6 +67,9 @@ SETTLING_WEIGHT = -5.0
 # A counter-cue of this weight forbids the verdict and is never explained away.
 FORBIDDING_WEIGHT = -10.0
 
+# What patterns are looked for in besides the single sentences.
+_JOINED_SCOPES = (Scope.OPENING, Scope.TEXT, Scope.SUBJECT)
+
 _REPLY = re.compile(r"(?i)\s*(?:re|fw|fwd|aw|wg|sv|返信|転送)\s?[:：]")
 
 
@@ -84,12 +87,13 @@ _OBJECT_BESIDE = Evidence("support.application-beside", 0.6, "in the sentence of
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A sentence made ready for the patterns of its language."""
+    """A sentence, or several of one language, made ready for the patterns of its language."""
 
     plain: str
     text: str
     lexicon: Lexicon
     is_subject: bool
+    signs: Set[str]
 
 
 def weigh(letter: Letter, lexicons: Lexicons) -> tuple[Evidence, ...]:
@@ -150,7 +154,7 @@ def _promoted(item: Evidence) -> Evidence:
 
 
 def _holds_an_object(line: _Line) -> bool:
-    return next(iter(_found(line.plain, line.lexicon, Section.OBJECT)), None) is not None
+    return next(iter(_found(line, Section.OBJECT)), None) is not None
 
 
 def _prepare(sentences: Iterable[Sentence], lexicons: Lexicons) -> list[_Line]:
@@ -160,7 +164,8 @@ def _prepare(sentences: Iterable[Sentence], lexicons: Lexicons) -> list[_Line]:
         if lexicon is None:
             continue
         plain = lexicon.plain(without_emphasis(sentence.text))
-        lines.append(_Line(plain, sentence.text, lexicon, sentence.is_subject))
+        signs = lexicon.signs_in(plain)
+        lines.append(_Line(plain, sentence.text, lexicon, sentence.is_subject, signs))
     return lines
 
 
@@ -168,10 +173,10 @@ def _decisions(line: _Line, candidates: tuple[Candidate, ...]) -> Iterable[tuple
     """Yield the decisions of a sentence, each as decision or as the reason why it is none."""
     for candidate in candidates:
         entry = candidate.entry
-        if not candidate.may_match(line.plain):
+        if not entry.may_match(line.signs) or not candidate.may_match(line.plain):
             continue
         for match in entry.pattern.finditer(line.plain):
-            void = _voiding(line, match)
+            void = _voiding(line, match) or _foreign_object(line)
             if void is not None:
                 yield entry, _void_evidence(void, line)
             elif line.is_subject and _REPLY.match(line.plain):
@@ -196,35 +201,43 @@ def _voiding(line: _Line, match: re.Match[str]) -> Entry | None:
     """Return what makes the words of a decision not a decision about the reader, if anything."""
     before = line.plain[: match.start()]
     after = line.plain[match.end() : match.end() + AFTER_SIZE_MAX_CHARS]
+    # A word may be cut in two there: each piece has signs of its own.
+    before_signs, after_signs = line.lexicon.signs_in(before), line.lexicon.signs_in(after)
     for entry in line.lexicon.of(Section.ASSERTION):
         if entry.scope is Scope.BEFORE:
-            found = entry.pattern.search(before)
+            found = entry.may_match(before_signs) and entry.pattern.search(before)
         elif entry.scope is Scope.AFTER:
-            found = entry.pattern.match(after)
+            found = entry.may_match(after_signs) and entry.pattern.match(after)
         elif entry.scope is Scope.WITHIN:
-            found = entry.pattern.search(line.plain)
+            found = entry.may_match(line.signs) and entry.pattern.search(line.plain)
         else:
             continue
         if found:
             return entry
-    return _foreign_object(line)
+    return None
 
 
 def _foreign_object(line: _Line) -> Entry | None:
     """Return the strongest foreign object of a sentence that outweighs its own job words."""
-    own = sum(entry.weight for entry, _ in _found(line.plain, line.lexicon, Section.OBJECT))
-    foreign = [entry for entry, _ in _found(line.plain, line.lexicon, Section.FOREIGN)]
-    if foreign and own + sum(entry.weight for entry in foreign) < 0:
+    foreign = [entry for entry, _ in _found(line, Section.FOREIGN)]
+    if not foreign:
+        return None
+    own = sum(entry.weight for entry, _ in _found(line, Section.OBJECT))
+    if own + sum(entry.weight for entry in foreign) < 0:
         return min(foreign, key=lambda entry: entry.weight)
     return None
 
 
 def _found(
-    plain: str, lexicon: Lexicon, section: Section, scope: Scope = Scope.SENTENCE
+    line: _Line, section: Section, scope: Scope = Scope.SENTENCE
 ) -> Iterable[tuple[Entry, re.Match[str]]]:
-    for entry in lexicon.of(section, scope):
-        if not entry.cues or has_cue(entry, plain):
-            match = entry.pattern.search(plain)
+    return _matching(line, line.lexicon.likely(section, line.signs, scope))
+
+
+def _matching(line: _Line, entries: Iterable[Entry]) -> Iterable[tuple[Entry, re.Match[str]]]:
+    for entry in entries:
+        if not entry.cues or has_cue(entry, line.plain):
+            match = entry.pattern.search(line.plain)
             if match:
                 yield entry, match
 
@@ -232,26 +245,38 @@ def _found(
 def _context(lines: list[_Line], deciding: set[int]) -> list[Evidence]:
     """Return what else the letter holds, each entry once, with the words it was first seen in."""
     seen: dict[str, Evidence] = {}
+    joined = [(scope, _joined(lines, scope)) for scope in _JOINED_SCOPES]
+    by_language = _by_language(lines)
     for section in (Section.OBJECT, Section.FOREIGN, Section.SUPPORT, Section.COUNTER):
+        likely = {
+            language: whole.lexicon.likely(section, whole.signs)
+            for language, whole in by_language.items()
+        }
         for index, line in enumerate(lines):
-            for entry, match in _found(line.plain, line.lexicon, section):
+            signs = line.signs
+            entries = [
+                entry
+                for entry in likely[line.lexicon.language]
+                if not entry.signs.isdisjoint(signs)
+            ]
+            for entry, match in _matching(line, entries):
                 if section is Section.COUNTER and index in deciding and not _forbids(entry):
                     continue  # "We cannot invite you to an interview" is no invitation.
                 weight = _weight_in(line, entry, is_opening=index < OPENING_SENTENCES_MAX)
                 name = f"{section}.{entry.name}"
                 if weight and (name not in seen or weight < seen[name].weight):
                     seen[name] = Evidence(name, weight, _around(line.plain, match))
-        for scope in (Scope.OPENING, Scope.TEXT, Scope.SUBJECT):
-            for plain, lexicon in _joined(lines, scope):
-                for entry, match in _found(plain, lexicon, section, scope):
+        for scope, groups in joined:
+            for group in groups:
+                for entry, match in _found(group, section, scope):
                     name = f"{section}.{entry.name}"
-                    seen.setdefault(name, Evidence(name, entry.weight, _around(plain, match)))
+                    seen.setdefault(name, Evidence(name, entry.weight, _around(group.plain, match)))
     return list(seen.values())
 
 
 def _is_applied_for(line: _Line) -> bool:
     """Tell whether a sentence speaks of an application for something that is no job."""
-    objects = {e.name for e, _ in _found(line.plain, line.lexicon, Section.OBJECT)}
+    objects = {e.name for e, _ in _found(line, Section.OBJECT)}
     return bool(objects) and objects <= {"application", "thanks-for-applying"}
 
 
@@ -265,8 +290,9 @@ def _address_evidence(letter: Letter, lines: list[_Line]) -> list[Evidence]:
     for lexicon in {line.lexicon.language: line.lexicon for line in lines}.values():
         for scope, text in fields:
             plain = lexicon.plain(text)
+            line = _Line(plain, text, lexicon, is_subject=False, signs=lexicon.signs_in(plain))
             for section in (Section.OBJECT, Section.COUNTER):
-                for entry, match in _found(plain, lexicon, section, scope):
+                for entry, match in _found(line, section, scope):
                     name = f"{section}.{entry.name}"
                     found.setdefault(name, Evidence(name, entry.weight, _shown(match.group())))
     return list(found.values())
@@ -284,8 +310,9 @@ def _weight_in(line: _Line, entry: Entry, *, is_opening: bool) -> float:
         return 0.0  # The subject of a reply is the other person's.
     if entry.section is Section.COUNTER and not _forbids(entry):
         for void in line.lexicon.of(Section.ASSERTION):
-            if void.scope is Scope.COUNTER and void.pattern.search(line.plain):
-                return 0.0
+            if void.scope is Scope.COUNTER and void.may_match(line.signs):
+                if void.pattern.search(line.plain):
+                    return 0.0
     return entry.weight
 
 
@@ -293,19 +320,29 @@ def _forbids(entry: Entry) -> bool:
     return entry.weight <= FORBIDDING_WEIGHT
 
 
-def _joined(lines: list[_Line], scope: Scope) -> Iterable[tuple[str, Lexicon]]:
-    """Yield per language the subject, the first sentences, or all of them, one a line."""
+def _joined(lines: list[_Line], scope: Scope) -> list[_Line]:
+    """Return per language the subject, the first sentences, or all of them, one a line."""
     if scope is Scope.SUBJECT:
         chosen = [line for line in lines if line.is_subject]
     else:
         chosen = [line for line in lines if not line.is_subject]
         if scope is Scope.OPENING:
             chosen = chosen[:OPENING_SENTENCES_MAX]
-    by_language: dict[str, list[_Line]] = {}
-    for line in chosen:
-        by_language.setdefault(line.lexicon.language, []).append(line)
-    for group in by_language.values():
-        yield "\n".join(line.plain for line in group), group[0].lexicon
+    return list(_by_language(chosen).values())
+
+
+def _by_language(lines: list[_Line]) -> dict[str, _Line]:
+    """Return per language its lines as one."""
+    groups: dict[str, list[_Line]] = {}
+    for line in lines:
+        groups.setdefault(line.lexicon.language, []).append(line)
+    return {language: _one_of(group) for language, group in groups.items()}
+
+
+def _one_of(lines: list[_Line]) -> _Line:
+    plain = "\n".join(line.plain for line in lines)
+    signs = frozenset[str]().union(*(line.signs for line in lines))
+    return _Line(plain, plain, lines[0].lexicon, lines[0].is_subject, signs)
 
 
 def _missing_object(
@@ -321,9 +358,7 @@ def _missing_object(
 
 def _missing_reader(lines: list[_Line], deciding: set[int]) -> tuple[Evidence, ...]:
     """Return the finding that the letter tells of a decision but says nothing to its reader."""
-    if not deciding or any(
-        next(iter(_found(line.plain, line.lexicon, Section.READER)), None) for line in lines
-    ):
+    if not deciding or any(next(iter(_found(line, Section.READER)), None) for line in lines):
         return ()
     words = _shown(lines[min(deciding)].text)
     return (Evidence("counter.reader-not-addressed", READER_MISSING_WEIGHT, words),)

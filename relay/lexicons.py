@@ -21,16 +21,26 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
 
-from relay.literals import Groups, words_needed
+from relay.literals import (
+    Groups,
+    pairs_in,
+    pairs_needed,
+    stems_in,
+    stems_needed,
+    words_needed,
+)
 
 # Entries come from our own files, but a company may extend them: a slip must not eat the memory.
 PATTERN_SIZE_MAX_CHARS = 2000
+
+# The sign that every text shows, and a pattern needs of which nothing better is known.
+ANY_TEXT = ""
 
 _WORD = re.compile(r"\{([a-z_]+)\}")
 _ASCII_WORD = re.compile(r"[a-z]+")
@@ -85,11 +95,17 @@ class Entry:
     cues: tuple[str, ...]
     # For each pattern of a decision the words it needs, where a script has words and case.
     needs: tuple[Groups, ...]
+    # Of these a text has one that the pattern matches, see `Lexicon.signs_in`.
+    signs: frozenset[str]
     # How much other evidence of a job application a decision of this wording needs.
     object_min: float
     # Whether the words refuse grants and loans as well, so that the letter must name a job.
     needs_job: bool
     code: str
+
+    def may_match(self, signs: Set[str]) -> bool:
+        """Tell whether the pattern may match a text that has these signs."""
+        return not self.signs.isdisjoint(signs)
 
     def needed_words(self) -> Iterator[str]:
         """Give all words that one of the patterns needs."""
@@ -128,6 +144,19 @@ class Lexicon:
             if mark in text and variant in text:
                 text = text.replace(variant, form)
         return text
+
+    def signs_in(self, plain: str) -> Set[str]:
+        """Return what a plain text shows of its words, for `Entry.may_match`."""
+        signs = stems_in(plain) if self.folds_case else pairs_in(plain)
+        signs.add(ANY_TEXT)
+        return signs
+
+    def likely(
+        self, section: Section, signs: Set[str], scope: Scope = Scope.SENTENCE
+    ) -> list[Entry]:
+        """Return the entries that may match a text with these signs, in the order of the file."""
+        entries = self.scoped.get((section, scope), ())
+        return [entry for entry in entries if not entry.signs.isdisjoint(signs)]
 
     def cues_in(self, plain: str) -> set[str]:
         """Return the cues of decisions that a plain text holds."""
@@ -178,7 +207,7 @@ def parse_lexicon(text: str, file: str) -> Lexicon:
         if key not in set(Section):
             raise LexiconError(f"{file}: unknown section [[{key}]]; known: {', '.join(Section)}")
         section = Section(key)
-        parsed = (_parse_entry(row, section, words, file) for row in rows)
+        parsed = (_parse_entry(row, section, words, file, folds_case=folds_case) for row in rows)
         if folds_case and section is Section.DECISION:
             parsed = (_with_needs(entry, spellings) for entry in parsed)
         entries[section] = tuple(parsed)
@@ -217,7 +246,9 @@ _ALLOWED = {
 }
 
 
-def _parse_entry(row: Any, section: Section, words: Mapping[str, str], file: str) -> Entry:
+def _parse_entry(
+    row: Any, section: Section, words: Mapping[str, str], file: str, *, folds_case: bool
+) -> Entry:
     if not isinstance(row, dict):
         raise LexiconError(f"{file}: [[{section}]] must be a table")
     fields = cast(dict[str, Any], row)
@@ -237,13 +268,16 @@ def _parse_entry(row: Any, section: Section, words: Mapping[str, str], file: str
         raise LexiconError(f"{where}: 'scope' must be one of {', '.join(Scope)}") from error
     cues = tuple(filter(None, _list_of_strings(fields.get("cues", []), f"{where}: 'cues'")))
     patterns = _filled(fields.get("patterns"), words, where)
+    pattern = "|".join(patterns)
+    groups = stems_needed(pattern) if folds_case else pairs_needed(pattern)
     return Entry(
         name=name,
         section=section,
         scope=scope,
-        pattern=re.compile("|".join(patterns)),
+        pattern=re.compile(pattern),
         alternatives=tuple(patterns),
         needs=(),
+        signs=min(groups, key=len, default=frozenset({ANY_TEXT})),
         weight=_number(fields, "weight", where),
         cues=cues,
         object_min=_number(fields, "object_min", where),

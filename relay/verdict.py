@@ -12,13 +12,14 @@ Pure: values in, values out.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from relay.candidates import find_candidates
 from relay.evidence import Evidence, weigh_texts
 from relay.letter import Letter
-from relay.lexicons import Lexicons, Section
+from relay.lexicons import Entry, Lexicons, Section
 from relay.sentences import language_of, normalise
 
 # What has to be overcome before a letter is taken for a rejection: most mail is none.
@@ -81,8 +82,7 @@ def judge_mail(letter: Letter, lexicons: Lexicons) -> Verdict:
     kind, score = conclude(evidence)
     if kind is Kind.OTHER:
         return Verdict(kind, score, evidence, language, None, None)
-    stage = _code(subject, text, lexicons, Section.STAGE)
-    position = _code(subject, text, lexicons, Section.POSITION)
+    stage, position = _codes(subject, text, lexicons)
     return Verdict(kind, score, evidence, language, stage, position)
 
 
@@ -112,16 +112,30 @@ def _sum(evidence: tuple[Evidence, ...], prefix: str) -> float:
     return sum(item.weight for item in evidence if item.name.startswith(prefix))
 
 
-def _code(subject: str, text: str, lexicons: Lexicons, section: Section) -> str | None:
-    """Return the code of the first entry found, in file order.
+def _codes(subject: str, text: str, lexicons: Lexicons) -> tuple[str | None, str | None]:
+    """Return stage and position, each the code of the first entry found, in file order.
 
     The subject goes first where its word says it by itself (a weight): "result of the document
     screening" is surer than a mention of an interview in the text.
     """
+    stage: str | None = None
+    position: str | None = None
     for source, is_subject in ((subject, True), (f"{subject}\n{text}", False)):
         for lexicon in lexicons.values():
             plain = lexicon.plain(source.replace("\n", " "))
-            for entry in lexicon.of(section):
-                if (entry.weight or not is_subject) and entry.pattern.search(plain):
-                    return entry.code
+            signs = lexicon.signs_in(plain)
+            if stage is None:
+                stage = _code(plain, signs, lexicon.of(Section.STAGE), is_subject)
+            if position is None:
+                position = _code(plain, signs, lexicon.of(Section.POSITION), is_subject)
+        if stage is not None and position is not None:
+            break
+    return stage, position
+
+
+def _code(plain: str, signs: Set[str], entries: Iterable[Entry], is_subject: bool) -> str | None:
+    for entry in entries:
+        if entry.may_match(signs) and (entry.weight or not is_subject):
+            if entry.pattern.search(plain):
+                return entry.code
     return None

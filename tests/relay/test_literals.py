@@ -9,10 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.lexicons import Entry, Section, load_lexicons
-from relay.literals import words_needed
+from relay.lexicons import Entry, Lexicon, Section, load_lexicons
+from relay.literals import pairs_needed, stems_needed, words_needed
 
-ENTRIES = load_lexicons()["en"].of(Section.DECISION)
+LEXICONS = load_lexicons()
+ENTRIES = LEXICONS["en"].of(Section.DECISION)
+ALL_ENTRIES = [
+    (lexicon, entry)
+    for lexicon in LEXICONS.values()
+    for entries in lexicon.entries.values()
+    for entry in entries
+]
 WORD = re.compile(r"[a-z]+")
 
 
@@ -60,3 +67,56 @@ def test_whatever_a_pattern_matches_holds_its_words(entry: Entry, data: st.DataO
     found = set(WORD.findall(text))
     if entry.pattern.search(text) and text == text.lower():
         assert any(all(not found.isdisjoint(group) for group in needs) for needs in entry.needs)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        (r"\bwithdraw\w*", ("with",)),  # Four letters are enough, the rest may differ.
+        (r"withdraw", ()),  # "unwithdrawn" holds it, but not as the beginning of a word.
+        (r"\b(?:cat|pets?)\b", ("cat", "pet", "pets")),  # Whole, because the word ends there.
+        (r"\bcat", ()),  # "category" begins with another four letters.
+        (r"\b(?:dear|hi),? all\b", ("dear", "hi", "all")),
+        (r"\bré", ("r",)),  # As a text of ASCII letters is taken apart, too.
+    ],
+)
+def test_stems_of_a_pattern(pattern: str, expected: tuple[str, ...]) -> None:
+    """Words count by how they begin, short ones where they are whole."""
+    assert {word for group in stems_needed(pattern) for word in group} == set(expected)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("採用", ("採用",)),
+        ("採用.{0,9}結果", ("採用", "結果")),
+        ("ご(?:応募|縁)", ("ご縁",)),
+        ("お話し", ("お話",)),
+        ("いたし", ("いた",)),  # Nothing but kana: then these.
+        ("方", ("方",)),
+        ("氏\\n様", ("様",)),  # No sentence holds a line end.
+        ("(?:^|\\n)", ()),
+        ("(?:採用|.*)", ()),
+    ],
+)
+def test_pairs_of_a_pattern(pattern: str, expected: tuple[str, ...]) -> None:
+    """Two characters side by side, kanji before kana, and none beside a line end."""
+    found = {word for group in pairs_needed(pattern) for word in group}
+    assert set(expected) <= found if expected else not found
+
+
+@pytest.mark.parametrize(
+    ("lexicon", "entry"),
+    [pytest.param(lexicon, entry, id=entry.name) for lexicon, entry in ALL_ENTRIES],
+)
+@given(data=st.data())
+@settings(max_examples=20, deadline=None)
+def test_whatever_a_pattern_matches_shows_its_signs(
+    lexicon: Lexicon, entry: Entry, data: st.DataObject
+) -> None:
+    """Texts made from the pattern itself are never left out, whatever stands around them."""
+    text = data.draw(st.from_regex(entry.pattern))
+    if entry.pattern.search(text):
+        lines = text.split("\n")
+        signs = set[str]().union(*map(lexicon.signs_in, lines))
+        assert entry.may_match(signs)
