@@ -114,6 +114,8 @@ def own_lines(lines: Sequence[str], end: int | None = None) -> list[str]:
 
 
 def _is_quoted(line: str) -> bool:
+    if line[:1] == ">":
+        return True
     return line[:4].lstrip()[:1] in _QUOTE_MARKS and _QUOTED.match(line) is not None
 
 
@@ -133,7 +135,9 @@ def _start_of_history(lines: Sequence[str]) -> int:
     index = 0
     while index < len(lines):
         line = lines[index]
-        first = line.lstrip()[:1]
+        first = line[:1]
+        if first.isspace():
+            first = line.lstrip()[:1]
         if not first or (first in _QUOTE_MARKS and _is_quoted(line)):
             if first and quote_start is None:
                 quote_start = index

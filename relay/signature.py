@@ -44,7 +44,6 @@ _SENT_FROM = re.compile(
     re.IGNORECASE,
 )
 _SENT_FROM_INITIALS = frozenset("SsGgIiAaＡaスス携VvEe")
-_OPENING_INITIALS = _RULER_MARKS | _SENT_FROM_INITIALS
 _FOOTER_INITIALS = frozenset("※*＊この本当誤お送配TtCcDdLlIiPpYyUu© \xa0\t\u3000")
 _FOOTER = re.compile(
     r"[※*＊\s]{0,4}(?:この|本|当)(?:電子)?(?:メール|メッセージ)(?:は|に|の|及び|および)"
@@ -72,6 +71,15 @@ _VALEDICTION = re.compile(
 _VALEDICTION_INITIALS = frozenset(
     re.findall("[abcfghiklmorstuvwy]", "".join(map(chr, range(0x2200))), re.IGNORECASE)
 )
+# How a footer or a "sent from" in Latin letters begins. Of the second letters the engine takes
+# letters beyond ASCII for equal to i only.
+_LATIN_BEGINNINGS = frozenset(
+    first + second
+    for start in "an co di do en ge if im ip le pl pr se th to un vo yo".split()
+    for first in (start[0], start[0].upper())
+    for second in ("iIİı" if start[1] == "i" else (start[1], start[1].upper()))
+)
+_OPENING_INITIALS = _RULER_MARKS | _SENT_FROM_INITIALS | _FOOTER_INITIALS
 _JAPANESE = re.compile(r"[぀-ヿ一-鿿]")
 _PROSE_END = re.compile(
     r"[。．！？!?…♪,、;；)）」』.:：]$"
@@ -117,7 +125,8 @@ def start_of_signature(lines: Sequence[str], end: int) -> int:
     """Return the index of the first line of signature or footer: at most `end`, never 0."""
     first_prose = next((i for i in range(end) if lines[i].strip()), end)
     earliest = max(first_prose + 1, end - SIGNATURE_LINES_MAX)
-    cut = next((i for i in range(earliest, end) if _opens_signature(lines, i, end)), end)
+    likely = (i for i in range(earliest, end) if _may_open_signature(lines[i]))
+    cut = next((i for i in likely if _opens_signature(lines, i, end)), end)
     cut = _before_name_block(lines, without_trailing_blank(lines, cut), earliest)
     return without_trailing_blank(lines, cut) or end
 
@@ -125,8 +134,6 @@ def start_of_signature(lines: Sequence[str], end: int) -> int:
 def _opens_signature(lines: Sequence[str], index: int, end: int) -> bool:
     """Tell whether signature or footer begin here, by the line and by what stands below it."""
     line = lines[index]
-    if len(line) > NAME_SIZE_MAX_CHARS and not _may_open_signature(line):
-        return False
     mark = line[:MARK_SIZE_MAX_CHARS]
     if line == "-- " or _is_sent_from(mark.strip()):  # RFC 3676 §4.3: the signature separator.
         return True
@@ -143,8 +150,13 @@ def _opens_signature(lines: Sequence[str], index: int, end: int) -> bool:
 
 
 def _may_open_signature(line: str) -> bool:
-    """Tell by its first character what most lines of prose are not."""
-    return line[:1] in _FOOTER_INITIALS or line.lstrip()[:1] in _OPENING_INITIALS
+    """Tell by its first characters what most lines are not."""
+    if not line:
+        return False
+    first = line[0]
+    if "a" <= first <= "z" or "A" <= first <= "Z":
+        return line[:2] in _LATIN_BEGINNINGS or _is_valediction(line)
+    return first in _OPENING_INITIALS or first in _VALEDICTION_INITIALS or first.isspace()
 
 
 def _count_below(lines: Sequence[str], index: int, end: int) -> tuple[int, int]:

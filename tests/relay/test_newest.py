@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -139,3 +140,23 @@ def test_hostile_text_is_read_in_linear_time(text: str) -> None:
     started = time.perf_counter()
     own_lines(text.split("\n"))
     assert time.perf_counter() - started < 2.0
+
+
+@pytest.mark.parametrize("change", [str.lower, str.upper, str.title, str.swapcase])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("This e-mail is confidential", "The contents of this email", "Confidential"),
+        *("Disclaimer", "Legal notice", "Important notice", "Privacy notice", "Unsubscribe"),
+        *("You are receiving this", "If you wish to unsubscribe", "To unsubscribe"),
+        *("Copyright (c) Aozora", "© Aozora", "Please consider the environment"),
+        *("Please do not reply to this", "Don't reply to this", "Dİsclaimer", "dısclaimer"),
+        *("Sent from my phone", "Get Outlook for iOS", "iPhoneから送信", "androidから送信"),
+        *("Von meinem iPhone gesendet", "Envoyé de mon iPhone", "Enviado desde mi iPhone"),
+    ],
+)
+def test_footers_are_known_in_any_letter_case(line: str, change: Callable[[str], str]) -> None:
+    """The look at the first characters of a line leaves out none that the patterns know."""
+    words = change(line) if line.isascii() else line
+    # A full stop makes it no name, which would be cut off as well.
+    assert end_of_own_text(["We met on Monday.", "", f"{words} and is for the two of us."]) == 1
