@@ -160,12 +160,12 @@ class Dialogue:
         self._forget()
 
     def _mail(self, line: str, answer: Answer) -> None:
-        if not self.has_greeted or self.has_sender:
+        if self.has_sender:
             # Which of two mistakes is named first is no one's business.
             assert answer.code == 503 or is_wrong(line), answer
         if is_wrong(line):
             assert answer.code in (501, 503, 555), answer
-        elif self.has_greeted and not self.has_sender:
+        elif not self.has_sender:
             self._hops_answer("MAIL", answer)
         assert not (200 <= answer.code < 300 and self.has_sender)
         self.has_sender = self.has_sender or answer.code == 250

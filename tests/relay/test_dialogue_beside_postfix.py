@@ -107,8 +107,6 @@ def code(client: Client, command: str) -> int:
 def differences(ports: tuple[int, int], commands: list[str]) -> Iterator[tuple[str, int, int]]:
     """Yield each command that the relay refused for good and Postfix did not, with both codes."""
     with Client(ports[0]) as postfix, Client(ports[1]) as relay:
-        # Postfix takes MAIL from a client that has not greeted; RFC 5321 §4.1.4 asks for EHLO.
-        assert code(postfix, AGAIN) == code(relay, AGAIN) == 250
         for command in commands:
             if LEFT_OUT.match(command):
                 continue
