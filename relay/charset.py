@@ -76,6 +76,8 @@ _ENCODED_WORD = re.compile(rb"=\?([^?\s*]+)(?:\*[^?\s]*)?\?([bBqQ])\?([^?\r\n]*)
 
 def decode_text(data: bytes, label: str | None) -> str:
     """Return the text of some bytes; the label is a hint, the bytes decide. Never raises."""
+    if not label and data.isascii():
+        return _decode_ascii(data)
     name = (label or "").strip("\"' \t").lower()
     for mark, codec in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
@@ -86,12 +88,16 @@ def decode_text(data: bytes, label: str | None) -> str:
         return _decode_eight_bit(data, name)
     if name in _SEVEN_BIT:
         return data.decode(_SEVEN_BIT[name], "replace")
-    return _decode_iso_2022_jp(data) if _HAS_ESCAPE.search(data) else data.decode("ascii")
+    return _decode_ascii(data)
 
 
 def decode_header(value: bytes) -> str:
     """Return a header value as text: unfolded, encoded words and raw bytes read. Never raises."""
-    line = _UNFOLD.sub(b"", value).strip(b" \t")
+    line = value.strip(b" \t")
+    if b"\n" in line or b"\r" in line:
+        line = _UNFOLD.sub(b"", value).strip(b" \t")
+    if b"=?" not in line:
+        return decode_text(line, None)
     words: list[tuple[str, bytes]] = []
     text: list[str] = []
     position = 0
@@ -108,7 +114,8 @@ def decode_header(value: bytes) -> str:
         # RFC 2047 §6.2: white space between two encoded words is not part of the text.
         if between.strip(b" \t") or not words:
             flush()
-            text.append(decode_text(between, None))
+            if between:
+                text.append(decode_text(between, None))
         label = met[1].decode("latin-1").lower()
         data = _decode_word(met[2], met[3])
         if words and words[-1][0] == label:
@@ -116,8 +123,13 @@ def decode_header(value: bytes) -> str:
         else:
             words.append((label, data))
     flush()
-    text.append(decode_text(line[position:], None))
+    if position < len(line):
+        text.append(decode_text(line[position:], None))
     return "".join(text)
+
+
+def _decode_ascii(data: bytes) -> str:
+    return _decode_iso_2022_jp(data) if _HAS_ESCAPE.search(data) else data.decode("ascii")
 
 
 def _decode_word(encoding: bytes, payload: bytes) -> bytes:
@@ -141,6 +153,8 @@ def _decode_utf_16(data: bytes, name: str) -> str:
 def _decode_eight_bit(data: bytes, name: str) -> str:
     codec = "" if name in _ISO_2022_JP else _codec_for(name)
     claimed = _strictly(data, codec)
+    if codec == "utf-8" and claimed is not None:
+        return claimed
     as_utf_8 = _strictly(data, "utf-8")
     # Every byte is a letter of Latin-1, and two-byte UTF-8 can be two kana of Shift_JIS; but
     # three-byte sequences throughout are UTF-8 whatever the label says.
