@@ -120,20 +120,23 @@ def weigh_texts(
     needed = math.inf
     is_job_named = False
     deciding: set[int] = set()
+    beside: set[int] = set()
     for index, line in enumerate(lines):
         for entry, evidence in _decisions(line, candidates.get(line.lexicon.language, ())):
             decisions.append(evidence)
             if evidence.name.startswith("decision."):
                 deciding.add(index)
                 is_job_named = is_job_named or not entry.needs_job
-                beside = _holds_an_object(line)
-                needed = min(needed, entry.object_min, OBJECT_BESIDE_MIN if beside else math.inf)
+                if index in beside or _holds_an_object(line):
+                    beside.add(index)
+                    needed = min(needed, OBJECT_BESIDE_MIN)
+                needed = min(needed, entry.object_min)
     if not decisions:
         return ()
     if not any(_is_said_in_text(item) for item in decisions):
         decisions = [_promoted(item) for item in decisions]
     context = _context(lines, deciding)
-    if any(_holds_an_object(lines[index]) for index in deciding):
+    if beside:
         context.append(_OBJECT_BESIDE)
     if letter.is_auto_reply:
         context.append(Evidence("counter.automatic-reply", FORBIDDING_WEIGHT, "Auto-Submitted"))
