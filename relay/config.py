@@ -218,10 +218,14 @@ def _explain_environment(error: SettingsError) -> str:
             field = model.model_fields.get(key)
         if field is not None and get_origin(field.annotation) is tuple and not _is_json(value):
             wrong.append(
-                f"{name} in the environment = {shown(value)}: "
+                f"{name} in the environment{_shown_unless_secret(name, value)}: "
                 """expected a list as JSON, like '["127.0.0.1:2525"]'"""
             )
     return "\n".join(wrong) or f"{ENVIRONMENT_PREFIX}* in the environment: {error}"
+
+
+def _shown_unless_secret(name: str, value: str) -> str:
+    return "" if name.endswith("__USER") else f" = {shown(value)}"  # Users have passwords.
 
 
 def _is_json(text: str) -> bool:

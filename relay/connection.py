@@ -15,10 +15,10 @@ from relay.nexthops import DialogueError, Extensions, Host, NextHopLost
 from relay.reply import Reply
 
 COMMAND_SECONDS = 60.0
-# RFC 5321 §4.5.3.2.6 gives 10 minutes for the final dot, but Postfix' proxy filter waits 100 s: we
-# answer before it, or it would send a letter again that was delivered.
 DATA_SECONDS = 20.0
-FINAL_DOT_SECONDS = 60.0
+# RFC 5321 §4.5.3.2.6. The time for the client's reply (`reply_max_seconds`) is shorter and counts:
+# this bounds a connection that is used without one.
+FINAL_DOT_SECONDS = 600.0
 QUIT_SECONDS = 2.0  # Politeness: the next hop has all its letters when we take leave.
 # A reply to NOOP takes no thought; a firewall that swallows it costs a letter this much.
 NOOP_SECONDS = 5.0

@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -28,13 +29,15 @@ from relay.reply import BARE_LINE_ENDINGS, NEXT_HOP_AWAY, NEXT_HOP_LOST, TOO_MAN
 from relay.tracefields import SEEN_FIELD, Arrival, received_field
 from relay.transaction import Transaction
 from relay.verdict import Kind
-from relay.wire import has_bare_line_endings, normalise, stuff, unstuff
+from relay.wire import settle, stuff, unstuff
 
 RECEIVED_MAX = 50  # RFC 5321 §6.3: loops are found by counting; DESIGN section 3 sets the number.
 JUDGE_SECONDS = 5.0  # The time box. A letter takes milliseconds; what takes longer is no letter.
 # Judged in the event loop below this size, in a thread above: a hop costs more than a small letter.
 # The most hostile text we found takes 9 µs a byte: other sessions wait 0.3 s for it at most.
 JUDGE_IN_LOOP_MAX_BYTES = 32 * 1024
+WIRE_THREADS = 2  # They copy and search octets: more would not be faster.
+HEADER_SEARCHED_MAX_BYTES = 256 * 1024  # 50 Received fields are some 20 KiB.
 
 # What becomes of a rejection as the company wants it: everything else went wrong.
 _AS_WANTED = frozenset(
@@ -92,6 +95,8 @@ class Delivery:
         self._now = now
         self._taken = taken
         self._records: set[asyncio.Task[None]] = set()
+        # Apart from those that judge, which a hostile text may hold for long.
+        self._threads = ThreadPoolExecutor(WIRE_THREADS, thread_name_prefix="wire")
         self.renew(
             rules,
             refuse_bare_line_endings=refuse_bare_line_endings,
@@ -115,7 +120,7 @@ class Delivery:
         deadline = asyncio.get_running_loop().time() + self.reply_max_seconds
         clock = time.perf_counter
         started = clock()
-        message, wire = await _run(len(job.wire), _settle, job.wire)
+        message, wire = await self._run(settle, job.wire)
         if self._taken is not None:
             self._taken(unstuff(job.wire))
         if wire is not job.wire and self._refuse_bare_line_endings:
@@ -127,8 +132,12 @@ class Delivery:
         outcome = await self._put_on_record(outcome, message, job)
         recorded = clock()
         if outcome.decision.action is Action.INJECT:
-            wire = await _run(len(message), stuff, outcome.message)
-        wire = self._trace(outcome, job) + wire
+            wire = await self._run(stuff, outcome.message)
+        if trace := self._trace(outcome, job):
+            wire = trace + wire
+        # The next hop may take its time: from here on one form of the message is enough.
+        del message
+        outcome = replace(outcome, message=b"")
         answer = await self._send(wire, job, transaction, deadline)
         times = _Times(started, judged, recorded, clock())
         try:
@@ -137,6 +146,12 @@ class Delivery:
             # Promise 2 the other way round: what the next hop took is not to be sent again.
             log.exception("account_failed", incident=job.incident)
         return answer
+
+    async def _run(self, work: Callable[[bytes], _T], octets: bytes) -> _T:
+        """Return what `work` makes of the octets: at once if they are few, else beside the loop."""
+        if len(octets) <= JUDGE_IN_LOOP_MAX_BYTES:
+            return work(octets)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, octets)
 
     def _refuse(self, answer: Reply, reason: str, job: Job) -> Reply:
         self._metrics.refused(reason)
@@ -277,29 +292,10 @@ class Delivery:
         """Wait until what was delivered is on record."""
         if self._records:
             await asyncio.wait(set(self._records))
-
-
-async def _run(size: int, work: Callable[[bytes], _T], octets: bytes) -> _T:
-    """Return what `work` makes of the octets: at once if they are few, else beside the loop."""
-    if size <= JUDGE_IN_LOOP_MAX_BYTES:
-        return work(octets)
-    try:
-        return await asyncio.wait_for(asyncio.to_thread(work, octets), JUDGE_SECONDS)
-    except TimeoutError:
-        # No thread is free. The loop is held for a moment, but the client is answered in time.
-        return work(octets)
-
-
-def _settle(wire: bytes) -> tuple[bytes, bytes]:
-    """Return message and wire form without a bare CR or LF; the same wire where none was in it."""
-    message = unstuff(wire)
-    if not has_bare_line_endings(message):
-        return message, wire
-    message = normalise(message)
-    return message, stuff(message)
+        self._threads.shutdown(wait=False)
 
 
 def _received_count(message: bytes) -> int:
-    end = message.find(b"\r\n\r\n")
-    head = message if end == -1 else message[:end]
+    end = message.find(b"\r\n\r\n", 0, HEADER_SEARCHED_MAX_BYTES)
+    head = message[: HEADER_SEARCHED_MAX_BYTES if end == -1 else end]
     return (b"\n" + head.lower()).count(b"\nreceived:")

@@ -47,7 +47,9 @@ class Dialogue:
         self._guest = Guest(shared, door, client, host)
         self._transaction: Transaction | None = None
         self._sender: Path | None = None
+        self._is_forwarded = False
         self._recipients: list[str] = []
+        self._asked = 0  # RCPT commands, whatever became of them.
         self._begun_at = 0.0
         self._mistakes = self._junk = 0
         self.is_delivering = False  # From our 354 to the reply to the final dot.
@@ -94,10 +96,10 @@ class Dialogue:
         return answer
 
     async def _answer(self, line: bytes) -> Reply | None:
-        if len(line) > COMMAND_MAX_BYTES:
-            return replies.LINE_TOO_LONG
         verb, _, argument = line.partition(b" ")
         verb = verb.upper()
+        if len(line) > COMMAND_MAX_BYTES and verb != b"AUTH":
+            return replies.LINE_TOO_LONG
         command = _COMMANDS.get(verb)
         if command is None:
             return replies.UNKNOWN_COMMAND if verb else replies.EMPTY_COMMAND
@@ -113,8 +115,10 @@ class Dialogue:
         if self._transaction is not None:
             self._transaction.abandon()
             self._transaction = None
+        self._is_forwarded = False
         self._sender = None
         self._recipients = []
+        self._asked = 0
 
     async def _pass_on(self, verb: bytes, argument: str) -> Reply:
         if self._transaction is None:
@@ -125,6 +129,8 @@ class Dialogue:
         except NextHopError as error:
             is_away = isinstance(error, NextHopAway)
             log.warning("next_hop_away" if is_away else "next_hop_lost", error=str(error))
+            if self._is_forwarded:
+                return replies.GONE  # What it said of where the mail is from is lost as well.
             if self._sender is None:
                 self._reset()  # Nothing has begun: the client may try at once.
             return replies.NEXT_HOP_AWAY if is_away else replies.NEXT_HOP_LOST
@@ -133,18 +139,24 @@ class Dialogue:
 
     async def ehlo(self, argument: str) -> Reply:
         """Greet, and forget a transaction that had begun (RFC 5321 §4.1.4)."""
-        self._reset()
+        if argument:
+            self._reset()
         return await self._guest.greet(argument, is_extended=True)
 
     async def helo(self, argument: str) -> Reply:
         """Greet a client without extensions."""
-        self._reset()
+        if argument:
+            self._reset()
         return await self._guest.greet(argument, is_extended=False)
 
     async def starttls(self, argument: str) -> Reply | None:
         """Go over to TLS."""
+        refusal = self._guest.refuse_tls(argument)
+        if refusal is not None:
+            return refusal
         self._reset()
-        return await self._guest.start_tls(argument)
+        await self._guest.start_tls()
+        return None
 
     async def auth(self, argument: str) -> Reply:
         """Let a user in."""
@@ -160,7 +172,9 @@ class Dialogue:
             return replies.BAD_SEQUENCE
         if parse_xforward(argument) is None:
             return replies.BAD_SYNTAX
-        return await self._pass_on(b"XFORWARD", argument)
+        answer = await self._pass_on(b"XFORWARD", argument)
+        self._is_forwarded = self._is_forwarded or answer.is_positive
+        return answer
 
     async def mail(self, argument: str) -> Reply:
         """Begin a transaction with the next hop. HELO before it is no must, as with Postfix."""
@@ -191,7 +205,8 @@ class Dialogue:
         path = parse_path(argument, "TO:")
         if path is None or not path.address:
             return replies.BAD_SYNTAX
-        if len(self._recipients) >= self._shared.limits.recipients_max:
+        self._asked += 1
+        if self._asked > self._shared.limits.recipients_max:
             return replies.TOO_MANY_RECIPIENTS
         answer = await self._pass_on(b"RCPT", argument)
         if answer.is_positive:
@@ -213,6 +228,8 @@ class Dialogue:
         self.is_delivering = True
         try:
             wire = await self._take_message(hold)
+            if wire is None:
+                return replies.BROKEN_OFF
             answer = await self._deliver(envelope, wire, hold)
         except MessageRefused as refused:
             self._shared.metrics.refused(refused.reason)
@@ -225,16 +242,24 @@ class Dialogue:
         self._reset()
         return answer
 
-    async def _take_message(self, hold: Hold) -> bytes:
+    async def _take_message(self, hold: Hold) -> bytes | None:
+        """Return the message; nothing where an error of ours leaves the rest of it unread."""
         spent, began = self._shared.metrics.spent, time.perf_counter()
         spent(Station.DIALOGUE, began - self._begun_at)
         since = asyncio.get_running_loop().time()
         await self._client.send(replies.START_DATA)
-        wire = await self._client.stream.read_message(
-            self._shared.limits.size_max_bytes,
-            hold,
-            lambda octets: self._client.heard(octets, since),
-        )
+        try:
+            wire = await self._client.stream.read_message(
+                self._shared.limits.size_max_bytes,
+                hold,
+                lambda octets: self._client.heard(octets, since),
+            )
+        except (MessageRefused, ConnectionError):
+            raise
+        except Exception:
+            # No memory, or a bug: what is still to come of the message are no commands.
+            log.exception("session_failed", incident=new_incident())
+            return None
         spent(Station.RECEIVE, time.perf_counter() - began)
         return wire
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from relay.addresses import Address
 from relay.passwords import Users
 
-# Messages of all sessions together, at the most three copies of each: 1.5 GiB of memory.
+# Messages of all sessions together. A message is there twice while it is judged, once before and
+# after; with what the allocator keeps, some 1.5 GiB of memory at the most.
 IN_FLIGHT_MAX_BYTES = 512 * 1024 * 1024
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -24,6 +25,11 @@ class Limits:
     connections_per_address_max: int = 0
     recipients_max: int = 1000  # RFC 5321 §4.5.3.1.8 wants 100 at least; as Postfix' default.
     in_flight_max_bytes: int = IN_FLIGHT_MAX_BYTES
+
+    @property
+    def room_bytes(self) -> int:
+        """What messages in flight may take: one of the largest size always fits."""
+        return max(self.in_flight_max_bytes, self.size_max_bytes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -267,7 +267,7 @@ class NextHop:
                 return await self._connect_to(host, _now() + share)
             except NextHopAway as error:
                 failures.append(str(error))
-                if share >= CONNECT_MIN_SECONDS:
+                if share >= CONNECT_MIN_SECONDS or not isinstance(error.__cause__, TimeoutError):
                     self._hosts.failed(host)
         raise NextHopAway("; ".join(failures))
 

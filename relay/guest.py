@@ -13,6 +13,7 @@ from relay.reply import Reply
 from relay.sasl import INVALID_CREDENTIALS, AuthenticationRefused, Challenge, parse_auth
 from relay.shared import Client, Shared
 from relay.tracefields import Arrival
+from relay.xforward import offered as known_attributes
 
 FAILED_AUTH_MAX = 3  # Per connection; new connections are counted by limits of their own.
 # Who guesses passwords is made to wait; a mail system that has a wrong one does not mind.
@@ -88,8 +89,10 @@ class Guest:
         # RFC 1870: offered whatever the next hop says, since we have a limit of our own.
         lines = [f"SIZE {size}"]
         for name, arguments in offered.keywords:
-            if name == "XFORWARD" and not self.may_xforward:
-                continue
+            if name == "XFORWARD":
+                if not self.may_xforward:
+                    continue
+                arguments = known_attributes(arguments)
             if name == "REQUIRETLS" and not self._client.is_encrypted:
                 continue  # RFC 8689 §2: offered over TLS only.
             if name != "SIZE":
@@ -100,17 +103,18 @@ class Guest:
             lines.append("AUTH PLAIN LOGIN")
         return lines
 
-    async def start_tls(self, argument: str) -> Reply | None:
-        """Go over to TLS and return nothing, or a refusal; the client begins anew with EHLO."""
+    def refuse_tls(self, argument: str) -> Reply | None:
+        """Return why STARTTLS is not done, if it is not; nothing has changed then."""
         if self._door.tls is None:
             return replies.NOT_IMPLEMENTED
         if argument:
             return replies.BAD_SYNTAX
-        if self._client.is_encrypted:
-            return replies.BAD_SEQUENCE
+        return replies.BAD_SEQUENCE if self._client.is_encrypted else None
+
+    async def start_tls(self) -> None:
+        """Go over to TLS; the client begins anew with EHLO (RFC 3207 §4.2)."""
         self._greeted_as = ""
         await self._client.start_tls()
-        return None
 
     async def log_in(self, argument: str) -> Reply:
         """Return the reply to AUTH: a positive one for a name with its password."""

@@ -142,6 +142,7 @@ class ClientStream:
             if len(self._waiting) > LINE_MAX_BYTES:
                 is_too_long = True
                 self._waiting.clear()
+                self._resume()
             searched = len(self._waiting)
             await self._wait()
         line = self._take(end + 1)
@@ -149,27 +150,9 @@ class ClientStream:
             raise LineTooLong
         return line.rstrip(b"\r\n")
 
-    # These three are named as those of asyncio's streams, for readers that expect one.
-
-    async def readuntil(self, separator: bytes = b"\n") -> bytes:
-        """Return what comes up to and with the separator, which must not be far."""
-        searched = 0
-        while (end := self._waiting.find(separator, searched)) == -1:
-            if len(self._waiting) > LINE_MAX_BYTES:
-                raise ConnectionResetError("no end of line in sight")
-            searched = max(0, len(self._waiting) - len(separator) + 1)
-            await self._wait()
-        return self._take(end + len(separator))
-
     async def readexactly(self, size: int) -> bytes:
-        """Return exactly `size` octets."""
+        """Return exactly `size` octets; under the name that readers of asyncio's streams know."""
         while len(self._waiting) < size:
-            await self._wait()
-        return self._take(size)
-
-    async def read(self, size: int) -> bytes:
-        """Return what is there, at most `size` octets."""
-        while not self._waiting:
             await self._wait()
         return self._take(size)
 

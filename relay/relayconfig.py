@@ -35,6 +35,8 @@ from relay.passwords import check_password_hash
 
 # A network wider than this, allowed on an address that others can reach, is an open relay.
 ALLOWED_PREFIX_MIN = {4: 8, 6: 16}
+# So many addresses in all, for the same reason: halves of everything are everything.
+ALLOWED_ADDRESSES_MAX = {4: 2**26, 6: 2**114}
 PROCESSES_MAX = 64  # As many as a large mail server has cores.
 # Postfix' proxy filter waits 100 s for a reply: ours comes before it, or the letter comes twice.
 REPLY_SECONDS = 90
@@ -53,6 +55,18 @@ class Section(BaseModel):
     """A table of the file: closed and frozen."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+def widest(networks: Networks) -> str:
+    """Return what of these networks is too much of the world, or nothing."""
+    for network in networks:
+        if network.prefixlen < ALLOWED_PREFIX_MIN[network.version]:
+            return str(network)
+    for version, most in ALLOWED_ADDRESSES_MAX.items():
+        own = {network for network in networks if network.version == version}
+        if sum(network.num_addresses for network in own) > most:
+            return f"(over {most} addresses of IPv{version})"
+    return ""
 
 
 class ListenerSection(Section):
@@ -168,11 +182,15 @@ class RelaySection(Section):
                     "client_names would be an open relay; expected the networks of your own mail "
                     "systems in allow"
                 )
-            for network in allowed:
-                if network.prefixlen < ALLOWED_PREFIX_MIN[network.version]:
+            for key, networks in (
+                ("allow", allowed),
+                ("proxy_from", listener.proxy_from),
+                ("xforward", listener.xforward),
+            ):
+                if wide := widest(networks):
                     raise ValueError(
-                        f"listen on {listener.listen} with allow {network} would be an open relay; "
-                        "expected the networks of your own mail systems in allow"
+                        f"listen on {listener.listen} with {key} {wide} would be an open relay; "
+                        f"expected the networks of your own mail systems in {key}"
                     )
         return self
 

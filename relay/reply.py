@@ -70,6 +70,8 @@ TOO_MANY_CONNECTIONS = reply(421, "4.7.0 Too many connections, please try again 
 SHUTTING_DOWN = reply(421, "4.3.2 Service is shutting down, please try again")
 SILENT_TOO_LONG = reply(421, "4.4.2 Nothing was heard for too long, good bye")
 NO_ROOM = reply(452, "4.3.1 Too much mail at once, please try again later")
+BROKEN_OFF = reply(421, "4.3.0 Temporary failure, please try again")
+GONE = reply(421, "4.4.2 The next mail system went away, please try again later")
 TOO_MANY_ERRORS = reply(421, "4.7.0 Too many errors, good bye")
 TOO_MANY_RECIPIENTS = reply(452, "4.5.3 Too many recipients in one message")
 TOO_MANY_RECEIVED = reply(554, "5.4.6 Too many Received fields, the message is in a loop")
@@ -100,4 +102,4 @@ MISTAKES = frozenset(
     }
 )
 # Behind these we hang up.
-FAREWELLS = frozenset({BYE, TOO_MANY_ERRORS})
+FAREWELLS = frozenset({BYE, BROKEN_OFF, GONE, TOO_MANY_ERRORS})

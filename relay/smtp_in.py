@@ -41,7 +41,6 @@ TLS_HANDSHAKE_SECONDS = 30.0
 # Stopping cuts no message off that may still take `reply_max_seconds`.
 STOP_MARGIN_SECONDS = 5.0
 LAST_WORDS_SECONDS = 10.0  # For a client to read our last reply, or the connection is cut off.
-WRITE_BUFFER_MAX_BYTES = 64 * 1024  # Replies a client has not read; then we wait for it.
 
 
 class Relay:
@@ -50,7 +49,7 @@ class Relay:
     def __init__(
         self, limits: Limits, next_hop: NextHop, delivery: Delivery, metrics: Metrics
     ) -> None:
-        room = Room(_room_bytes(limits), metrics)
+        room = Room(limits.room_bytes, metrics)
         self.shared = Shared(limits, next_hop, delivery, metrics, room)
         self._listeners: list[_Listener] = []
         self._sessions: set[Session] = set()
@@ -82,9 +81,11 @@ class Relay:
         for listener in self._listeners:
             listener.door = by_address.get(listener.door.address, listener.door)
         former, self.shared.next_hop = self.shared.next_hop, next_hop
+        # What clients were told by EHLO: from a hop with less they hear 4xx, not a refusal.
+        next_hop.told.update(former.told)
         former.retire()
         self.shared.limits = limits
-        self.shared.room.resize(_room_bytes(limits))
+        self.shared.room.resize(limits.room_bytes)
 
     async def close(self, grace_seconds: float | None = None) -> None:
         """Stop listening, finish the messages in flight, send the idle clients away.
@@ -97,12 +98,15 @@ class Relay:
         for session in list(self._sessions):
             if not session.is_busy:
                 session.say_goodbye()
-        # A busy session sends its reply, takes leave and ends; a delivery may outlive its client.
-        busy = {session.task for session in self._sessions if session.task}
-        busy |= self.shared.deliveries
-        if busy:
-            usual = self.shared.delivery.reply_max_seconds + STOP_MARGIN_SECONDS
-            await asyncio.wait(busy, timeout=usual if grace_seconds is None else grace_seconds)
+        usual = self.shared.delivery.reply_max_seconds + STOP_MARGIN_SECONDS
+        ends = asyncio.get_running_loop().time() + (
+            usual if grace_seconds is None else grace_seconds
+        )
+        while busy := self._busy():
+            left = ends - asyncio.get_running_loop().time()
+            await asyncio.wait(busy, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            if left <= 0:
+                break
         for session in list(self._sessions):
             session.say_goodbye()
         for listener in self._listeners:
@@ -110,10 +114,21 @@ class Relay:
         await self.shared.delivery.close()
         await self.shared.next_hop.close()
 
-    def enter(self, session: Session) -> None:
-        """Count a connection in."""
+    def _busy(self) -> set[asyncio.Task[object]]:
+        """Return what is to be waited for; a delivery may begin late, and outlive its client."""
+        tasks = {session.task for session in self._sessions if session.task}
+        return {*tasks, *self.shared.deliveries}
+
+    def enter(self, session: Session) -> Reply | None:
+        """Count a connection in; return why it may not stay."""
         self._sessions.add(session)
         self.shared.metrics.connections(+1)
+        if self.shared.is_stopping:
+            return replies.SHUTTING_DOWN
+        if len(self._sessions) > self.shared.limits.connections_max:
+            self.shared.metrics.refused("connections_max")
+            return replies.TOO_MANY_CONNECTIONS
+        return None
 
     def admit(self, session: Session, host: str) -> Reply | None:
         """Return why a client may not stay; the address is the one a proxy named, if there is one.
@@ -124,11 +139,6 @@ class Relay:
         session.counted_host = host
         self._hosts[host] += 1
         limits, refused = self.shared.limits, self.shared.metrics.refused
-        if self.shared.is_stopping:
-            return replies.SHUTTING_DOWN
-        if len(self._sessions) > limits.connections_max:
-            refused("connections_max")
-            return replies.TOO_MANY_CONNECTIONS
         if 0 < limits.connections_per_address_max < self._hosts[host]:
             refused("connections_per_address_max")
             return replies.TOO_MANY_CONNECTIONS
@@ -146,10 +156,6 @@ class Relay:
             self._hosts[host] -= 1
             if not self._hosts[host]:
                 del self._hosts[host]
-
-
-def _room_bytes(limits: Limits) -> int:
-    return max(limits.in_flight_max_bytes, limits.size_max_bytes)
 
 
 class _Listener:
@@ -188,9 +194,11 @@ class Session(SMTP):
         self._relay = relay
         self._dialogue: Dialogue | None = None
         self._heard_at = loop.time()
+        self._may_write = asyncio.Event()
+        self._may_write.set()
 
     def __dir__(self) -> list[str]:
-        return []  # As of a handler, below.
+        return []  # As of a handler, above.
 
     # -------------------------------------------------- called by the event loop
 
@@ -207,12 +215,21 @@ class Session(SMTP):
     def eof_received(self) -> bool | None:
         """Let the stream end in its place; the library would end the session in the middle."""
         self._stream.end()
-        return asyncio.StreamReaderProtocol.eof_received(self)
+        return not self.is_encrypted  # TLS knows no half-closed connection.
 
     def connection_lost(self, error: Exception | None) -> None:
         """End the session; a message that is on its way goes on by itself."""
         self._stream.end()
+        self._may_write.set()
         super().connection_lost(error)
+
+    def pause_writing(self) -> None:
+        """Wait with the next reply: the client leaves too many unread."""
+        self._may_write.clear()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._may_write.set()
 
     def _timeout_cb(self) -> None:
         transport = self._stream.transport
@@ -233,20 +250,22 @@ class Session(SMTP):
     async def _handle_client(self) -> None:
         """Hold the whole session, from the first octet to the last; called by the library."""
         self.task = asyncio.current_task()
-        self._relay.enter(self)
+        refusal = self._relay.enter(self)
         try:
             # Raised where the client's octets end or its connection breaks: the session is over.
             with contextlib.suppress(ConnectionError, ProxyHeaderError):
-                await self._hold_session()
+                await self._hold_session(refusal)
         finally:
             self._relay.leave(self)
             if self._dialogue is not None:
                 self._dialogue.end()
             self._hang_up()
 
-    async def _hold_session(self) -> None:
-        host = await self._origin()
-        refusal = self._relay.admit(self, host)
+    async def _hold_session(self, refusal: Reply | None) -> None:
+        host = ""
+        if refusal is None:
+            host = await self._origin()
+            refusal = self._relay.admit(self, host)
         if self.door.tls is not None and self.door.tls.is_implicit:
             self._stream.transport.pause_reading()
             await self._go_over_to_tls(self._stream.take_waiting())
@@ -312,8 +331,8 @@ class Session(SMTP):
             raise ConnectionResetError("the client is gone")
         transport.write(answer.encode())
         self._heard_at = self.loop.time()
-        if transport.get_write_buffer_size() > WRITE_BUFFER_MAX_BYTES:
-            await self._writer.drain()
+        if not self._may_write.is_set():
+            await self._may_write.wait()
 
     async def start_tls(self) -> None:
         """Tell the client to begin with TLS, and go over to it."""
@@ -353,8 +372,6 @@ class Session(SMTP):
         if encrypted is None:
             raise ConnectionResetError("the client went in the middle of the handshake")
         self._stream.transport = self.transport = encrypted
-        self._writer._transport = encrypted  # type: ignore[attr-defined]
-        self._replace_writer(self._writer)  # type: ignore[attr-defined]
 
     def say_goodbye(self, answer: Reply = replies.SHUTTING_DOWN) -> None:
         """Tell the client that we go, and close."""

@@ -127,7 +127,10 @@ class Transaction:
                 if not reply.is_positive:
                     # The client was told otherwise; it hears of this as a lost connection.
                     raise NextHopAway(f"{said[0].decode()} was accepted once, then refused")
-            return await connection.command(verb, fit(verb, argument, offered, told), limit)
+            reply = await connection.command(verb, fit(verb, argument, offered, told), limit)
+            if reply.code == SERVICE_CLOSING:
+                self.abandon()
+            return reply
         except (NextHopAway, NextHopLost):
             self.abandon()
             raise

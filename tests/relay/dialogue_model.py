@@ -8,6 +8,7 @@ is left open, but never so that a permanent refusal could come which the hop did
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import struct
@@ -82,8 +83,9 @@ class Dialogue:
     # ------------------------------------------------------------------ the wire
 
     def send(self, octets: bytes) -> None:
-        """Send octets as they are."""
-        self.socket.sendall(octets)
+        """Send octets as they are. A relay that has taken leave meanwhile tells by its replies."""
+        with contextlib.suppress(ConnectionError):
+            self.socket.sendall(octets)
 
     def read(self) -> Answer:
         """Return the next reply, well-formed to the last octet; `Gone` at the end."""

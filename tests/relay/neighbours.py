@@ -7,6 +7,7 @@ import contextlib
 import socket
 import socketserver
 import ssl
+import struct
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -268,6 +269,11 @@ class Client:
         """Send a command and return its reply."""
         self.send(line.encode("utf-8", "surrogateescape") + b"\r\n")
         return self.reply()
+
+    def vanish(self) -> None:
+        """Break the connection off, as a machine that crashes does (RST)."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close()
 
     def close(self) -> None:
         """Vanish."""

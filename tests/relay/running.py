@@ -57,6 +57,7 @@ class Running:
     port: int
     relay: Relay
     metrics: Metrics
+    loop: asyncio.AbstractEventLoop
     call: Callable[[Coroutine[Any, Any, object]], object]
 
     @property
@@ -120,7 +121,7 @@ def running(
         opened = replace(door, address=Address("127.0.0.1", 0), hostname="relay.example")
         ((sock,),) = open_listeners(opened.address)
         address = await relay.listen(opened, sock)
-        return Running(address.port, relay, metrics, call)
+        return Running(address.port, relay, metrics, loop, call)
 
     try:
         relay = call(start())

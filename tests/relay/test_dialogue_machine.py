@@ -40,6 +40,7 @@ OTHERS = (
     "noop x",
     "VRFY yui",
     "HELO b.example",
+    "EHLO",
     "BDAT 1 LAST",
     "",
     "X" * 600,
@@ -293,7 +294,7 @@ def begin(dialogue: Dialogue) -> Answer:
 
 TestDialogue = DialogueMachine.TestCase
 TestDialogue.settings = settings(
-    max_examples=40,
+    max_examples=60,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -361,6 +361,18 @@ def test_xforward_goes_on(next_hop: Hop, tmp_path: Path) -> None:
     assert said.index(line) < said.index(FROM)
 
 
+def test_xforward_is_not_lost_without_a_word(next_hop: Hop, tmp_path: Path) -> None:
+    """A client whose XFORWARD went with the next hop's connection has to say it anew."""
+    next_hop.answers["EHLO"] = always(b"250-hop.example\r\n250 XFORWARD NAME IDENT NONSENSE")
+    next_hop.answers["MAIL"] = always(None)
+    door = replace(DOOR, xforward=LOCAL)
+    with running(next_hop.port, tmp_path, door=door) as relay, Client(relay.port) as client:
+        assert "250 XFORWARD NAME IDENT" in client.say("EHLO client.example").split("\n")
+        assert client.say("XFORWARD NAME=spike.example.com").startswith("250 ")
+        assert client.say(FROM).startswith("421 4.4.2 ")
+        assert client.reply() == ""
+
+
 def test_xforward_is_not_for_everybody(relay: Running, next_hop: Hop) -> None:
     """Without leave it is neither offered nor passed on."""
     next_hop.answers["EHLO"] = always(b"250-hop.example\r\n250 XFORWARD NAME ADDR")
@@ -455,6 +467,26 @@ def test_a_message_in_drops_is_given_up(
             drip(client)
     assert refused(relay) == {"slow": 1}
     assert next_hop.heard.wires == []
+
+
+def test_refused_recipients_count(next_hop: Hop, tmp_path: Path) -> None:
+    """Asking for one address after the other has an end, whatever the answers."""
+    next_hop.answers["RCPT"] = always(b"550 5.1.1 nobody")
+    with running(next_hop.port, tmp_path) as relay, Client(relay.port) as client:
+        client.say("EHLO client.example")
+        client.say(FROM)
+        client.send(f"{TO}\r\n".encode() * 1001)
+        said = [client.reply()[:3] for _ in range(1001)]
+    assert said == ["550"] * 1000 + ["452"]
+
+
+@pytest.mark.parametrize("size", [20_000, 2 * 1024 * 1024])
+def test_a_line_without_end(relay: Running, size: int) -> None:
+    """It is refused at its end, however long it is, and the session goes on."""
+    with Client(relay.port) as client:
+        client.send(b"x" * size + b"\r\nNOOP\r\n")
+        assert client.reply().startswith("500 5.5.2 ")
+        assert client.reply() == "250 2.0.0 OK"
 
 
 def test_announced_size_is_weighed_before_the_message_comes(next_hop: Hop, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from relay import smtp_in
+from relay import incoming, smtp_in
 from tests.relay.neighbours import Client, Deciding, Hop
 from tests.relay.running import Running, running
 
@@ -99,6 +99,25 @@ def test_a_client_that_does_not_read_is_dropped(
             talk_on(deaf)
         with Client(relay.port) as other:
             assert other.greeting.startswith("220 ")
+
+
+def test_an_error_of_ours_in_a_message_makes_no_commands_of_the_rest(
+    relay: Running, next_hop: Hop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a message cannot be read on, what follows is not obeyed: 421, and the end."""
+
+    def fail(_hold: incoming.Hold, _size: int) -> bool:
+        raise MemoryError
+
+    monkeypatch.setattr(incoming.Hold, "take", fail)
+    with Client(relay.port) as client:
+        client.send(SESSION)
+        assert [client.reply()[:3] for _ in range(4)] == ["250"] * 3 + ["354"]
+        client.send(b"A: b\r\n\r\nc\r\n")
+        assert client.reply().startswith("421 4.3.0 ")
+        assert client.reply() == ""
+    assert next_hop.heard.wires == []
+    assert next_hop.heard.verbs(1).count("MAIL") == 1
 
 
 def test_messages_in_flight_are_limited_in_all(next_hop: Hop, tmp_path: Path) -> None:

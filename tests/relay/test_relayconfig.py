@@ -76,6 +76,18 @@ def test_plain_listeners_and_tables_together(tmp_path: Path) -> None:
             + 'proxy_from = ["127.0.0.0/8"]\n',
             "would be an open relay",
         ),
+        (LISTENER + 'proxy_from = ["0.0.0.0/0"]\n', "proxy_from 0.0.0.0/0 would be an open relay"),
+        (LISTENER + 'xforward = ["0.0.0.0/0"]\n', "xforward 0.0.0.0/0 would be an open relay"),
+        (
+            LISTENER.replace('"192.0.2.0/24"', '"1.0.0.0/8","2.0.0.0/8","3.0.0.0/8","4.0.0.0/7"'),
+            "would be an open relay",
+        ),
+        (
+            LISTENER.replace(
+                '"192.0.2.0/24"', ", ".join(f'"{first}.0.0.0/8"' for first in range(11, 16))
+            ),
+            "(over 67108864 addresses of IPv4) would be an open relay",
+        ),
         (
             LISTENER.replace("192.0.2.0/24", "0.0.0.0/0") + TLS + "auth = true\n" + USER,
             "would be an open relay",
@@ -108,6 +120,16 @@ def test_mistakes_are_named(tmp_path: Path, text: str, expected: str) -> None:
     """Each says what is wrong and what is expected, and no password is shown."""
     said = problems(tmp_path, text)
     assert expected in said
+    assert "open sesame" not in said
+
+
+def test_a_password_in_the_environment_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variable that is no JSON is named, without its value."""
+    monkeypatch.setenv("CAREERRELAY_RELAY__USER", '[{"name": "a", "password": "open sesame"')
+    said = problems(tmp_path, "")
+    assert "CAREERRELAY_RELAY__USER in the environment: expected a list as JSON" in said
     assert "open sesame" not in said
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.wire import END_OF_DATA, has_bare_line_endings, normalise, stuff, unstuff
+from relay.wire import END_OF_DATA, has_bare_line_endings, normalise, settle, stuff, unstuff
 
 LINES = st.lists(
     st.binary(max_size=30).filter(lambda line: b"\r" not in line and b"\n" not in line)
@@ -61,3 +61,26 @@ def test_normalising_is_quick(octet: bytes) -> None:
     began = time.process_time()
     assert normalise(octet * 8_000_000) == b"\r\n" * 8_000_000
     assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    ("line", "settled"),
+    [
+        (b"\0.", b".."),
+        (b".\0", b"\0"),  # Unstuffed it is a NUL, which is nothing to such a server.
+        (b"\0\0.\0", b".."),
+        (b"\0", b"\0"),
+        (b"..", b".."),
+        (b"..\0", b"..\0"),
+        (b"\0.a", b"\0.a"),
+        (b"a\0.", b"a\0."),
+    ],
+)
+@pytest.mark.parametrize("before", [b"", b"a\r\n"])
+def test_a_dot_between_nuls_is_a_dot(before: bytes, line: bytes, settled: bytes) -> None:
+    """A server that drops NULs finds no end of data in the middle; all else stays as it was."""
+    wire = before + line + b"\r\nb\r\n.\r\n"
+    message, sent = settle(wire)
+    assert sent == before + settled + b"\r\nb\r\n.\r\n"
+    assert (sent is wire) == (line == settled)
+    assert unstuff(sent) == message
