@@ -9,6 +9,7 @@ Promises 1, 2 and 4 of the design live here:
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -50,6 +51,8 @@ _AS_WANTED = frozenset(
     }
 )
 
+_QUEUE_ID = re.compile(r"\b(?:queued as|id=) ?([A-Za-z0-9-]{4,40})\b")
+
 _T = TypeVar("_T")
 log = structlog.get_logger("relay")
 
@@ -61,6 +64,7 @@ class Job:
     incident: str  # The short id that log lines and our own 4xx replies carry.
     envelope: Envelope
     wire: bytes
+    listener: str = ""  # Whom the client came to, for the log.
     arrival: Arrival | None = None  # Where it came from, if a Received field is to say so.
     is_marked: bool = False  # Whether our field goes on it though nothing else changes.
 
@@ -133,8 +137,10 @@ class Delivery:
         recorded = clock()
         if outcome.decision.action is Action.INJECT:
             wire = await self._run(stuff, outcome.message)
-        if trace := self._trace(outcome, job):
-            wire = trace + wire
+        trace = self._trace(outcome, job)
+        size_max_bytes = transaction.size_max_bytes
+        if trace and not 0 < size_max_bytes < len(trace) + len(wire):
+            wire = trace + wire  # Never what makes a letter too large for the next hop.
         # The next hop may take its time: from here on one form of the message is enough.
         del message
         outcome = replace(outcome, message=b"")
@@ -155,7 +161,13 @@ class Delivery:
 
     def _refuse(self, answer: Reply, reason: str, job: Job) -> Reply:
         self._metrics.refused(reason)
-        log.info("message_refused", incident=job.incident, reason=reason, code=answer.code)
+        log.info(
+            "refused",
+            reason=reason,
+            listener=job.listener,
+            code=answer.code,
+            incident=job.incident,
+        )
         return answer
 
     def _trace(self, outcome: Outcome, job: Job) -> bytes:
@@ -252,6 +264,9 @@ class Delivery:
             company=outcome.company,
             verdict=verdict.kind.value if verdict else None,
             link=link.link_id if link else None,
+            listener=job.listener,
+            next_hop=transaction.host,
+            queue_id=_queue_id(answer),
             recipients=len(job.envelope.recipients),
             size=len(job.wire),
             code=answer.code,
@@ -293,6 +308,12 @@ class Delivery:
         if self._records:
             await asyncio.wait(set(self._records))
         self._threads.shutdown(wait=False)
+
+
+def _queue_id(answer: Reply) -> str | None:
+    """Return under what name the next hop has the message, as Postfix, Exim and others tell it."""
+    found = _QUEUE_ID.search(answer.lines[-1]) if answer.is_positive else None
+    return found[1] if found else None
 
 
 def _received_count(message: bytes) -> int:

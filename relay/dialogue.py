@@ -16,7 +16,7 @@ from relay import reply as replies
 from relay.deliver import Job
 from relay.door import Door
 from relay.downstream import NextHopAway, NextHopError
-from relay.envelope import Envelope, Path, domain_of, parse_path
+from relay.envelope import Envelope, Path, parse_path
 from relay.guest import Guest
 from relay.incoming import Hold, LineTooLong, MessageRefused
 from relay.metrics import Station
@@ -91,7 +91,7 @@ class Dialogue:
         if answer in MISTAKES:
             self._mistakes += 1
         if self._mistakes > MISTAKES_MAX:
-            self._shared.metrics.refused("mistakes_max")
+            self._shared.refuse("mistakes_max", self._door)
             return replies.TOO_MANY_ERRORS
         return answer
 
@@ -181,11 +181,13 @@ class Dialogue:
         if self._sender is not None:
             return replies.BAD_SEQUENCE
         if not self._guest.may_send:
+            self._shared.refuse("not_let_in", self._door)
             return replies.AUTH_REQUIRED
         path = parse_path(argument, "FROM:")
         if path is None:
             return replies.BAD_SYNTAX
-        if not self._door.takes_from(domain_of(path.address)):
+        if not self._door.takes_from(path.address):
+            self._shared.refuse("sender", self._door)
             return replies.SENDER_NOT_ALLOWED
         size = path.size_bytes()
         if size > self._shared.limits.size_max_bytes:
@@ -232,8 +234,7 @@ class Dialogue:
                 return replies.BROKEN_OFF
             answer = await self._deliver(envelope, wire, hold)
         except MessageRefused as refused:
-            self._shared.metrics.refused(refused.reason)
-            log.info("message_refused", reason=refused.reason, code=refused.reply.code)
+            self._shared.refuse(refused.reason, self._door, code=refused.reply.code)
             answer = refused.reply
         finally:
             hold.give_back()
@@ -268,6 +269,7 @@ class Dialogue:
             incident=new_incident(),
             envelope=envelope,
             wire=wire,
+            listener=str(self._door.address),
             arrival=self._guest.arrival() if self._door.has_received else None,
             is_marked=self._door.marks_all,
         )

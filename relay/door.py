@@ -7,11 +7,12 @@ import ssl
 from dataclasses import dataclass
 
 from relay.addresses import Address
+from relay.envelope import domain_of
 from relay.passwords import Users
 
 # Messages of all sessions together. A message is there twice while it is judged, once before and
-# after; with what the allocator keeps, some 1.5 GiB of memory at the most.
-IN_FLIGHT_MAX_BYTES = 512 * 1024 * 1024
+# after. With what growing buffers and the allocator keep, a process stays below 1.5 GiB.
+IN_FLIGHT_MAX_BYTES = 384 * 1024 * 1024
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -62,9 +63,9 @@ class Door:
         """Say whether a client at this address may use the relay for its address alone."""
         return is_in(host, self.allow)
 
-    def takes_from(self, domain: str) -> bool:
-        """Say whether a sender of this domain may write; the null sender (`""`) always may."""
-        return not self.senders or not domain or domain in self.senders
+    def takes_from(self, sender: str) -> bool:
+        """Say whether this envelope sender may write; the null sender (`""`) always may."""
+        return not self.senders or not sender or domain_of(sender) in self.senders
 
     @property
     def has_other_ways(self) -> bool:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import cast
 
 import aiosmtplib
+import structlog
 from aiosmtplib.protocol import MAX_LINE_LENGTH, SMTPProtocol
 
 from relay.alarm import Alarm
@@ -53,6 +54,9 @@ NOOP_AFTER_SECONDS = 5.0
 # More than a transport buffers (64 KiB), so that it says when it is full: then TLS never holds a
 # second copy of a large letter, and one letter never holds the loop.
 PIECE_BYTES = 256 * 1024
+
+
+log = structlog.get_logger("relay")
 
 
 class _OutOfStep(aiosmtplib.SMTPException):
@@ -214,6 +218,8 @@ class _Dialogue(SMTPProtocol):
         while self._rest and not self._is_full and self.is_connected:
             piece, self._rest = self._rest[:PIECE_BYTES], self._rest[PIECE_BYTES:]
             self.write(cast(bytes, piece))
+        if not self._rest:
+            self._rest = memoryview(b"")  # The end of a message would keep all of it in memory.
 
     def _give_up(self) -> None:
         self._is_overdue = True
@@ -240,6 +246,7 @@ class NextHop:
     ) -> None:
         self.settings = settings
         self.told: set[str] = set()  # Every extension that any host has ever offered.
+        self._sizes_told: set[int] = set()
         self._clock = clock
         self._metrics = metrics
         self._context = settings.make_context()
@@ -267,6 +274,9 @@ class NextHop:
                 return await self._connect_to(host, _now() + share)
             except NextHopAway as error:
                 failures.append(str(error))
+                self._metrics.reply("CONNECT", 0)
+                if not host.down_until and len(hosts) > 1:
+                    log.warning("next_hop_passed_over", error=str(error))
                 if share >= CONNECT_MIN_SECONDS or not isinstance(error.__cause__, TimeoutError):
                     self._hosts.failed(host)
         raise NextHopAway("; ".join(failures))
@@ -280,8 +290,11 @@ class NextHop:
                 raise NextHopAway(f"{host.address}: STARTTLS: {error}") from error
             # RFC 7435 §3: where STARTTLS is offered and then fails, plain text beats no mail.
             connection = await self._attempt(host, ends, None)
+        if host.down_until:
+            log.info("next_hop_back", host=str(host.address))
         self._hosts.works(host)
         self.told.update(connection.offered)
+        self._sizes_told.add(connection.extensions.size_max_bytes())
         self._pool.opened(connection)
         connection.when_lost(self._pool.lost)
         return connection
@@ -349,6 +362,11 @@ class NextHop:
         """The largest message the next hop takes as it last said, 0 if it said nothing."""
         known = self._hosts.in_order()[0].extensions
         return known.size_max_bytes() if known else 0
+
+    @property
+    def size_told_bytes(self) -> int:
+        """The largest SIZE that any host has told, 0 for no limit."""
+        return 0 if 0 in self._sizes_told else max(self._sizes_told, default=0)
 
     def retire(self) -> None:
         """Take leave on idle connections now, on those in use when they are given back."""

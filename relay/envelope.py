@@ -12,7 +12,8 @@ from dataclasses import dataclass
 # RFC 5321 §4.1.2: a path in angle brackets, in which a quoted string may hold anything; and, since
 # clients exist that leave the brackets out, an address without white space.
 _PATH = re.compile(
-    r"""[ \t]*(?:<((?:"(?:[^"\\]|\\.)*"|[^<>"\s])*)>|([^<>"\s]+))(?:[ \t]+(\S.*))?\Z""", re.DOTALL
+    r"""[ \t]*(?:<((?:"(?:[^"\\]|\\.)*"|\\.|[^<>"\s\\])*)>|([^<>"\s]+))(?:[ \t]+(\S.*))?\Z""",
+    re.DOTALL,
 )
 # RFC 5321 §4.1.1.11: keyword, and a value without "=", space and control characters.
 _PARAMETER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(?:=[^\s=\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*)?\Z")

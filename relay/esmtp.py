@@ -23,7 +23,9 @@ DEFINED_BY = {
 }
 
 # Up to the end of the path. No part can match in two ways, so nothing is ever tried again.
-_PATH = re.compile(rb'[^:]*:[ \t]*(?:<(?:"(?:[^"\\]|\\.)*+"|[^<>"\s]++)*+>|[^<>"\s]++)', re.DOTALL)
+_PATH = re.compile(
+    rb'[^:]*:[ \t]*(?:<(?:"(?:[^"\\]|\\.)*+"|\\.|[^<>"\s\\]++)*+>|[^<>"\s]++)', re.DOTALL
+)
 
 
 def fit(verb: bytes, argument: bytes, offered: Collection[str], told: Collection[str]) -> bytes:
@@ -47,7 +49,7 @@ def fit(verb: bytes, argument: bytes, offered: Collection[str], told: Collection
 
 
 def _path_end(argument: bytes) -> int:
-    if b'"' not in argument and b"<" in argument:
+    if b'"' not in argument and b"\\" not in argument and b"<" in argument:
         return argument.find(b">") + 1
     path = _PATH.match(argument)
     return path.end() if path else len(argument)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import structlog
-
 from relay import reply as replies
 from relay.door import Door, is_in
 from relay.downstream import Extensions, NextHopAway
@@ -20,8 +18,6 @@ FAILED_AUTH_MAX = 3  # Per connection; new connections are counted by limits of 
 FAILED_AUTH_SECONDS = 2.0
 # What EHLO offers while the next hop cannot be asked: MAIL will get a 4xx anyway.
 MINIMAL = Extensions((("8BITMIME", ""), ("PIPELINING", ""), ("ENHANCEDSTATUSCODES", "")))
-
-log = structlog.get_logger("relay")
 
 
 class Guest:
@@ -75,8 +71,7 @@ class Guest:
             return replies.reply(250, self._door.hostname)
         try:
             offered = await self._shared.next_hop.extensions()
-        except NextHopAway as error:
-            log.warning("next_hop_away", error=str(error))
+        except NextHopAway:  # MAIL will say so, and its line in the log.
             offered = MINIMAL
             # Another than is offered then may be back by the time that MAIL comes.
             self._shared.next_hop.told.update(keyword for keyword, _ in MINIMAL.keywords)
@@ -134,7 +129,7 @@ class Guest:
             if not await users.knows(step.name, step.password):
                 raise AuthenticationRefused(INVALID_CREDENTIALS)
         except AuthenticationRefused as refused:
-            self._shared.metrics.refused("auth")
+            self._shared.refuse("auth", self._door, code=refused.reply.code)
             self._failed_auth += 1
             await asyncio.sleep(FAILED_AUTH_SECONDS)
             return refused.reply if self._failed_auth < FAILED_AUTH_MAX else replies.TOO_MANY_ERRORS

@@ -20,7 +20,7 @@ from relay.wire import EMPTY_MESSAGE, END_OF_DATA
 LINE_MAX_BYTES = 12_288
 # The connection is not read further while so much of it waits: a client that sends faster than we
 # take it is slowed down by TCP.
-WAITING_MAX_BYTES = 512 * 1024
+WAITING_MAX_BYTES = 256 * 1024
 
 
 class LineTooLong(Exception):
@@ -107,6 +107,11 @@ class ClientStream:
             self._is_paused = True
             self.transport.pause_reading()
 
+    def go_on_with(self, transport: asyncio.Transport) -> None:
+        """Read from another transport, the encrypted one, from here on."""
+        self.transport = transport
+        self._is_paused = False
+
     def end(self) -> None:
         """Take note that nothing more will come."""
         self._has_ended = True
@@ -179,7 +184,8 @@ class ClientStream:
                 refusal = NO_ROOM
             if end != -1:
                 break
-            if len(received) > size_max_bytes + len(END_OF_DATA):
+            # Doubled dots do not count, and there may be one to every two octets of a message.
+            if len(received) > size_max_bytes * 3 // 2 + len(END_OF_DATA):
                 refusal = too_large(size_max_bytes)
             if refusal is not None:
                 # The rest is read and dropped: the reply comes after the end (RFC 5321 §4.2.5).
@@ -188,7 +194,8 @@ class ClientStream:
         end += len(END_OF_DATA)
         # What follows is the next command, pipelined (RFC 2920).
         self._waiting[0:0] = received[end:]
-        if end - 2 - len(EMPTY_MESSAGE) > size_max_bytes:
+        size = end - 2 - len(EMPTY_MESSAGE)
+        if size > size_max_bytes and size - received.count(b"\r\n..", 0, end) > size_max_bytes:
             refusal = too_large(size_max_bytes)
         if refusal is not None:
             raise MessageRefused(refusal)

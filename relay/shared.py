@@ -11,7 +11,7 @@ import structlog
 
 from relay import reply as replies
 from relay.deliver import Delivery, Job
-from relay.door import Limits
+from relay.door import Door, Limits
 from relay.downstream import NextHop
 from relay.incoming import ClientStream, Hold, Room
 from relay.metrics import Metrics
@@ -63,6 +63,11 @@ class Shared:
     room: Room
     is_stopping: bool = False
     deliveries: set[asyncio.Task[Reply]] = field(default_factory=set[asyncio.Task[Reply]])
+
+    def refuse(self, reason: str, door: Door, *, code: int = 0) -> None:
+        """Count and log what we refused ourselves; `code` if it had one of its own."""
+        self.metrics.refused(reason)
+        log.info("refused", reason=reason, listener=str(door.address), code=code or None)
 
     async def deliver(self, job: Job, transaction: Transaction, hold: Hold) -> Reply:
         """Deliver to the end, whatever becomes of the client meanwhile.

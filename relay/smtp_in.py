@@ -24,6 +24,7 @@ from relay.deliver import Delivery
 from relay.dialogue import Dialogue
 from relay.door import Door, Limits, is_in
 from relay.downstream import NextHop
+from relay.handshake import encrypt
 from relay.incoming import ClientStream, Room
 from relay.metrics import Metrics
 from relay.proxyheader import ProxyHeaderError, read_origin
@@ -37,7 +38,7 @@ from relay.tls import matches, peer_names
 SESSION_SECONDS = 300.0
 # A client that sends a message a few octets at a time holds memory: below this it is too slow.
 MESSAGE_RATE_MIN_BYTES = 256  # a second, behind the first SESSION_SECONDS.
-TLS_HANDSHAKE_SECONDS = 30.0
+MESSAGE_MAX_SECONDS = 1800.0  # 50 MiB over a line of 250 kbit/s; nobody holds our memory longer.
 # Stopping cuts no message off that may still take `reply_max_seconds`.
 STOP_MARGIN_SECONDS = 5.0
 LAST_WORDS_SECONDS = 10.0  # For a client to read our last reply, or the connection is cut off.
@@ -126,7 +127,7 @@ class Relay:
         if self.shared.is_stopping:
             return replies.SHUTTING_DOWN
         if len(self._sessions) > self.shared.limits.connections_max:
-            self.shared.metrics.refused("connections_max")
+            self.shared.refuse("connections_max", session.door)
             return replies.TOO_MANY_CONNECTIONS
         return None
 
@@ -138,12 +139,11 @@ class Relay:
         """
         session.counted_host = host
         self._hosts[host] += 1
-        limits, refused = self.shared.limits, self.shared.metrics.refused
-        if 0 < limits.connections_per_address_max < self._hosts[host]:
-            refused("connections_per_address_max")
+        if 0 < self.shared.limits.connections_per_address_max < self._hosts[host]:
+            self.shared.refuse("connections_per_address_max", session.door)
             return replies.TOO_MANY_CONNECTIONS
         if host and not session.door.admits(host) and not session.door.has_other_ways:
-            refused("address")
+            self.shared.refuse("address", session.door)
             return replies.NOT_ALLOWED
         return None
 
@@ -242,7 +242,7 @@ class Session(SMTP):
         if silent_seconds < SESSION_SECONDS:
             self._reset_timeout(SESSION_SECONDS - silent_seconds)
         else:
-            self._relay.shared.metrics.refused("silent")
+            self._relay.shared.refuse("silent", self.door)
             self.say_goodbye(replies.SILENT_TOO_LONG)
 
     # ---------------------------------------------------------------- the session
@@ -282,12 +282,12 @@ class Session(SMTP):
         if not self.door.proxies:
             return host
         if not is_in(host, self.door.proxies):
-            self._relay.shared.metrics.refused("proxy")
+            self._relay.shared.refuse("proxy", self.door)
             raise ProxyHeaderError("not from a proxy")
         try:
             origin = await read_origin(self._stream)
         except ProxyHeaderError:
-            self._relay.shared.metrics.refused("proxy")
+            self._relay.shared.refuse("proxy", self.door)
             raise
         return origin.host if origin else ""
 
@@ -318,8 +318,9 @@ class Session(SMTP):
     def heard(self, octets: int = 0, since: float | None = None) -> None:
         """Start the client's time anew, unless it has been sending one message for too long."""
         now = self.loop.time()
-        if since is not None and now - since > SESSION_SECONDS + octets / MESSAGE_RATE_MIN_BYTES:
-            self._relay.shared.metrics.refused("slow")
+        slowest = min(SESSION_SECONDS + octets / MESSAGE_RATE_MIN_BYTES, MESSAGE_MAX_SECONDS)
+        if since is not None and now - since > slowest:
+            self._relay.shared.refuse("slow", self.door)
             self.say_goodbye(replies.SILENT_TOO_LONG)
             raise ConnectionResetError("too slow")
         self._heard_at = now
@@ -344,34 +345,15 @@ class Session(SMTP):
         await self._go_over_to_tls()
 
     async def _go_over_to_tls(self, early: bytes = b"") -> None:
-        """Hold the handshake on a paused connection; `early` is what came of it before that."""
         assert self.door.tls is not None
         plain = self._stream.transport
-        handshake = asyncio.ensure_future(
-            self.loop.start_tls(
-                plain,
-                self,
-                self.door.tls.context,
-                server_side=True,
-                ssl_handshake_timeout=TLS_HANDSHAKE_SECONDS,
-            )
-        )
         try:
-            if early:
-                # Two turns of the loop: the TLS layer stands, and has read nothing itself yet.
-                await asyncio.sleep(0)
-                await asyncio.sleep(0)
-                _feed(cast(asyncio.BufferedProtocol, plain.get_protocol()), early)
-            encrypted = await handshake
-        except (OSError, asyncio.CancelledError) as error:  # ssl.SSLError is an OSError.
-            handshake.cancel()
-            self._relay.shared.metrics.refused("tls_handshake")
-            if isinstance(error, asyncio.CancelledError):
-                raise
-            raise ConnectionResetError("no TLS") from error
-        if encrypted is None:
-            raise ConnectionResetError("the client went in the middle of the handshake")
-        self._stream.transport = self.transport = encrypted
+            encrypted = await encrypt(plain, self, self.door.tls.context, early)
+        except (ConnectionError, asyncio.CancelledError):
+            self._relay.shared.refuse("tls_handshake", self.door)
+            raise
+        self._stream.go_on_with(encrypted)
+        self.transport = encrypted
 
     def say_goodbye(self, answer: Reply = replies.SHUTTING_DOWN) -> None:
         """Tell the client that we go, and close."""
@@ -388,12 +370,3 @@ class Session(SMTP):
         self._stream.transport.close()
         if self._stream.transport.get_write_buffer_size():
             self._reset_timeout(LAST_WORDS_SECONDS)
-
-
-def _feed(protocol: asyncio.BufferedProtocol, octets: bytes) -> None:
-    while octets:
-        buffer = memoryview(protocol.get_buffer(len(octets)))
-        size = min(len(buffer), len(octets))
-        buffer[:size] = octets[:size]
-        protocol.buffer_updated(size)
-        octets = octets[size:]

@@ -46,7 +46,8 @@ def open_listeners(address: Address, count: int = 1) -> tuple[tuple[socket.socke
             if missing is not None and not opened[0]:
                 raise missing
         except OSError as error:
-            raise ListenError(f"{listen_failure(address, error)}; set relay.listen") from error
+            reason = listen_failure(address, error)
+            raise ListenError(f"{reason}; set relay.listen, or listen of its listener") from error
         undo.pop_all()
     return tuple(tuple(own) for own in opened)
 

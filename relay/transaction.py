@@ -31,6 +31,7 @@ class Transaction:
         self._connection: Connection | None = None
         self._said: list[tuple[bytes, bytes]] = []  # Commands with a positive reply, in order.
         self.outcome_unknown = False  # The message was sent, and no reply came.
+        self.host = ""  # Whom it was said to, for the log.
 
     async def command(self, verb: bytes, argument: bytes) -> Reply:
         """Return the next hop's reply to XFORWARD, MAIL or RCPT; `NextHopError` if there is none.
@@ -50,6 +51,9 @@ class Transaction:
         this transaction means that the next hop may or may not have the message.
         """
         limit = self._reply_limit() if deadline is None else deadline
+        own, most = self.size_max_bytes, self._next_hop.size_told_bytes
+        if 0 < own < len(wire) and (not most or len(wire) <= most):
+            raise NextHopAway("this next hop takes less than another one told")
         begins = limit - FINAL_DOT_MIN_SECONDS
         if begins <= asyncio.get_running_loop().time():
             raise NextHopAway("too little time is left for the message")
@@ -93,6 +97,13 @@ class Transaction:
             self._connection.close()
             self._connection = None
 
+    def _fitting(self, verb: bytes, argument: bytes, connection: Connection) -> bytes:
+        offered, most = connection.offered, self._next_hop.size_told_bytes
+        own = connection.extensions.size_max_bytes()
+        if own and (not most or own < most):
+            offered = offered - {"SIZE"}  # Whether the letter is too large here, `send` tells.
+        return fit(verb, argument, offered, self._next_hop.told)
+
     def _reply_limit(self) -> float:
         return asyncio.get_running_loop().time() + self._next_hop.settings.reply_max_seconds
 
@@ -102,32 +113,34 @@ class Transaction:
             if self.is_lost:
                 raise NextHopLost("the connection is gone")
             connection = self._connection = await self._next_hop.take(limit)
-        is_reused = connection.is_reused
-        fitting = fit(verb, argument, connection.offered, self._next_hop.told)
+        self.host = str(connection.host.address)
+        # A message takes its time: a connection may have been closed for idling meanwhile.
+        is_replaceable = connection.is_reused or (verb == b"DATA" and not connection.is_usable)
+        fitting = self._fitting(verb, argument, connection)
         try:
             reply = await connection.command(verb, fitting, limit)
         except NextHopLost:
             self.abandon()
-            if not is_reused:
+            if not is_replaceable:
                 raise
         else:
             if reply.code != SERVICE_CLOSING:
                 return reply
             self.abandon()
-            if not is_reused:
+            if not is_replaceable:
                 return reply
         return await self._say_again(verb, argument, limit)
 
     async def _say_again(self, verb: bytes, argument: bytes, limit: float) -> Reply:
         connection = self._connection = await self._next_hop.connect(limit)
-        offered, told = connection.offered, self._next_hop.told
+        self.host = str(connection.host.address)
         try:
             for said in self._said:
-                reply = await connection.command(said[0], fit(*said, offered, told), limit)
+                reply = await connection.command(said[0], self._fitting(*said, connection), limit)
                 if not reply.is_positive:
                     # The client was told otherwise; it hears of this as a lost connection.
                     raise NextHopAway(f"{said[0].decode()} was accepted once, then refused")
-            reply = await connection.command(verb, fit(verb, argument, offered, told), limit)
+            reply = await connection.command(verb, self._fitting(verb, argument, connection), limit)
             if reply.code == SERVICE_CLOSING:
                 self.abandon()
             return reply

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import select
+import stat
 import sys
 import traceback
 from pathlib import Path
@@ -49,16 +51,25 @@ _TRACEBACKS = structlog.processors.ExceptionRenderer(_describe)
 
 
 class _Lasting:
-    """A stream that a full disk or a closed pipe does not stop: the line is lost, the mail is not.
+    """A stream that a full disk, a closed pipe or a reader that stops does not stop.
 
-    Promise 1: an error while logging would be an error of whatever was logged.
+    Promise 1: an error while logging, or a wait, would be one of whatever was logged: of all mail.
+    The line is lost, and counted in the next one that is written.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._readiness = _readiness_of(stream)
+        self._lost = 0
 
     def write(self, text: str) -> None:
-        """Write what can be written."""
+        """Write what can be written at once."""
+        if self._readiness is not None and not self._readiness.poll(0):
+            self._lost += 1
+            return
+        if self._lost:
+            text = f'{{"event": "log_lines_lost", "count": {self._lost}}}\n{text}'
+            self._lost = 0
         with contextlib.suppress(OSError, ValueError):
             self._stream.write(text)
 
@@ -66,6 +77,19 @@ class _Lasting:
         """Flush what can be flushed."""
         with contextlib.suppress(OSError, ValueError):
             self._stream.flush()
+
+
+def _readiness_of(stream: TextIO) -> select.poll | None:
+    """Return what tells whether a pipe takes a line; nothing for a file, which always does."""
+    try:
+        number = stream.fileno()
+        if stat.S_ISREG(os.fstat(number).st_mode):
+            return None
+    except (OSError, ValueError):  # No file at all: a text in memory.
+        return None
+    readiness = select.poll()
+    readiness.register(number, select.POLLOUT)
+    return readiness
 
 
 def _add_pid(process_id: int) -> structlog.typing.Processor:

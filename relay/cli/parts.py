@@ -5,7 +5,9 @@ Every mistake is a `PartError` that names the file and what is expected of it.
 
 from __future__ import annotations
 
+import os
 import socket
+import stat
 from datetime import datetime
 from pathlib import Path
 
@@ -122,9 +124,14 @@ def _client_certificate(section: NextHopSection) -> Certificate | None:
 def _read_password(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             password = file.read(PASSWORD_FILE_MAX_BYTES + 1).rstrip(b"\r\n")
     except OSError as error:
         raise PartError(f"{path}: {error.strerror}; set next_hop.password_file") from error
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise PartError(
+            f"{path}: mode is {mode:04o}, others may read it; expected 0600 (chmod 600)"
+        )
     if not 0 < len(password) <= PASSWORD_FILE_MAX_BYTES:
         raise PartError(f"{path}: expected a password of 1 to {PASSWORD_FILE_MAX_BYTES} bytes")
     return password

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -62,3 +63,19 @@ def test_errors_of_the_libraries(stream: io.StringIO) -> None:
     (line,) = stream.getvalue().splitlines()
     assert json.loads(line)["exception"][0]["type"] == "ValueError"
     assert "yui" not in line
+
+
+@pytest.mark.usefixtures("stream")
+def test_a_reader_that_stops_is_not_waited_for() -> None:
+    """Lines that a full pipe does not take are dropped, and counted in the next that it takes."""
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as reader, os.fdopen(writing, "w") as stream:
+        configure_logs(stream)
+        for number in range(5000):
+            structlog.get_logger().warning("line", number=number)
+        reader.read1(256 * 1024)
+        structlog.get_logger().warning("line", number=5000)
+        counted, last = reader.read1(256 * 1024).splitlines()[-2:]
+    assert json.loads(counted)["event"] == "log_lines_lost"
+    assert json.loads(counted)["count"] > 1000
+    assert json.loads(last)["number"] == 5000

@@ -41,7 +41,8 @@ def test_a_listener_with_everything(tmp_path: Path) -> None:
         LISTENER
         + TLS
         + 'client_ca = "ca.pem"\nclient_names = ["*.Mail.example.jp"]\nauth = true\n'
-        + 'proxy_from = ["10.0.0.0/8"]\nxforward = ["10.0.0.1/32"]\nsenders = ["Aozora.example.jp"]\nmark = "all"\nreceived = true\n'
+        + 'proxy_from = ["10.0.0.0/8"]\nxforward = ["10.0.0.1/32"]\n'
+        + 'senders = ["Aozora.example.jp"]\nmark = "all"\nreceived = true\n'
         + USER,
     )
     (listener,) = config.relay.listeners
