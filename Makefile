@@ -6,14 +6,14 @@ BIN    := .venv/bin
 PIP    := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 CODE   := relay signer queue tests bench
 
-.PHONY: help run test check format bench fuzz lock clean
+.PHONY: help run test lint check format bench fuzz lock clean
 
 help:
 	@echo "make run    the whole pipeline on this machine, with sample letters   (ARGS=\"--once --json\")"
 	@echo "make test   the tests                                                (ARGS=\"-k relay\")"
 	@echo "make check  format, lint, types, tests: the whole gate"
 	@echo "make bench  what it costs, beside no relay, Haraka and Postfix       (ARGS=\"--quick\")"
-	@echo "make fuzz   hostile input for the parsers                            (ARGS=\"--seconds 60\")"
+	@echo "make fuzz   hostile mail and dialogues                                  (ARGS=\"--seconds 60\")"
 
 .venv/run: requirements.txt pyproject.toml
 	@echo "Preparing .venv (once) ..." >&2
@@ -35,12 +35,13 @@ run: .venv/run
 test: .venv/dev
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: .venv/dev
+lint: .venv/dev
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/mypy
 	@$(BIN)/pyright
-	@$(BIN)/python -m pytest --quiet
+
+check: lint test
 
 format: .venv/dev
 	@$(BIN)/ruff format $(CODE)
