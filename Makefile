@@ -32,8 +32,9 @@ help:
 run: .venv/run
 	@$(BIN)/careerrelay run $(ARGS)
 
+# A process for each core: half of the tests wait for real programs. A file stays in one process.
 test: .venv/dev
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile $(ARGS)
 
 lint: .venv/dev
 	@$(BIN)/ruff format --check $(CODE)
