@@ -27,7 +27,7 @@ START_INPUT = 354  # RFC 5321 §4.3.2: the one reply after which a message may b
 SERVICE_CLOSING = 421  # RFC 5321 §4.2.1: the server is about to close the connection.
 
 
-class Dialogue(Protocol):
+class Talk(Protocol):
     """Where commands and replies go back and forth, until a loop time."""
 
     when_lost: Callable[[], None] | None  # Called once, when it has ended.
@@ -64,14 +64,14 @@ class Dialogue(Protocol):
 class Connection:
     """One connection to a next hop, used by one transaction at a time."""
 
-    def __init__(self, dialogue: Dialogue, host: Host, extensions: Extensions) -> None:
+    def __init__(self, talk: Talk, host: Host, extensions: Extensions) -> None:
         self.host = host
         self.extensions = extensions
         self.offered = frozenset(keyword for keyword, _ in extensions.keywords)
         self.is_reused = False
         self.is_idle = False
         self.idle_since = 0.0
-        self._dialogue = dialogue
+        self._talk = talk
 
     async def command(self, verb: bytes, argument: bytes, deadline: float) -> Reply:
         """Send one command and return its reply; `NextHopLost` if there is none in time."""
@@ -89,8 +89,8 @@ class Connection:
         try:
             reply = await self._ask("END", wire, min(_now() + FINAL_DOT_SECONDS, deadline))
         except NextHopLost as error:
-            raise NextHopLost(str(error), is_sent=not self._dialogue.was_cut_off) from error
-        if not self._dialogue.is_taken:  # Answered in the middle of the message: the rest stays.
+            raise NextHopLost(str(error), is_sent=not self._talk.was_cut_off) from error
+        if not self._talk.is_taken:  # Answered in the middle of the message: the rest stays.
             self.close()
             if reply.is_positive:
                 raise NextHopLost("END: accepted before it was sent", is_sent=True)
@@ -98,7 +98,7 @@ class Connection:
 
     async def _ask(self, step: str, octets: bytes, deadline: float) -> Reply:
         try:
-            reply = await self._dialogue.ask(step, octets, deadline)
+            reply = await self._talk.ask(step, octets, deadline)
         except DialogueError as error:
             raise NextHopLost(f"{self.host.address}: {step}: {error}") from error
         code = reply.code
@@ -122,15 +122,15 @@ class Connection:
     @property
     def is_usable(self) -> bool:
         """Whether the connection was alive, and in step, when last looked at."""
-        return self._dialogue.is_connected and self._dialogue.is_in_step
+        return self._talk.is_connected and self._talk.is_in_step
 
     def when_lost(self, tell: Callable[[Connection], None]) -> None:
         """Have somebody told, once, when the connection has ended."""
-        self._dialogue.when_lost = lambda: tell(self)
+        self._talk.when_lost = lambda: tell(self)
 
     def close(self) -> None:
         """Drop the connection: whatever transaction is open on it is void (RFC 5321 §4.1.1.5)."""
-        self._dialogue.drop()
+        self._talk.drop()
 
     async def quit(self) -> None:
         """Take leave of the next hop, as far as it still listens."""

@@ -63,7 +63,7 @@ class _OutOfStep(aiosmtplib.SMTPException):
     """A reply that answers nothing that was asked; the text holds no word of the next hop's."""
 
 
-class _Dialogue(SMTPProtocol):
+class _Talk(SMTPProtocol):
     """The library's protocol, with one timer for all replies and large messages sent in pieces."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, metrics: Metrics) -> None:
@@ -301,32 +301,32 @@ class NextHop:
 
     async def _attempt(self, host: Host, ends: float, context: ssl.SSLContext | None) -> Connection:
         loop = asyncio.get_running_loop()
-        dialogue = _Dialogue(loop, self._metrics)
+        talk = _Talk(loop, self._metrics)
         name = self.settings.server_name or host.address.host
         at_once = context if self.settings.is_implicit_tls else None
         later = None if self.settings.is_implicit_tls else context
         try:
             async with asyncio.timeout_at(ends):
                 await loop.create_connection(
-                    lambda: dialogue,
+                    lambda: talk,
                     host.address.host,
                     host.address.port,
                     ssl=at_once,
                     server_hostname=name if at_once else None,
                 )
-                extensions = await Hello(self.settings, dialogue, name).say(later, ends)
-            if not dialogue.is_connected:
+                extensions = await Hello(self.settings, talk, name).say(later, ends)
+            if not talk.is_connected:
                 raise DialogueError("closed behind its answer")
             host.extensions = extensions
-            return Connection(dialogue, host, extensions)
+            return Connection(talk, host, extensions)
         except TlsFailed:
-            dialogue.drop()
+            talk.drop()
             raise
         except (DialogueError, OSError) as error:
-            dialogue.drop()
-            raise NextHopAway(f"{host.address}: {dialogue.step}: {_named(error)}") from error
+            talk.drop()
+            raise NextHopAway(f"{host.address}: {talk.step}: {_named(error)}") from error
         except BaseException:
-            dialogue.drop()
+            talk.drop()
             raise
 
     async def _take_idle(self, host: Host) -> Connection | None:

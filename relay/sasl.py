@@ -57,7 +57,7 @@ class AuthenticationRefused(Exception):
         self.reply = reply
 
 
-Dialogue = Generator[Challenge, bytes, Credentials]
+_Steps = Generator[Challenge, bytes, Credentials]
 
 
 class Exchange:
@@ -73,12 +73,12 @@ class Exchange:
             raise AuthenticationRefused(UNKNOWN_MECHANISM)
         response = None if initial is None else _decode(b"" if initial == b"=" else initial)
         begin = _plain if mechanism.upper() == "PLAIN" else _login
-        self._dialogue = begin(response)
+        self._steps = begin(response)
 
     def start(self) -> Challenge | Credentials:
         """Return the first challenge, or what the command said already."""
         try:
-            return next(self._dialogue)
+            return next(self._steps)
         except StopIteration as end:
             return _credentials(end)
 
@@ -90,7 +90,7 @@ class Exchange:
         if line == b"*":
             raise AuthenticationRefused(CANCELLED)
         try:
-            return self._dialogue.send(_decode(line))
+            return self._steps.send(_decode(line))
         except StopIteration as end:
             return _credentials(end)
 
@@ -112,7 +112,7 @@ def _decode(octets: bytes) -> bytes:
         raise AuthenticationRefused(NOT_BASE64) from None
 
 
-def _plain(message: bytes | None) -> Dialogue:
+def _plain(message: bytes | None) -> _Steps:
     if message is None:
         message = yield Challenge(b"")
     fields = message.split(b"\0")
@@ -125,7 +125,7 @@ def _plain(message: bytes | None) -> Dialogue:
     return _named(name, password)
 
 
-def _login(name: bytes | None) -> Dialogue:
+def _login(name: bytes | None) -> _Steps:
     # Clients look for these words, which are not those of the draft.
     if name is None:
         name = yield Challenge(b"Username:")
