@@ -32,12 +32,12 @@ def dialogue(argument: str, *answers: str) -> tuple[list[str], Credentials | str
         step = exchange.start()
         for answer in answers:
             assert isinstance(step, Challenge)
-            replies.append(step.reply.encode().decode())
+            replies.append(step.reply.encode().removesuffix(b"\r\n").decode())
             step = exchange.feed(answer.encode() + b"\r\n")
         assert isinstance(step, Credentials), "the exchange goes on"
         return replies, step
     except AuthenticationRefused as refused:
-        return replies, refused.reply.encode().decode()
+        return replies, refused.reply.encode().removesuffix(b"\r\n").decode()
 
 
 ATS = Credentials("ats", b"geheim")
