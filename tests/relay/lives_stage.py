@@ -261,7 +261,9 @@ def in_words(log: list[dict[str, Any]], counted: dict[str, float], code: str = "
 
     `code` stands for the one that a message was answered with, if many are meant.
     """
-    words = [_line_in_words(line, code) for line in log if line.get("logger") is None]
+    # What was refused is told by the count of its reason.
+    own = [line for line in log if line.get("logger") is None and line["event"] != "refused"]
+    words = [_line_in_words(line, code) for line in own]
     for name, value in counted.items():
         if name.startswith("careerrelay_refused_total") and value:
             words.append(f"refused `{name.split(chr(34))[1]}`")

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from relay import smtp_in
+from relay import handshake
 from relay.door import Tls
 from relay.passwords import Users, hash_password
 from relay.tls import server_context
@@ -21,7 +21,7 @@ from tests.relay.lives_way import QUICK_CLIENT, SHORT_SECONDS, Limit, Way
 from tests.relay.neighbours import Hop
 from tests.relay.running import DOOR
 
-QUICK_HANDSHAKE: tuple[Limit, ...] = ((smtp_in, "TLS_HANDSHAKE_SECONDS", SHORT_SECONDS),)
+QUICK_HANDSHAKE: tuple[Limit, ...] = ((handshake, "HANDSHAKE_SECONDS", SHORT_SECONDS),)
 Step = Callable[[Caller], None]
 
 
