@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 from cost import tree
@@ -22,7 +23,7 @@ NOTE = "Career support for applicants, free of charge [PR]"  # Plain ASCII: it f
 NOTE_LINK = "https://r.example.jp/abcdefghijklmnopqrstuvwxyz234567abcdefghijk"
 
 
-class Server:
+class Server(ABC):
     """One server in front of the sink; a subclass says how it is started."""
 
     name = ""
@@ -42,9 +43,9 @@ class Server:
         self.run(self.prepare())
         wait_for(self.port, self.process)
 
+    @abstractmethod
     def prepare(self) -> list[str]:
         """Write its files and return the command that runs it."""
-        raise NotImplementedError
 
     def environment(self) -> dict[str, str]:
         """Return the environment of the command."""
@@ -103,6 +104,10 @@ class Nothing(Server):
     def start(self) -> None:
         """Stand for the sink itself."""
         self.port = self.sink_port
+
+    def prepare(self) -> list[str]:
+        """Return no command: there is nothing to run."""
+        return []
 
 
 class Bare(Server):

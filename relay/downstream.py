@@ -246,7 +246,6 @@ class NextHop:
     ) -> None:
         self.settings = settings
         self.told: set[str] = set()  # Every extension that any host has ever offered.
-        self._sizes_told: set[int] = set()
         self._clock = clock
         self._metrics = metrics
         self._context = settings.make_context()
@@ -294,7 +293,6 @@ class NextHop:
             log.info("next_hop_back", host=str(host.address))
         self._hosts.works(host)
         self.told.update(connection.offered)
-        self._sizes_told.add(connection.extensions.size_max_bytes())
         self._pool.opened(connection)
         connection.when_lost(self._pool.lost)
         return connection
@@ -365,8 +363,10 @@ class NextHop:
 
     @property
     def size_told_bytes(self) -> int:
-        """The largest SIZE that any host has told, 0 for no limit."""
-        return 0 if 0 in self._sizes_told else max(self._sizes_told, default=0)
+        """The largest SIZE among the hosts as each last said, 0 for no limit."""
+        hosts = self._hosts.in_order()
+        sizes = {host.extensions.size_max_bytes() for host in hosts if host.extensions}
+        return 0 if 0 in sizes else max(sizes, default=0)
 
     def retire(self) -> None:
         """Take leave on idle connections now, on those in use when they are given back."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -62,6 +63,8 @@ class Shared:
     metrics: Metrics
     room: Room
     is_stopping: bool = False
+    # A loop time: the process waits no longer for messages, so none is begun that would be cut off.
+    ends_at: float = math.inf
     deliveries: set[asyncio.Task[Reply]] = field(default_factory=set[asyncio.Task[Reply]])
 
     def refuse(self, reason: str, door: Door, *, code: int = 0) -> None:
@@ -83,7 +86,9 @@ class Shared:
 
     async def _deliver(self, job: Job, transaction: Transaction, hold: Hold) -> Reply:
         try:
-            return await self.delivery.deliver(job, transaction)
+            now = asyncio.get_running_loop().time()
+            deadline = min(now + self.delivery.reply_max_seconds, self.ends_at)
+            return await self.delivery.deliver(job, transaction, deadline)
         except asyncio.CancelledError:
             # The process ends first: what is not known is said to be unknown.
             log.error(

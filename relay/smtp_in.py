@@ -93,21 +93,18 @@ class Relay:
 
         A message gets the time it may take at most (`reply_max_seconds`), or the time given.
         """
+        usual = self.shared.delivery.reply_max_seconds + STOP_MARGIN_SECONDS
+        grace_seconds = usual if grace_seconds is None else grace_seconds
+        clock = asyncio.get_running_loop().time
         self.shared.is_stopping = True
+        self.shared.ends_at = clock() + grace_seconds
         for listener in self._listeners:
             listener.server.close()
         for session in list(self._sessions):
             if not session.is_busy:
                 session.say_goodbye()
-        usual = self.shared.delivery.reply_max_seconds + STOP_MARGIN_SECONDS
-        ends = asyncio.get_running_loop().time() + (
-            usual if grace_seconds is None else grace_seconds
-        )
-        while busy := self._busy():
-            left = ends - asyncio.get_running_loop().time()
+        while (busy := self._busy()) and (left := self.shared.ends_at - clock()) > 0:
             await asyncio.wait(busy, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-            if left <= 0:
-                break
         for session in list(self._sessions):
             session.say_goodbye()
         for listener in self._listeners:

@@ -17,6 +17,7 @@ from relay.downstream import NextHop
 from relay.esmtp import fit
 from relay.nexthops import NextHopAway, NextHopLost
 from relay.reply import Reply
+from relay.wire import EMPTY_MESSAGE
 
 # Next hops that look into mail answer the final dot after seconds. In less than this, "nobody
 # knows" would be the likely outcome, and with it a letter that arrives twice.
@@ -51,9 +52,10 @@ class Transaction:
         this transaction means that the next hop may or may not have the message.
         """
         limit = self._reply_limit() if deadline is None else deadline
-        own, most = self.size_max_bytes, self._next_hop.size_told_bytes
-        if 0 < own < len(wire) and (not most or len(wire) <= most):
-            raise NextHopAway("this next hop takes less than another one told")
+        connection = self._connection
+        if connection is not None and 0 < self.size_max_bytes < len(wire) - len(EMPTY_MESSAGE):
+            if self._takes_less_than_told(connection):
+                raise NextHopAway("this next hop takes less than another one told")
         begins = limit - FINAL_DOT_MIN_SECONDS
         if begins <= asyncio.get_running_loop().time():
             raise NextHopAway("too little time is left for the message")
@@ -98,11 +100,15 @@ class Transaction:
             self._connection = None
 
     def _fitting(self, verb: bytes, argument: bytes, connection: Connection) -> bytes:
-        offered, most = connection.offered, self._next_hop.size_told_bytes
-        own = connection.extensions.size_max_bytes()
-        if own and (not most or own < most):
+        offered = connection.offered
+        if verb == b"MAIL" and self._takes_less_than_told(connection):
             offered = offered - {"SIZE"}  # Whether the letter is too large here, `send` tells.
         return fit(verb, argument, offered, self._next_hop.told)
+
+    def _takes_less_than_told(self, connection: Connection) -> bool:
+        """Say whether the client may have heard of a larger SIZE, of another host."""
+        own, most = connection.extensions.size_max_bytes(), self._next_hop.size_told_bytes
+        return own > 0 and (not most or own < most)
 
     def _reply_limit(self) -> float:
         return asyncio.get_running_loop().time() + self._next_hop.settings.reply_max_seconds

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import queue
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
+from relay.cli.logs import configure_logs
 from tests.relay.neighbours import Hop, hop
 from tests.relay.running import Running, running
 
@@ -28,3 +32,16 @@ def relay(next_hop: Hop, tmp_path: Path) -> Iterator[Running]:
     """Run a relay in front of it."""
     with running(next_hop.port, tmp_path) as running_relay:
         yield running_relay
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """Log into memory, and put the loggers back as they were afterwards."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    written = io.StringIO()
+    configure_logs(written)
+    yield written
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)

@@ -8,6 +8,7 @@ import os
 import select
 import stat
 import sys
+import threading
 import traceback
 from pathlib import Path
 from typing import TextIO, cast
@@ -16,6 +17,7 @@ import structlog
 from structlog.typing import ExcInfo
 
 CAUSES_MAX = 8  # A chain of causes may be a ring.
+PIECE_CHARS = select.PIPE_BUF // 4  # In UTF-8 no longer than what a ready pipe takes at once.
 FRAMES_MAX = 32  # Our own calls are a dozen deep; more is a recursion.
 
 # Libraries that log addresses, requests or bodies at their lower levels.
@@ -54,33 +56,37 @@ class _Lasting:
     """A stream that a full disk, a closed pipe or a reader that stops does not stop.
 
     Promise 1: an error while logging, or a wait, would be one of whatever was logged: of all mail.
-    The line is lost, and counted in the next one that is written.
+    What is not taken at once is lost, and counted in front of the next line.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._readiness = _readiness_of(stream)
         self._lost = 0
+        # structlog and the standard library lock each for itself, and several threads log.
+        self._lock = threading.Lock()
 
     def write(self, text: str) -> None:
         """Write what can be written at once."""
-        if self._readiness is not None and not self._readiness.poll(0):
-            self._lost += 1
-            return
-        if self._lost:
-            text = f'{{"event": "log_lines_lost", "count": {self._lost}}}\n{text}'
+        with self._lock:
+            if self._lost:
+                # A line that was broken off ends here; an empty one hurts nobody.
+                text = f'\n{{"event": "log_lines_lost", "count": {self._lost}}}\n{text}'
+            for start in range(0, len(text), PIECE_CHARS):
+                if self._readiness is not None and not self._readiness.poll(0):
+                    self._lost += 1
+                    return
+                with contextlib.suppress(OSError, ValueError):
+                    self._stream.write(text[start : start + PIECE_CHARS])
+                    self._stream.flush()
             self._lost = 0
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.write(text)
 
     def flush(self) -> None:
-        """Flush what can be flushed."""
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.flush()
+        """Do nothing: everything is flushed as it is written."""
 
 
 def _readiness_of(stream: TextIO) -> select.poll | None:
-    """Return what tells whether a pipe takes a line; nothing for a file, which always does."""
+    """Return what tells whether a pipe takes PIPE_BUF octets; nothing for a file, which does."""
     try:
         number = stream.fileno()
         if stat.S_ISREG(os.fstat(number).st_mode):

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
-import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +23,7 @@ from ledger.intake import IntakeSettings
 from ledger.keyfiles import load_subject_key
 from ledger.store import LedgerError
 from relay.cli.parts import PartError, make_doors, make_hop_settings, make_limits
+from relay.cli.secretfile import SecretFileError, read_secret
 from relay.config import Config, ConfigError, load_config
 from relay.door import Door, Limits
 from relay.lexicons import LexiconError, load_lexicons
@@ -34,7 +33,6 @@ from relay.pipeline import Rules, make_rules
 from signer.errors import KeyRingError
 from signer.keyring_file import load_key_ring
 
-SECRET_FILE_MAX_BYTES = 4096  # "whsec_" and 32 bytes in base64 are 50.
 FILE_MAX_BYTES = 1024 * 1024  # More than any of them may hold.
 WEBHOOK_SECRET_BYTES = range(24, 65)  # What Standard Webhooks asks for.
 
@@ -137,15 +135,9 @@ def _intake_settings(config: Config) -> IntakeSettings:
 def _read_webhook_secret(path: Path) -> str:
     """Return the secret of the registration service; others may not read it."""
     try:
-        with path.open("rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            text = file.read(SECRET_FILE_MAX_BYTES).decode("ascii", "replace").strip()
-    except OSError as error:
-        raise MaterialError(f"{path}: {error.strerror}; `careerrelay init` makes one") from error
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise MaterialError(
-            f"{path}: mode is {mode:04o}, others may read it; expected 0600 (chmod 600)"
-        )
+        text = read_secret(path, "`careerrelay init` makes one").decode("ascii", "replace").strip()
+    except SecretFileError as error:
+        raise MaterialError(str(error)) from error
     try:
         size = len(base64.b64decode(text.removeprefix("whsec_"), validate=True))
     except ValueError:  # binascii.Error is one.

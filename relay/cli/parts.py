@@ -5,22 +5,19 @@ Every mistake is a `PartError` that names the file and what is expected of it.
 
 from __future__ import annotations
 
-import os
 import socket
-import stat
 from datetime import datetime
 from pathlib import Path
 
 import structlog
 
+from relay.cli.secretfile import SecretFileError, read_secret
 from relay.config import Config
 from relay.door import Door, Limits, Tls
 from relay.nexthops import HopSettings
-from relay.passwords import Users
+from relay.passwords import PASSWORD_MAX_BYTES, Users
 from relay.relayconfig import ListenerSection, NextHopSection
 from relay.tls import Certificate, TlsError, TlsMode, client_context, server_context, validity
-
-PASSWORD_FILE_MAX_BYTES = 1024
 
 log = structlog.get_logger("service")
 
@@ -123,15 +120,9 @@ def _client_certificate(section: NextHopSection) -> Certificate | None:
 
 def _read_password(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            password = file.read(PASSWORD_FILE_MAX_BYTES + 1).rstrip(b"\r\n")
-    except OSError as error:
-        raise PartError(f"{path}: {error.strerror}; set next_hop.password_file") from error
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise PartError(
-            f"{path}: mode is {mode:04o}, others may read it; expected 0600 (chmod 600)"
-        )
-    if not 0 < len(password) <= PASSWORD_FILE_MAX_BYTES:
-        raise PartError(f"{path}: expected a password of 1 to {PASSWORD_FILE_MAX_BYTES} bytes")
+        password = read_secret(path, "set next_hop.password_file")
+    except SecretFileError as error:
+        raise PartError(str(error)) from error
+    if not 0 < len(password) <= PASSWORD_MAX_BYTES:
+        raise PartError(f"{path}: expected a password of 1 to {PASSWORD_MAX_BYTES} bytes")
     return password

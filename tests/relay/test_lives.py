@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import io
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 from _pytest.mark import ParameterSet
 
-from relay.cli.logs import configure_logs
 from tests.relay import lives_process
 from tests.relay.lives import CATALOGUE
 from tests.relay.lives_page import read_rows
@@ -28,19 +24,6 @@ from tests.relay.lives_way import Way
 from tests.relay.neighbours import Hop
 
 LETTERS = {"ordinary": ORDINARY, "rejection": REJECTION}
-
-
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """Log into memory, and put the loggers back as they were afterwards."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    written = io.StringIO()
-    configure_logs(written)
-    yield written
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 PAGE_ROWS = read_rows()
