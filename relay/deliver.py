@@ -301,7 +301,7 @@ class Delivery:
 
     async def _submit(self, event: events.Event, incident: str) -> None:
         try:
-            await self._inbox.submit(event)
+            await self._inbox.submit(event, is_urgent=False)
         except InboxError as error:
             log.warning("delivery_not_recorded", incident=incident, error=str(error))
 

@@ -21,14 +21,14 @@ import logging
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from ledger import store_inbox, store_subject
 from ledger.events import DERIVED_ONLY, Event, EventError, encode, fingerprint
-from ledger.store import RepeatedKey, Store, StoreError, Transaction
+from ledger.store import RepeatedKey, Store, StoreError
 
 # A mail waits for this answer; beyond it the letter passes unchanged.
 DEADLINE_SECONDS: Final = 2.0
@@ -36,6 +36,10 @@ DEADLINE_SECONDS: Final = 2.0
 # Events that may wait for the writer. At 2,000 a second and more this is what two seconds can
 # clear: whatever came later would meet the deadline anyway.
 WAITING_MAX: Final = 4096
+
+# How long an event that nobody waits for may wait for others to share their commit: a commit costs
+# as much as a letter. Far below the deadline.
+COMPANY_SECONDS: Final = 0.1
 
 # Events in one commit: a few milliseconds of work, beside which the disk's flush stops mattering.
 BATCH_EVENTS: Final = 256
@@ -109,6 +113,7 @@ class Inbox:
         random_bytes: Callable[[int], bytes],
         announce: Announce | None = None,
         deadline_seconds: float = DEADLINE_SECONDS,
+        company_seconds: float = COMPANY_SECONDS,
         waiting_max: int = WAITING_MAX,
     ) -> None:
         self._store = store
@@ -117,10 +122,12 @@ class Inbox:
         self._random_bytes = random_bytes
         self._announce = announce
         self._deadline_seconds = deadline_seconds
+        self._company_seconds = company_seconds
         self._waiting_max = waiting_max
-        # Guards `_waiting` and `_open`; never held during I/O, so a handler may take it.
+        # Guards the three below; never held during I/O, so a handler may take it.
         self._condition = threading.Condition()
         self._waiting: deque[_Job] = deque()
+        self._is_urgent = False  # Of those waiting one at least is not to wait for others.
         self._open = False
         self._announcements: queue.Queue[Sequence[str] | None] = queue.Queue(ANNOUNCEMENTS_MAX)
         self._writer = threading.Thread(target=self._write_loop, name="inbox-writer", daemon=True)
@@ -146,11 +153,12 @@ class Inbox:
             return  # The publisher hangs; the sweeper finds what it did not announce.
         self._publisher.join(CLOSE_SECONDS)
 
-    async def submit(self, event: Event) -> None:
+    async def submit(self, event: Event, *, is_urgent: bool = True) -> None:
         """Return when the event is on disk.
 
-        The same event again is fine and stays one row. Raises `EventConflict` when another event
-        has its id, `InboxUnavailable` when it could not be made durable in time.
+        One that is not urgent may take `COMPANY_SECONDS` longer. The same event again is fine and
+        stays one row. Raises `EventConflict` when another event has its id, `InboxUnavailable` when
+        it could not be made durable in time.
         """
         if event.type in DERIVED_ONLY:
             raise EventError("type", f"{event.type} follows from a rule and is not reported")
@@ -158,7 +166,7 @@ class Inbox:
         row = store_inbox.NewRow(
             event.id, event.company, encode(event), fingerprint(event), received_ms
         )
-        await self._do(row)
+        await self._do(row, is_urgent=is_urgent)
 
     async def reference(self, company: str, person: str) -> str:
         """Return the person's `h:` reference in this company's log, the salt behind it on disk.
@@ -169,7 +177,7 @@ class Inbox:
         found = await self._do(_Person(company, person))
         return found or ""
 
-    async def _do(self, work: _Work) -> str | None:
+    async def _do(self, work: _Work, *, is_urgent: bool = True) -> str | None:
         loop = asyncio.get_running_loop()
         job = _Job(work, loop, loop.create_future())
         with self._condition:
@@ -178,7 +186,10 @@ class Inbox:
             if len(self._waiting) >= self._waiting_max:
                 raise InboxUnavailable("full", f"{self._waiting_max} events are waiting")
             self._waiting.append(job)
-            self._condition.notify()
+            if is_urgent or len(self._waiting) >= BATCH_EVENTS:
+                self._is_urgent = True
+            if self._is_urgent or len(self._waiting) == 1:
+                self._condition.notify()
         try:
             async with asyncio.timeout(self._deadline_seconds):
                 return await job.future
@@ -203,57 +214,54 @@ class Inbox:
     def _take(self) -> list[_Job]:
         """Return the jobs of the next transaction; none when the inbox is closed and empty."""
         with self._condition:
-            while self._open and not self._waiting:
-                self._condition.wait()
+            self._condition.wait_for(lambda: self._waiting or not self._open)
+            self._condition.wait_for(
+                lambda: self._is_urgent or not self._open, self._company_seconds
+            )
             count = min(len(self._waiting), BATCH_EVENTS)
+            self._is_urgent = self._is_urgent and count < len(self._waiting)
             return [self._waiting.popleft() for _ in range(count)]
 
     def _write(self, jobs: Sequence[_Job]) -> None:
         wanted = [job for job in jobs if not job.future.cancelled()]
-        added: list[str] = []
+        rows = [job.work for job in wanted if isinstance(job.work, store_inbox.NewRow)]
+        count = 0
         results: list[tuple[_Job, _Result]]
         try:
-            if wanted:
-                with self._store.write() as transaction:
-                    results = self._perform(transaction, wanted, added)
-            else:
-                results = []
+            count = store_inbox.insert_rows(self._store, rows)
+            # Hardly ever is one on record already, or twice among these.
+            known = self._known(rows) if count < len(rows) else {}
+            references = self._references([job.work for job in wanted])
+            results = [(job, _result(job.work, known, references)) for job in wanted]
         except (StoreError, RepeatedKey) as error:
             _log.warning("inbox: %d events refused: %s", len(wanted), error)
             results = [(job, InboxUnavailable("store", str(error))) for job in wanted]
-            added = []
         _answer(results)
-        if added and self._announce:
+        if count and self._announce:
             try:
-                self._announcements.put_nowait(added)
+                self._announcements.put_nowait([row.id for row in rows])
             except queue.Full:
-                _log.info("inbox: %d events left to the sweeper", len(added))
+                _log.info("inbox: %d events left to the sweeper", len(rows))
 
-    def _perform(
-        self, transaction: Transaction, jobs: Sequence[_Job], added: list[str]
-    ) -> list[tuple[_Job, _Result]]:
-        ids = [job.work.id for job in jobs if isinstance(job.work, store_inbox.NewRow)]
-        # Grows by the events of this batch, so that repetitions within it are seen, too.
-        known = store_inbox.fingerprints(transaction, ids)
-        rows: list[store_inbox.NewRow] = []
-        results: list[tuple[_Job, _Result]] = []
-        for job in jobs:
-            work = job.work
-            result: _Result = None
-            if isinstance(work, _Person):
-                salt = self._random_bytes(store_subject.SALT_SIZE_BYTES)
-                result = store_subject.reference(
-                    transaction, self._subject_key, work.company, work.person, salt
+    def _known(self, rows: Sequence[store_inbox.NewRow]) -> dict[str, bytes]:
+        with self._store.read() as transaction:
+            return store_inbox.fingerprints(transaction, [row.id for row in rows])
+
+    def _references(self, works: Sequence[_Work]) -> dict[_Work, str]:
+        persons = [work for work in works if isinstance(work, _Person)]
+        if not persons:
+            return {}
+        with self._store.write() as transaction:
+            return {
+                work: store_subject.reference(
+                    transaction,
+                    self._subject_key,
+                    work.company,
+                    work.person,
+                    self._random_bytes(store_subject.SALT_SIZE_BYTES),
                 )
-            elif work.id not in known:
-                known[work.id] = work.fingerprint
-                rows.append(work)
-            elif known[work.id] != work.fingerprint:
-                result = EventConflict(work.id)
-            results.append((job, result))
-        store_inbox.insert_rows(transaction, rows)
-        added.extend(row.id for row in rows)
-        return results
+                for work in persons
+            }
 
     # ------------------------------------------------------- the publisher thread
 
@@ -261,6 +269,13 @@ class Inbox:
         while (ids := self._announcements.get()) is not None:
             if self._announce:
                 self._announce(ids)
+
+
+def _result(work: _Work, known: Mapping[str, bytes], references: Mapping[_Work, str]) -> _Result:
+    """Return the answer to one job that is on disk; `known` is empty where all events are new."""
+    if isinstance(work, _Person):
+        return references[work]
+    return EventConflict(work.id) if known and known[work.id] != work.fingerprint else None
 
 
 def _answer(results: Sequence[tuple[_Job, _Result]]) -> None:

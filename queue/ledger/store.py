@@ -16,12 +16,12 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, cast
 
-from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -95,6 +95,7 @@ class Store:
             pool_timeout=POOL_TIMEOUT_SECONDS,
         )
         self._writer = self._engine.execution_options(careerrelay_begin="BEGIN IMMEDIATE")
+        self._alone = self._engine.execution_options(careerrelay_begin="")
         event.listen(self._engine, "connect", self._on_connect)
         event.listen(self._engine, "begin", _on_begin)
 
@@ -122,26 +123,34 @@ class Store:
         A crash inside the block or during the commit leaves the state before it, or, when the
         commit record was already complete, the state after it; nothing between.
         """
-        with self._gate, self._transaction(write=True) as transaction:
-            yield transaction
+        with self._gate, self._connection(self._writer) as connection, connection.begin():
+            yield connection
+
+    def write_at_once(self, statement: str, values: Sequence[object]) -> int:
+        """Run one statement as a transaction of its own; return how many rows it has changed.
+
+        Each call into the driver lets other threads run and then waits for them: in here are two,
+        where `write()` has six.
+        """
+        with self._gate, self._connection(self._alone) as connection:
+            return connection.exec_driver_sql(statement, tuple(values)).rowcount
 
     @contextmanager
     def read(self) -> Generator[Transaction]:
         """Run the block on one snapshot of the store."""
-        with self._transaction(write=False) as transaction:
-            yield transaction
+        with self._connection(self._engine) as connection, connection.begin():
+            yield connection
 
     def close(self) -> None:
         """Close the connections. The store opens again when it is used again."""
         self._engine.dispose()
 
     @contextmanager
-    def _transaction(self, *, write: bool) -> Generator[Transaction]:
+    def _connection(self, engine: Engine) -> Generator[Connection]:
         self._forget_replaced_file()
         self.prepare()
-        engine = self._writer if write else self._engine
         try:
-            with engine.connect() as connection, connection.begin():
+            with engine.connect() as connection:
                 yield connection
         except IntegrityError as error:
             raise RepeatedKey(_reason(error)) from error
@@ -255,7 +264,8 @@ def as_bytes(value: object) -> bytes:
 
 def _on_begin(connection: Connection) -> None:
     options: dict[str, Any] = dict(connection.get_execution_options())
-    connection.exec_driver_sql(str(options.get("careerrelay_begin", "BEGIN")))
+    if begin := str(options.get("careerrelay_begin", "BEGIN")):
+        connection.exec_driver_sql(begin)
 
 
 def _revision(connection: Connection) -> str | None:

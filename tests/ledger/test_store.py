@@ -14,11 +14,11 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, insert, text
 
 from ledger import store_inbox, store_migrate
 from ledger.store import SCHEMA_REVISION, RepeatedKey, Store, StoreError, Turnstile
-from ledger.store_tables import metadata
+from ledger.store_tables import inbox, metadata
 from tests.ledger.parts import issue, store_in, submit
 
 OPEN_AND_SAY_SO = """
@@ -38,6 +38,15 @@ with Store(sys.argv[1]).read() as transaction:
     sys.stdin.readline()
 """
 
+VALUES = {
+    "id": "a.b:1",
+    "company": "aozora",
+    "body": b"{}",
+    "fingerprint": b"f",
+    "received_ms": 0,
+    "failures": 0,
+    "retry_ms": 0,
+}
 PROJECT = Path(__file__).parents[2]
 
 
@@ -94,7 +103,7 @@ def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:
 
     def interrupted() -> None:
         with store.write() as transaction:
-            store_inbox.insert_rows(transaction, [row(1)])
+            transaction.execute(insert(inbox), VALUES)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -108,9 +117,22 @@ def test_a_repeated_key_is_not_the_store_being_away(tmp_path: Path) -> None:
     """Inserting an id twice is an error of its own kind, and the store goes on."""
     store = store_in(tmp_path)
     with pytest.raises(RepeatedKey), store.write() as transaction:
-        store_inbox.insert_rows(transaction, [row(1), row(1)])
+        transaction.execute(insert(inbox), [VALUES, VALUES])
     with store.write() as transaction:
-        store_inbox.insert_rows(transaction, [row(1)])
+        transaction.execute(insert(inbox), VALUES)
+    store.close()
+
+
+def test_rows_are_added_once_and_counted(tmp_path: Path) -> None:
+    """Of rows with an id that is there, or is there twice, the first stays."""
+    store = store_in(tmp_path)
+    assert store_inbox.insert_rows(store, []) == 0
+    assert store_inbox.insert_rows(store, [row(1), row(2), row(1)]) == 2
+    other = store_inbox.NewRow(row(1).id, "aozora", b"{}", b"other", 0)
+    assert store_inbox.insert_rows(store, [other, row(3)]) == 1
+    with store.read() as transaction:
+        found = store_inbox.fingerprints(transaction, [row(number).id for number in (1, 2, 3)])
+    assert found == {row(number).id: b"f" for number in (1, 2, 3)}
     store.close()
 
 
