@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
+from itertools import groupby
 
 from relay.candidates import (
     Candidate,
@@ -67,6 +68,8 @@ SETTLING_WEIGHT = -5.0
 # A counter-cue of this weight forbids the verdict and is never explained away.
 FORBIDDING_WEIGHT = -10.0
 
+# What a letter holds besides decisions, in the order in which it is told.
+_CONTEXT_SECTIONS = (Section.OBJECT, Section.FOREIGN, Section.SUPPORT, Section.COUNTER)
 # What patterns are looked for in besides the single sentences.
 _JOINED_SCOPES = (Scope.OPENING, Scope.TEXT, Scope.SUBJECT)
 
@@ -85,15 +88,20 @@ class Evidence:
 _OBJECT_BESIDE = Evidence("support.application-beside", 0.6, "in the sentence of the decision")
 
 
+_Match = tuple[Entry, re.Match[str]]
+
+
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A sentence, or several of one language, made ready for the patterns of its language."""
+    """A sentence made ready for the patterns of its language."""
 
     plain: str
     text: str
     lexicon: Lexicon
     is_subject: bool
     signs: Set[str]
+    # What `_found` found, by section: more than one question asks for the same words.
+    found: dict[Section, tuple[_Match, ...]]
 
 
 def weigh(letter: Letter, lexicons: Lexicons) -> tuple[Evidence, ...]:
@@ -127,7 +135,7 @@ def weigh_texts(
             if evidence.name.startswith("decision."):
                 deciding.add(index)
                 is_job_named = is_job_named or not entry.needs_job
-                if index in beside or _holds_an_object(line):
+                if index in beside or _found(line, Section.OBJECT):
                     beside.add(index)
                     needed = min(needed, OBJECT_BESIDE_MIN)
                 needed = min(needed, entry.object_min)
@@ -156,19 +164,17 @@ def _promoted(item: Evidence) -> Evidence:
     return Evidence(f"decision.{name}", SUBJECT_DECISION_WEIGHT, item.text)
 
 
-def _holds_an_object(line: _Line) -> bool:
-    return next(iter(_found(line, Section.OBJECT)), None) is not None
-
-
 def _prepare(sentences: Iterable[Sentence], lexicons: Lexicons) -> list[_Line]:
     lines: list[_Line] = []
-    for sentence in sentences:
-        lexicon = lexicons.get(sentence.language)
+    for language, group in groupby(sentences, key=lambda sentence: sentence.language):
+        lexicon = lexicons.get(language)
         if lexicon is None:
             continue
-        plain = lexicon.plain(without_emphasis(sentence.text))
-        signs = lexicon.signs_in(plain)
-        lines.append(_Line(plain, sentence.text, lexicon, sentence.is_subject, signs))
+        run = tuple(group)
+        plains = lexicon.plain_lines([without_emphasis(sentence.text) for sentence in run])
+        for sentence, plain in zip(run, plains, strict=True):
+            signs = lexicon.signs_in(plain)
+            lines.append(_Line(plain, sentence.text, lexicon, sentence.is_subject, signs, {}))
     return lines
 
 
@@ -176,7 +182,7 @@ def _decisions(line: _Line, candidates: tuple[Candidate, ...]) -> Iterable[tuple
     """Yield the decisions of a sentence, each as decision or as the reason why it is none."""
     for candidate in candidates:
         entry = candidate.entry
-        if not entry.may_match(line.signs) or not candidate.may_match(line.plain):
+        if entry.signs.isdisjoint(line.signs) or not has_cue(entry, line.plain):
             continue
         for match in entry.pattern.finditer(line.plain):
             void = _voiding(line, match) or _foreign_object(line)
@@ -204,15 +210,14 @@ def _voiding(line: _Line, match: re.Match[str]) -> Entry | None:
     """Return what makes the words of a decision not a decision about the reader, if anything."""
     before = line.plain[: match.start()]
     after = line.plain[match.end() : match.end() + AFTER_SIZE_MAX_CHARS]
-    # A word may be cut in two there: each piece has signs of its own.
-    before_signs, after_signs = line.lexicon.signs_in(before), line.lexicon.signs_in(after)
+    # The pieces may have other signs than the sentence, and asking for these costs more.
     for entry in line.lexicon.of(Section.ASSERTION):
         if entry.scope is Scope.BEFORE:
-            found = entry.may_match(before_signs) and entry.pattern.search(before)
+            found = entry.pattern.search(before)
         elif entry.scope is Scope.AFTER:
-            found = entry.may_match(after_signs) and entry.pattern.match(after)
+            found = entry.pattern.match(after)
         elif entry.scope is Scope.WITHIN:
-            found = entry.may_match(line.signs) and entry.pattern.search(line.plain)
+            found = entry.pattern.search(line.plain) if entry.may_match(line.signs) else None
         else:
             continue
         if found:
@@ -231,16 +236,19 @@ def _foreign_object(line: _Line) -> Entry | None:
     return None
 
 
-def _found(
-    line: _Line, section: Section, scope: Scope = Scope.SENTENCE
-) -> Iterable[tuple[Entry, re.Match[str]]]:
-    return _matching(line, line.lexicon.likely(section, line.signs, scope))
+def _found(line: _Line, section: Section) -> tuple[_Match, ...]:
+    """Return what a sentence holds of a section."""
+    found = line.found.get(section)
+    if found is None:
+        likely = line.lexicon.likely(section, line.signs)
+        found = line.found[section] = tuple(_matching(line.plain, likely))
+    return found
 
 
-def _matching(line: _Line, entries: Iterable[Entry]) -> Iterable[tuple[Entry, re.Match[str]]]:
+def _matching(plain: str, entries: Iterable[Entry]) -> Iterable[_Match]:
     for entry in entries:
-        if not entry.cues or has_cue(entry, line.plain):
-            match = entry.pattern.search(line.plain)
+        if not entry.cues or has_cue(entry, plain):
+            match = entry.pattern.search(plain)
             if match:
                 yield entry, match
 
@@ -249,37 +257,36 @@ def _context(lines: list[_Line], deciding: set[int]) -> list[Evidence]:
     """Return what else the letter holds, each entry once, with the words it was first seen in."""
     seen: dict[str, Evidence] = {}
     joined = [(scope, _joined(lines, scope)) for scope in _JOINED_SCOPES]
-    by_language = _by_language(lines)
-    for section in (Section.OBJECT, Section.FOREIGN, Section.SUPPORT, Section.COUNTER):
-        likely = {
-            language: whole.lexicon.likely(section, whole.signs)
-            for language, whole in by_language.items()
-        }
+    for section in _CONTEXT_SECTIONS:
         for index, line in enumerate(lines):
-            signs = line.signs
-            entries = [
-                entry
-                for entry in likely[line.lexicon.language]
-                if not entry.signs.isdisjoint(signs)
-            ]
-            for entry, match in _matching(line, entries):
-                if section is Section.COUNTER and index in deciding and not _forbids(entry):
-                    continue  # "We cannot invite you to an interview" is no invitation.
+            for entry, match in _held(line, section, is_deciding=index in deciding):
                 weight = _weight_in(line, entry, is_opening=index < OPENING_SENTENCES_MAX)
                 name = f"{section}.{entry.name}"
                 if weight and (name not in seen or weight < seen[name].weight):
                     seen[name] = Evidence(name, weight, _around(line.plain, match))
         for scope, groups in joined:
             for group in groups:
-                for entry, match in _found(group, section, scope):
-                    name = f"{section}.{entry.name}"
-                    seen.setdefault(name, Evidence(name, entry.weight, _around(group.plain, match)))
+                entries = _likely_in(group, section, scope)
+                if entries:
+                    plain = "\n".join(line.plain for line in group)
+                    for entry, match in _matching(plain, entries):
+                        name = f"{section}.{entry.name}"
+                        seen.setdefault(name, Evidence(name, entry.weight, _around(plain, match)))
     return list(seen.values())
+
+
+def _held(line: _Line, section: Section, *, is_deciding: bool) -> Iterable[_Match]:
+    """Return what a sentence holds of a section, but what a decision there explains."""
+    if section is not Section.COUNTER or not is_deciding:
+        return _found(line, section)
+    # "We cannot invite you to an interview" is no invitation.
+    likely = line.lexicon.likely(section, line.signs)
+    return _matching(line.plain, filter(_forbids, likely))
 
 
 def _is_applied_for(line: _Line) -> bool:
     """Tell whether a sentence speaks of an application for something that is no job."""
-    objects = {e.name for e, _ in _found(line, Section.OBJECT)}
+    objects = {entry.name for entry, _ in _found(line, Section.OBJECT)}
     return bool(objects) and objects <= {"application", "thanks-for-applying"}
 
 
@@ -293,9 +300,8 @@ def _address_evidence(letter: Letter, lines: list[_Line]) -> list[Evidence]:
     for lexicon in {line.lexicon.language: line.lexicon for line in lines}.values():
         for scope, text in fields:
             plain = lexicon.plain(text)
-            line = _Line(plain, text, lexicon, is_subject=False, signs=lexicon.signs_in(plain))
             for section in (Section.OBJECT, Section.COUNTER):
-                for entry, match in _found(line, section, scope):
+                for entry, match in _matching(plain, lexicon.of(section, scope)):
                     name = f"{section}.{entry.name}"
                     found.setdefault(name, Evidence(name, entry.weight, _shown(match.group())))
     return list(found.values())
@@ -323,29 +329,27 @@ def _forbids(entry: Entry) -> bool:
     return entry.weight <= FORBIDDING_WEIGHT
 
 
-def _joined(lines: list[_Line], scope: Scope) -> list[_Line]:
-    """Return per language the subject, the first sentences, or all of them, one a line."""
+def _joined(lines: list[_Line], scope: Scope) -> list[list[_Line]]:
+    """Return by language the subject, the first sentences, or all of them."""
     if scope is Scope.SUBJECT:
         chosen = [line for line in lines if line.is_subject]
     else:
         chosen = [line for line in lines if not line.is_subject]
         if scope is Scope.OPENING:
             chosen = chosen[:OPENING_SENTENCES_MAX]
-    return list(_by_language(chosen).values())
-
-
-def _by_language(lines: list[_Line]) -> dict[str, _Line]:
-    """Return per language its lines as one."""
     groups: dict[str, list[_Line]] = {}
-    for line in lines:
+    for line in chosen:
         groups.setdefault(line.lexicon.language, []).append(line)
-    return {language: _one_of(group) for language, group in groups.items()}
+    return list(groups.values())
 
 
-def _one_of(lines: list[_Line]) -> _Line:
-    plain = "\n".join(line.plain for line in lines)
-    signs = frozenset[str]().union(*(line.signs for line in lines))
-    return _Line(plain, plain, lines[0].lexicon, lines[0].is_subject, signs)
+def _likely_in(lines: Sequence[_Line], section: Section, scope: Scope) -> list[Entry]:
+    """Return the entries of a scope that may match these sentences of one language, joined."""
+    return [
+        entry
+        for entry in lines[0].lexicon.of(section, scope)
+        if any(entry.may_match(line.signs) for line in lines)
+    ]
 
 
 def _missing_object(
@@ -361,7 +365,7 @@ def _missing_object(
 
 def _missing_reader(lines: list[_Line], deciding: set[int]) -> tuple[Evidence, ...]:
     """Return the finding that the letter tells of a decision but says nothing to its reader."""
-    if not deciding or any(next(iter(_found(line, Section.READER)), None) for line in lines):
+    if not deciding or any(_found(line, Section.READER) for line in lines):
         return ()
     words = _shown(lines[min(deciding)].text)
     return (Evidence("counter.reader-not-addressed", READER_MISSING_WEIGHT, words),)

@@ -12,7 +12,7 @@ Pure: values in, values out.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -121,21 +121,23 @@ def _codes(subject: str, text: str, lexicons: Lexicons) -> tuple[str | None, str
     stage: str | None = None
     position: str | None = None
     for source, is_subject in ((subject, True), (f"{subject}\n{text}", False)):
+        one_line = source.replace("\n", " ")
         for lexicon in lexicons.values():
-            plain = lexicon.plain(source.replace("\n", " "))
-            signs = lexicon.signs_in(plain)
+            if stage is not None and position is not None:
+                return stage, position
+            plain = lexicon.plain(one_line)
             if stage is None:
-                stage = _code(plain, signs, lexicon.of(Section.STAGE), is_subject)
+                stage = _code(plain, lexicon.of(Section.STAGE), is_subject)
             if position is None:
-                position = _code(plain, signs, lexicon.of(Section.POSITION), is_subject)
-        if stage is not None and position is not None:
-            break
+                position = _code(plain, lexicon.of(Section.POSITION), is_subject)
     return stage, position
 
 
-def _code(plain: str, signs: Set[str], entries: Iterable[Entry], is_subject: bool) -> str | None:
+def _code(plain: str, entries: Iterable[Entry], is_subject: bool) -> str | None:
+    holds = plain.__contains__
     for entry in entries:
-        if entry.may_match(signs) and (entry.weight or not is_subject):
+        # A sign is the beginning of a word, or two characters: finding all there are costs more.
+        if (entry.weight or not is_subject) and any(map(holds, entry.signs)):
             if entry.pattern.search(plain):
                 return entry.code
     return None
