@@ -11,11 +11,14 @@ Pure: values in, values out.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 
-from relay.fragments import Groups, fragments_needed, phrases_needed
-from relay.lexicons import Entry, Lexicon, Lexicons, Section
+from relay.fragments import Groups, fragments_needed
+from relay.lexicons import Alternative, Entry, Lexicon, Lexicons, Section
+from relay.needles import PARAGRAPH_END
 from relay.sentences import SENTENCE_SIZE_MAX_CHARS, cut, is_of_script
 
 # A quotation longer than this is somebody else's wording, a shorter one an emphasised word.
@@ -27,7 +30,6 @@ _BRACKETS = "「」『』"
 _EMPHASIS = re.compile(r"[「」『』\"]")
 # Brackets and the white space beside them vanish from a sentence: here letters become one word.
 _BRACKET_IN_WORD = re.compile(r"[A-Za-z'][\s\"「」『』]*[「」『』][\s\"「」『』]*[A-Za-z']")
-_BLOCK_END = "\0"
 _LETTERS = re.compile(r"[^\W\d_ぁ-ヿ一-鿿가-힣]{2}")
 # Small letters and the ends of blocks stay, all else is white space.
 _ONLY_WORDS = bytes(code if chr(code).islower() or not code else 0x20 for code in range(256))
@@ -50,152 +52,125 @@ class Candidate:
 
 
 Candidates = Mapping[str, tuple[Candidate, ...]]
+# Decisions that may be stated, and the paragraphs in which they may be.
+_Near = tuple[tuple[Candidate, ...], str]
+_NOTHING: _Near = ((), "")
 
 
 def find_candidates(subject: str, text: str, lexicons: Lexicons) -> Candidates:
     """Return per language the decisions that sentences of the letter may state, most often none.
 
-    This is what most mail costs. Words are looked for first, in all of the text and without cutting
-    it; what is left over goes through the sentences, whatever language each may turn out to be in.
-    Only a decision whose pattern matches in none is left out, so that no verdict changes.
+    This is what most mail costs. What patterns need is looked for first, in whole paragraphs and
+    without cutting them; what is left over goes through the sentences, whatever language each may
+    turn out to be in. Only a decision whose pattern matches in none is left out, so that no verdict
+    changes.
     """
     own = without_quotations(text)
     whole = f"{subject}\n{text}"
     found: dict[str, tuple[Candidate, ...]] = {}
     for lexicon in lexicons.values():
-        if lexicon.folds_case:
-            candidates, likely, worth_cutting = _by_words(subject, own, lexicon)
-        else:
-            candidates = _by_cues(whole, lexicon)
-            likely, worth_cutting = _by_fragments(candidates, subject, own, lexicon)
-        if likely and _is_stated(likely, cut(subject, worth_cutting), lexicon):
+        look = _by_words if lexicon.folds_case else _by_fragments
+        candidates, paragraphs = look(subject, own, whole, lexicon)
+        if candidates and _is_stated(candidates, cut(subject, paragraphs), lexicon):
             found[lexicon.language] = _with_cues(candidates, whole, lexicon)
     return {language: candidates for language, candidates in found.items() if candidates}
 
 
-def _by_words(
-    subject: str, text: str, lexicon: Lexicon
-) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...], str]:
-    """Return the decisions whose words stand in the text, and which of them stand in a paragraph.
-
-    The last is these paragraphs. For a language written in words.
-    """
-    if not _LETTERS.search(subject) and not _LETTERS.search(text):
-        return (), (), ""  # A script with case writes words of several letters.
-    entries = lexicon.of(Section.DECISION)
-    whole = f"{subject}\n\n{text}"
+def _by_words(subject: str, text: str, whole: str, lexicon: Lexicon) -> _Near:
+    """Return what is near in a text, for a language that is written in words."""
+    if not _LETTERS.search(whole):
+        return _NOTHING  # A script with case writes words of several letters.
+    divided = f"{subject}\n\n{text}"
     # Quote marks go behind the split: without one between them two line ends are no empty line.
-    marked = without_emphasis(whole.replace("\n\n", _BLOCK_END))
+    marked = without_emphasis(divided.replace("\n\n", PARAGRAPH_END))
     # A spelling variant with a space may run over a line end, a word does not.
     plain = lexicon.plain(marked.replace("\n", " "))
-    blocks = [subject, *text.split("\n\n")]  # No sentence runs over an empty line.
-    has_brackets = any(map(whole.__contains__, _BRACKETS))
+    has_brackets = any(map(divided.__contains__, _BRACKETS))
     if (
-        plain.count(_BLOCK_END) != len(blocks) - 1
+        plain.count(PARAGRAPH_END) != text.count("\n\n") + 1
         or _may_be_cut_off(text)
-        or (has_brackets and _BRACKET_IN_WORD.search(whole))
+        or (has_brackets and _BRACKET_IN_WORD.search(divided))
     ):
-        every = tuple(Candidate(entry, ()) for entry in entries)
-        return every, every, text
+        return tuple(Candidate(entry, ()) for entry in lexicon.of(Section.DECISION)), text
+    # With brackets there may be something else between two words than there is in the sentences.
+    is_sure = not has_brackets and not lexicon.hides_phrases
+    squeezed = " ".join(plain.split())
+    places = lexicon.needles.find(squeezed) if is_sure else _everywhere(lexicon, squeezed)
+    if not places:
+        return _NOTHING
+    texts = squeezed.split(PARAGRAPH_END)
     letters = plain.encode("ascii", "replace").translate(_ONLY_WORDS).decode("ascii")
-    needed_in = lexicon.needed_words.intersection
-    words = [needed_in(block.split()) for block in letters.split(_BLOCK_END)]
-    is_sure = not has_brackets and not any(map(_hides_phrases, lexicon.spellings))
-    return _in_words(entries, blocks, words, plain.split(_BLOCK_END) if is_sure else None)
+    words = [
+        lexicon.needed_words.intersection(paragraph.split())
+        for paragraph in letters.split(PARAGRAPH_END)
+    ]
+
+    def may_hold(place: int, one: Alternative) -> bool:
+        if any(map(words[place].isdisjoint, one.words)):
+            return False
+        return not is_sure or _holds_all(texts[place], one.strings)
+
+    return _near(subject, text, lexicon, places, may_hold)
 
 
-def _hides_phrases(spelling: tuple[str, str, str]) -> bool:
-    """Tell whether a variant may be met over the end of a sentence and change more than signs."""
-    _, variant, _ = spelling
-    return " " in variant and not variant.isspace() and not variant.startswith("'")
+def _everywhere(lexicon: Lexicon, text: str) -> dict[int, Sequence[int]]:
+    return dict.fromkeys(range(len(lexicon.alternatives)), range(text.count(PARAGRAPH_END) + 1))
 
 
-def _in_words(
-    entries: tuple[Entry, ...],
-    blocks: list[str],
-    words_of_blocks: list[frozenset[str]],
-    plain: list[str] | None,
-) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...], str]:
-    """Return the result of `_by_words`, given the needed words of each block.
+def _by_fragments(subject: str, text: str, whole: str, lexicon: Lexicon) -> _Near:
+    """Return what is near in a text, for a language without spaces, wherever lines are wrapped."""
+    if whole.isascii() or (lexicon.language == "ja" and not is_of_script(whole, "ja")):
+        return _NOTHING
+    bare = _bare(f"{subject}\n\n{text}".replace("\n\n", PARAGRAPH_END), lexicon)
+    if bare is None or bare.count(PARAGRAPH_END) != text.count("\n\n") + 1 or _may_be_cut_off(text):
+        every = tuple(
+            Candidate(entry, fragments_needed(entry.alternatives))
+            for entry in lexicon.of(Section.DECISION)
+        )
+        return _with_cues(every, whole, lexicon), text
+    places = lexicon.needles.find(bare)
+    if not places:
+        return _NOTHING
+    bares = bare.split(PARAGRAPH_END)
 
-    With the blocks made plain, phrases are looked for as well.
-    """
-    candidates: list[Candidate] = []
-    likely: list[Candidate] = []
-    places: set[int] = set()
-    words = frozenset[str]().union(*words_of_blocks)
-    is_disjoint = words.isdisjoint
-    for entry in entries:
-        needs: list[Groups] = []
-        found: set[int] = set()
-        for index, groups in enumerate(entry.needs):
-            for group in groups:
-                if is_disjoint(group):
-                    break
-            else:
-                phrases = phrases_needed(entry.alternatives)[index]
-                needs.append((*phrases, *(tuple(words & group) for group in groups)))
-                for place, words_of_block in enumerate(words_of_blocks):
-                    if not any(map(words_of_block.isdisjoint, groups)) and (
-                        plain is None or _holds_all(" ".join(plain[place].split()), phrases)
-                    ):
-                        found.add(place)
-        if needs or not entry.needs:
-            candidates.append(Candidate(entry, tuple(needs)))
-        if found or not entry.needs:
-            likely.append(candidates[-1])
-            places |= found or set(range(len(blocks)))
-    # The subject is the first block, and is looked at in any case.
-    kept = [blocks[place] for place in sorted(places - {0})]
-    return tuple(candidates), tuple(likely), "\n\n".join(kept)
+    def may_hold(place: int, one: Alternative) -> bool:
+        return _has_bare_cue(one.entry, bares[place]) and _holds_all(bares[place], one.strings)
+
+    candidates, paragraphs = _near(subject, text, lexicon, places, may_hold)
+    return _with_cues(candidates, whole, lexicon), paragraphs
+
+
+def _near(
+    subject: str,
+    text: str,
+    lexicon: Lexicon,
+    places: Mapping[int, Sequence[int]],
+    may_hold: Callable[[int, Alternative], bool],
+) -> _Near:
+    """Return what is near: the alternatives that a paragraph may hold, of those in `places`."""
+    near: list[Alternative] = []
+    kept: set[int] = set()
+    for index, likely in places.items():
+        one = lexicon.alternatives[index]
+        found = [place for place in likely if may_hold(place, one)]
+        if found:
+            near.append(one)
+            kept.update(found)
+    if not near:
+        return _NOTHING
+    candidates = tuple(
+        Candidate(entry, tuple(one.strings for one in alternatives))
+        for entry, alternatives in groupby(near, attrgetter("entry"))
+    )
+    paragraphs = [subject, *text.split("\n\n")]  # No sentence runs over an empty line.
+    # The subject is looked at in any case.
+    return candidates, "\n\n".join(paragraphs[place] for place in sorted(kept - {0}))
 
 
 def _holds_all(text: str, groups: Groups) -> bool:
     """Tell whether one string of each group is in a text."""
     holds = text.__contains__
     return all(any(map(holds, group)) for group in groups)
-
-
-def _by_cues(whole: str, lexicon: Lexicon) -> tuple[Candidate, ...]:
-    """Return the decisions of which a cue stands in the text as it is wrapped."""
-    if whole.isascii() or (lexicon.language == "ja" and not is_of_script(whole, "ja")):
-        return ()
-    plain = lexicon.plain(whole)
-    cues = {cue for cue, mark in lexicon.decision_cues if mark in plain and cue in plain}
-    return tuple(
-        Candidate(entry, fragments_needed(entry.alternatives))
-        for entry in lexicon.of(Section.DECISION)
-        if not entry.cues or not cues.isdisjoint(entry.cues)
-    )
-
-
-def _by_fragments(
-    candidates: tuple[Candidate, ...], subject: str, text: str, lexicon: Lexicon
-) -> tuple[tuple[Candidate, ...], str]:
-    """Return which decisions may stand in one paragraph, wherever it is wrapped, and which that is.
-
-    For a language written without spaces.
-    """
-    if not candidates:
-        return (), ""
-    blocks = [subject, *text.split("\n\n")]  # No sentence runs over an empty line.
-    bare = _bare(f"{subject}\n\n{text}".replace("\n\n", _BLOCK_END), lexicon)
-    if bare is None or bare.count(_BLOCK_END) != len(blocks) - 1 or _may_be_cut_off(text):
-        return candidates, text
-    plain = bare.split(_BLOCK_END)
-    likely: list[Candidate] = []
-    places: set[int] = set()
-    for candidate in candidates:
-        with_cue = [n for n, text in enumerate(plain) if _has_bare_cue(candidate.entry, text)]
-        # All of them first: hardly ever is there what a pattern needs.
-        near = _BLOCK_END.join(plain[place] for place in with_cue)
-        needs = tuple(groups for groups in candidate.needs if _holds_all(near, groups))
-        found = {n for n in with_cue if any(_holds_all(plain[n], groups) for groups in needs)}
-        if found:
-            likely.append(candidate)
-            places |= found
-    kept = [blocks[place] for place in sorted(places - {0})]
-    return tuple(likely), "\n\n".join(kept)
 
 
 def _has_bare_cue(entry: Entry, bare: str) -> bool:
@@ -232,12 +207,8 @@ def _with_cues(
     candidates: tuple[Candidate, ...], whole: str, lexicon: Lexicon
 ) -> tuple[Candidate, ...]:
     """Return those of which a cue stands in the text as it is wrapped."""
-    cues = lexicon.cues_in(lexicon.plain(whole))
-    return tuple(
-        candidate
-        for candidate in candidates
-        if not candidate.entry.cues or not cues.isdisjoint(candidate.entry.cues)
-    )
+    plain = lexicon.plain(whole)
+    return tuple(candidate for candidate in candidates if has_cue(candidate.entry, plain))
 
 
 def _is_stated(candidates: tuple[Candidate, ...], pieces: list[str], lexicon: Lexicon) -> bool:

@@ -21,12 +21,15 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
+from relay.fragments import Groups as Strings
+from relay.fragments import fragments_needed, phrases_needed
 from relay.literals import (
     Groups,
     pairs_in,
@@ -35,6 +38,7 @@ from relay.literals import (
     stems_needed,
     words_needed,
 )
+from relay.needles import Needles
 
 # Entries come from our own files, but a company may extend them: a slip must not eat the memory.
 PATTERN_SIZE_MAX_CHARS = 2000
@@ -43,8 +47,6 @@ PATTERN_SIZE_MAX_CHARS = 2000
 ANY_TEXT = ""
 
 _WORD = re.compile(r"\{([a-z_]+)\}")
-_ASCII_WORD = re.compile(r"[a-z]+")
-_ONLY_LETTERS = {code: " " for code in range(128) if not chr(code).islower()}
 _FOLDER = Path(__file__).parent / "lexicon"
 
 
@@ -107,11 +109,16 @@ class Entry:
         """Tell whether the pattern may match a text that has these signs."""
         return not self.signs.isdisjoint(signs)
 
-    def needed_words(self) -> Iterator[str]:
-        """Give all words that one of the patterns needs."""
-        for groups in self.needs:
-            for group in groups:
-                yield from group
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """One pattern of a decision, and what a text holds wherever the pattern matches."""
+
+    entry: Entry
+    # Where a script has words and case: of each group one as a whole word.
+    words: Groups
+    # Of each group one as it stands: words with the spaces between them, or pieces of writing.
+    strings: Strings
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +131,11 @@ class Lexicon:
     folds_case: bool
     entries: Mapping[Section, tuple[Entry, ...]]
     scoped: Mapping[tuple[Section, Scope], tuple[Entry, ...]]
-    # The cues of all decisions, each with its rarest character, which is looked for first.
-    decision_cues: tuple[tuple[str, str], ...]
-    decision_marks: re.Pattern[str]
+    # Whether a variant met over the end of a sentence changes more than signs.
+    hides_phrases: bool
+    # All patterns of decisions, and how their strings are found.
+    alternatives: tuple[Alternative, ...]
+    needles: Needles
     # All words that a pattern of a decision needs.
     needed_words: frozenset[str]
 
@@ -158,22 +167,11 @@ class Lexicon:
         entries = self.scoped.get((section, scope), ())
         return [entry for entry in entries if not entry.signs.isdisjoint(signs)]
 
-    def cues_in(self, plain: str) -> set[str]:
-        """Return the cues of decisions that a plain text holds."""
-        marks = set("".join(self.decision_marks.findall(plain)))
-        return {cue for cue, mark in self.decision_cues if mark in marks and cue in plain}
-
     def plain_lines(self, lines: Sequence[str]) -> list[str]:
         """Return the lines, each made plain; all at once, because no variant holds a line end."""
         plain = self.plain("\n".join(lines)).split("\n")
         # A subject may hold a line end, in an encoded word.
         return plain if len(plain) == len(lines) else [self.plain(line) for line in lines]
-
-    def needed_words_in(self, plain: str) -> frozenset[str]:
-        """Return those words of a plain text that a pattern of a decision needs."""
-        if plain.isascii():
-            return self.needed_words.intersection(plain.translate(_ONLY_LETTERS).split())
-        return self.needed_words.intersection(_ASCII_WORD.findall(plain))
 
 
 Lexicons = Mapping[str, Lexicon]
@@ -213,16 +211,38 @@ def parse_lexicon(text: str, file: str) -> Lexicon:
         entries[section] = tuple(parsed)
     variants = tuple((rarest(variant), variant, form) for variant, form in spellings.items())
     decisions = entries.get(Section.DECISION, ())
-    cues = sorted({cue for entry in decisions for cue in entry.cues})
-    needed = frozenset(word for entry in decisions for word in entry.needed_words())
-    with_marks = tuple((cue, rarest(cue)) for cue in cues)
-    marks = re.compile(f"[{re.escape(''.join(mark for _, mark in with_marks))}]+" if cues else "$^")
+    alternatives = tuple(
+        chain.from_iterable(_alternatives(entry, has_words=folds_case) for entry in decisions)
+    )
     scoped = {
         (section, scope): tuple(entry for entry in found if entry.scope is scope)
         for section, found in entries.items()
         for scope in Scope
     }
-    return Lexicon(language, variants, folds_case, entries, scoped, with_marks, marks, needed)
+    return Lexicon(
+        language=language,
+        spellings=variants,
+        folds_case=folds_case,
+        entries=entries,
+        scoped=scoped,
+        hides_phrases=any(map(_hides_phrases, spellings)),
+        alternatives=alternatives,
+        needles=Needles(one.strings for one in alternatives),
+        needed_words=frozenset(
+            word for one in alternatives for group in one.words for word in group
+        ),
+    )
+
+
+def _alternatives(entry: Entry, *, has_words: bool) -> list[Alternative]:
+    if has_words:
+        strings = phrases_needed(entry.alternatives)
+        return [Alternative(entry, *needs) for needs in zip(entry.needs, strings, strict=True)]
+    return [Alternative(entry, (), needs) for needs in fragments_needed(entry.alternatives)]
+
+
+def _hides_phrases(variant: str) -> bool:
+    return " " in variant and not variant.isspace() and not variant.startswith("'")
 
 
 def rarest(text: str) -> str:

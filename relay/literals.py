@@ -35,7 +35,7 @@ CLASS_MAX_COUNT = 4
 GROUPS_MAX_COUNT = 4
 
 # Every letter holds these: they are looked for where a phrase has no other words only.
-_COMMON = frozenset(
+COMMON_WORDS = frozenset(
     "a an and are at be been by do for from had has have i in is it of on or our so that the this"
     " to was we were will with you your".split()
 )
@@ -216,8 +216,8 @@ class _Reader:
         """
         groups: list[frozenset[str]] = []
         rest: list[set[str]] = [set(self.words_of(text)) for text in strings]
-        if all(words - _COMMON for words in rest):
-            rest = [words - _COMMON for words in rest]
+        if all(words - COMMON_WORDS for words in rest):
+            rest = [words - COMMON_WORDS for words in rest]
         while all(rest) and len(groups) < GROUPS_MAX_COUNT:
             group: set[str] = set()
             uncovered: list[set[str]] = rest

@@ -39,6 +39,7 @@ HOMES = {
     "jinja2": {"relay/note.py", "queue/ledger/pages.py"},
     "prometheus_client": {"relay/metrics.py", "relay/admin.py"},
     "pydantic_settings": {"relay/config.py", "relay/relayconfig.py"},
+    "ahocorasick_rs": {"relay/needles.py"},
     "selectolax": {"relay/visible.py"},
     "sqlalchemy": {"queue/ledger/store", "queue/ledger/migrations/"},
     "standardwebhooks": {"queue/ledger/webhook.py"},

@@ -98,8 +98,8 @@ def words() -> tuple[str, ...]:
     found: set[str] = set()
     for lexicon in lexicons().values():
         found |= lexicon.needed_words
-        found |= {cue for cue, _ in lexicon.decision_cues}
         for entry in lexicon.of(Section.DECISION):
+            found |= set(entry.cues)
             for needs in (
                 *fragments_needed(entry.alternatives),
                 *phrases_needed(entry.alternatives),
