@@ -9,6 +9,7 @@ the letter.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from relay.charset import decode_header, decode_text
@@ -45,20 +46,37 @@ class Letter:
     is_auto_reply: bool = False
 
 
-def read_letter(message_map: MessageMap, envelope: Envelope) -> Letter:
-    """Return the letter in a message. Never raises; what cannot be read is empty."""
-    name, address = _read_address(message_map.header("from"))
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What of a letter is judged first: most mail is told apart by that alone."""
+
+    subject: str
+    text: str
+    rest: Sequence[str]
+    """The lines behind the own text."""
+
+
+def read_words(message_map: MessageMap) -> Words:
+    """Return subject and own text of a message. Never raises; what cannot be read is empty."""
     lines = _text_of(message_map).split("\n")
     end = end_of_own_text(lines)
+    text = "\n".join(own_lines(lines, end))
+    return Words(_decode(message_map.header("subject")), text, lines[end:])
+
+
+def read_letter(message_map: MessageMap, envelope: Envelope, words: Words | None = None) -> Letter:
+    """Return the letter in a message, with its words if they have been read. Never raises."""
+    words = words or read_words(message_map)
+    name, address = _read_address(message_map.header("from"))
     auto = (message_map.header("auto-submitted") or b"").strip().lower()
     return Letter(
-        subject=_decode(message_map.header("subject")),
+        subject=words.subject,
         sender=address or envelope.sender,
         sender_name=name,
         recipients=envelope.recipients,
         addressed_to=_decode(message_map.header("to"))[:ADDRESSES_SIZE_MAX_CHARS],
-        text="\n".join(own_lines(lines, end)),
-        history="\n".join(lines[end:]),
+        text=words.text,
+        history="\n".join(words.rest),
         # RFC 3834 §5: applicant tracking systems say auto-generated, absence notices auto-replied.
         is_auto_reply=auto.startswith((b"auto-replied", b"auto-notified")),
     )

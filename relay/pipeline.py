@@ -16,12 +16,12 @@ from relay.envelope import Envelope, domain_of
 from relay.gate import dismiss
 from relay.inject import Mark, NotInjected, inject
 from relay.inject import Rules as SafetyRules
-from relay.letter import read_letter
+from relay.letter import read_letter, read_words
 from relay.lexicons import Lexicons
 from relay.mimemap import MapError, MessageMap, map_message
 from relay.note import NoteTemplates, TemplateError
 from relay.policy import Action, Company, Decision, Mode, Reason, decide
-from relay.verdict import Verdict, judge_mail
+from relay.verdict import Verdict, judge_words
 from signer.keyring import KeyRing
 from signer.links import derive_link_id, link_url
 from signer.marks import check_mark, make_mark
@@ -105,10 +105,15 @@ def process(message: bytes, envelope: Envelope, rules: Rules) -> Outcome:
         message_map = map_message(message)
     except MapError as error:
         return Outcome(Decision(Action.PASS, Reason(error.reason)), message, company.id)
-    letter = read_letter(message_map, envelope)
-    if OVERRIDE_TAG in letter.subject.lower():
+    words = read_words(message_map)
+    if OVERRIDE_TAG in words.subject.lower():
         return Outcome(Decision(Action.PASS, Reason.OVERRIDE), message, company.id)
-    verdict = judge_mail(letter, rules.lexicons)
+    verdict = judge_words(
+        words.subject,
+        words.text,
+        lambda: read_letter(message_map, envelope, words),
+        rules.lexicons,
+    )
     decision = decide(company, verdict)
     if decision.action is Action.PASS:
         return Outcome(decision, message, company.id, verdict)

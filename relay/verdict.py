@@ -12,7 +12,7 @@ Pure: values in, values out.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -73,10 +73,16 @@ def judge_mail(letter: Letter, lexicons: Lexicons) -> Verdict:
 
     Most mail does not, and finding out its language would cost more than finding out that.
     """
-    subject, text = normalise(letter.subject), normalise(letter.text)
+    return judge_words(letter.subject, letter.text, lambda: letter, lexicons)
+
+
+def judge_words(subject: str, text: str, read: Callable[[], Letter], lexicons: Lexicons) -> Verdict:
+    """Return what `judge_mail` does; the rest of the letter is read where its words ask for it."""
+    subject, text = normalise(subject), normalise(text)
     candidates = find_candidates(subject, text, lexicons)
     if not candidates:
         return NOTHING_SAID
+    letter = read()
     language = language_of(f"{subject}\n{text}")
     evidence = weigh_texts(letter, subject, text, language, candidates, lexicons)
     kind, score = conclude(evidence)
