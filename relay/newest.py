@@ -14,6 +14,7 @@ quoted header or an attribution is looked for near a colon only, because it hold
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 
 from relay.signature import (
@@ -76,6 +77,9 @@ _YEAR_SEARCHED_MAX_CHARS = 7
 _DIGIT = re.compile(r"\d")
 _QUOTED = re.compile(r"\s{0,3}(?:[>＞]|\|(?:\s|$))")
 _QUOTE_MARKS = frozenset(">＞|")
+_SPACES = frozenset(filter(str.isspace, map(chr, range(0x3001))))
+# What begins a line that has to be looked at.
+_OPENERS = _QUOTE_MARKS | _DIVIDER_MARKS | _SPACES
 
 
 def end_of_own_text(lines: Sequence[str]) -> int:
@@ -124,7 +128,7 @@ def _near_a_colon(lines: Sequence[str]) -> set[int]:
     near: set[int] = set()
     for index, line in enumerate(lines):
         if ":" in line or "：" in line:
-            near.update(range(index - ATTRIBUTION_LINES_MAX + 1, index + 1))
+            near.update(range(max(0, index - ATTRIBUTION_LINES_MAX + 1), index + 1))
     return near
 
 
@@ -132,19 +136,21 @@ def _start_of_history(lines: Sequence[str]) -> int:
     """Return where the writings of others begin with nothing of the writer's own below them."""
     quote_start: int | None = None
     near_colon = _near_a_colon(lines)
+    # All else is prose, as most lines are.
+    places = sorted(near_colon.union(i for i, line in enumerate(lines) if line[:1] in _OPENERS))
     index = 0
     while index < len(lines):
+        if quote_start is None:
+            at = bisect_left(places, index)
+            if at == len(places):
+                break
+            index = places[at]
         line = lines[index]
-        first = line[:1]
-        if first.isspace():
-            first = line.lstrip()[:1]
+        first = line.lstrip()[:1]
         if not first or (first in _QUOTE_MARKS and _is_quoted(line)):
             if first and quote_start is None:
                 quote_start = index
             index += 1
-            continue
-        if index not in near_colon and first not in _DIVIDER_MARKS and quote_start is None:
-            index += 1  # Prose, as most lines are.
             continue
         if _opens_history(lines, index):
             return index if quote_start is None else quote_start
