@@ -12,6 +12,7 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from relay.partcharset import PartCharset
 
@@ -27,7 +28,8 @@ _ATTRIBUTE = re.compile(
 )
 _TAG_END = re.compile(rb"[\s/]*+>")
 _COMMENT_END = re.compile(rb"--!?>")
-_SPACES = re.compile(r"[ \t\r\n\f]+")
+# All white space but single spaces, which stay as they are.
+_SPACES = re.compile(r"[\t\r\n\f][ \t\r\n\f]*| [ \t\r\n\f]+")
 
 _VOID = frozenset(
     b"area base br col embed hr img input link meta param source track wbr o:p".split()
@@ -76,8 +78,7 @@ _HIDDEN_STYLE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(NamedTuple):
     """A byte offset between two tokens: `container` and `depth` say which element it lies in."""
 
     offset: int
@@ -175,19 +176,19 @@ class _Outliner:
         if len(self.stack) >= DEPTH_MAX:
             return None
         outer = self.stack[-1] if self.stack else None
-        label = attributes.get(b"class", b"") + b" " + attributes.get(b"id", b"")
-        style = attributes.get(b"style", b"")
-        is_quote = _QUOTE_MARK.search(label + b" " + style) is not None
-        is_signature = _SIGNATURE_MARK.search(label) is not None or self._is_footer(
-            name, label, style
-        )
-        hidden = (
-            name in _HIDDEN or b"hidden" in attributes or _HIDDEN_STYLE.search(style) is not None
-        )
+        is_quote = is_signature = hidden = False
+        if attributes or name == b"footer":
+            label = attributes.get(b"class", b"") + b" " + attributes.get(b"id", b"")
+            style = attributes.get(b"style", b"")
+            is_quote = _QUOTE_MARK.search(label + b" " + style) is not None
+            is_signature = _SIGNATURE_MARK.search(label) is not None or self._is_footer(
+                name, label, style
+            )
+            hidden = b"hidden" in attributes or _HIDDEN_STYLE.search(style) is not None
         element = _Element(
             name,
             start,
-            hidden=hidden or (outer is not None and outer.hidden),
+            hidden=hidden or name in _HIDDEN or (outer is not None and outer.hidden),
             quoted=name == b"blockquote" or is_quote or (outer is not None and outer.quoted),
             closed_to_notes=is_signature
             or name in (b"a", b"button", b"label", b"ruby")

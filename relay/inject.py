@@ -129,10 +129,10 @@ class _Body:
         if self.transfer_encoding != "quoted-printable":
             line_end = _line_end_of(self.decoded, line_end)
         place = self.surface.place(count, line_end)
-        if isinstance(self.surface, HtmlSurface) and not self.surface.shows(
-            place, notes.wordings[0].html
-        ):
-            raise NoPlace
+        if isinstance(self.surface, HtmlSurface):
+            fullest = notes.wordings[0]
+            if not self.surface.shows(place, fullest.html, fullest.link):
+                raise NoPlace
         return insert_decoded(
             self.raw,
             self.transfer_encoding,

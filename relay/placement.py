@@ -12,12 +12,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from relay.htmlwords import CONTAINERS, INLINE, Gap, Line, outline
 from relay.newest import end_of_own_text
 from relay.partcharset import PartCharset
 from relay.visible import visible_text
 
+# What stands for the link where a note is read once for all letters.
+_ANY_LINK = "https://link.example/"
 # An em above and below, as a paragraph; font, size and colour are the letter's.
 _DIVISION = '<div style="margin:1em 0">'
 _SHIFT = re.compile(rb"[\x0e\x0f]")
@@ -104,23 +107,39 @@ class HtmlSurface:
             raise NoPlace
         return Place(gap.offset, f"<br>{line_end}<br>{line_end}", "")
 
-    def shows(self, place: Place, words: str) -> bool:
+    def shows(self, place: Place, words: str, link: str = "") -> bool:
         """Tell whether an HTML parser sees the words at the place, and all others as before.
 
-        The outline is a sketch of what browsers do with broken markup; this is the proof.
+        The outline is a sketch of what browsers do with broken markup; this is the proof. `link` is
+        what the words have that no other note has.
         """
         before, behind = self._body[: place.offset], self._body[place.offset :]
         note = place.before + words + place.after
         changed = self._charset.decode(before) + note + self._charset.decode(behind)
         old = visible_text(self._charset.decode(self._body)).split()
         new = visible_text(changed).split()
-        added = visible_text(note).split()
+        added = _words_seen(note, link)
         if len(new) != len(old) + len(added):
             return False
         start = next((i for i, word in enumerate(old) if new[i] != word), len(old))
         # Where the note begins with the word that follows it, the start is found too late.
         starts = range(start, max(start - len(added), 0) - 1, -1)
         return any(old[:at] + added + old[at:] == new for at in starts)
+
+
+def _words_seen(note: str, link: str) -> list[str]:
+    """Return the words an HTML parser sees of a note."""
+    if not link:
+        return visible_text(note).split()
+    # Both are letters and digits to the parser.
+    return [
+        word.replace(_ANY_LINK, link) for word in _words_but_link(note.replace(link, _ANY_LINK))
+    ]
+
+
+@lru_cache(maxsize=64)  # The note's few templates, with a few line ends around them.
+def _words_but_link(note: str) -> tuple[str, ...]:
+    return tuple(visible_text(note).split())
 
 
 def _decoded(body: bytes, raw_lines: Sequence[bytes], charset: PartCharset) -> list[str]:

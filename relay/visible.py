@@ -45,7 +45,8 @@ _DIVIDER_STYLE = re.compile(
 )
 _TAG = re.compile(r"<(/?)(?!(?:br|img|hr|meta|input|link|wbr|col|li|p|td|tr|tbody|th)\b)[a-zA-Z]")
 _BLANK_LINES = re.compile(r"\n{3,}")
-_SPACES = re.compile(r"[ \t\r\n\f\u00a0]+")
+# All white space but single spaces, which stay as they are.
+_SPACES = re.compile(r"[\t\r\n\f\u00a0][ \t\r\n\f\u00a0]*| [ \t\r\n\f\u00a0]+")
 
 
 def visible_text(html: str) -> str:
@@ -85,14 +86,15 @@ class _Writer:
 
     def walk(self, root: LexborNode) -> None:
         """Write the visible text under `root`, up to a reply divider."""
-        stack: list[tuple[LexborNode, bool]] = [(root, False)]
+        # A name among the nodes is where the block of that name ends.
+        stack: list[LexborNode | str] = [root]
         seen = 0
         while stack:
-            node, is_closing = stack.pop()
-            tag = node.tag or ""
-            if is_closing:
-                self._end_block(tag)
+            node = stack.pop()
+            if isinstance(node, str):
+                self._end_block(node)
                 continue
+            tag = node.tag or ""
             seen += 1
             if seen > NODES_MAX:
                 return
@@ -108,9 +110,10 @@ class _Writer:
                         return
                     if _is_left_out(attributes):
                         continue
-                self._start_block(tag)
-                stack.append((node, True))
-                children = [(child, False) for child in node.iter(include_text=True)]
+                if tag in _BLOCKS:
+                    self._start_block()
+                    stack.append(tag)
+                children = list(node.iter(include_text=True))
                 children.reverse()
                 stack += children
 
@@ -126,12 +129,12 @@ class _Writer:
         self.out.append("\n")
         self._line_is_empty = True
 
-    def _start_block(self, tag: str) -> None:
-        if tag in _BLOCKS and not self._line_is_empty:
+    def _start_block(self) -> None:
+        if not self._line_is_empty:
             self._newline()
 
     def _end_block(self, tag: str) -> None:
-        if tag in _BLOCKS and not self._line_is_empty:
+        if not self._line_is_empty:
             self._newline()
         if tag in _PARAGRAPHS:
             self._newline()
