@@ -9,6 +9,7 @@ rendered once with sample values and linted when loaded: a bad one stops the sta
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -85,6 +86,8 @@ class NoteTemplates:
             auto_reload=False,
         )
         self._names = frozenset(self._environment.list_templates(extensions=["j2"]))
+        # What stands around the link, by template and what is rendered of the company.
+        self._around_link: dict[tuple[str, str, str], list[str]] = {}
 
     def check(self) -> None:
         """Render and lint every template; raise `TemplateError` for the first bad one."""
@@ -125,7 +128,20 @@ class NoteTemplates:
         )
 
     def render(self, name: str, company: Company, link: str) -> str:
-        """Return what a template makes of a company and a link; `TemplateError` if it cannot."""
+        """Return what a template makes of a company and a link; `TemplateError` if it cannot.
+
+        For each company that is done once: lint wants the link once, and nothing else differs.
+        """
+        key = (name, company.name, company.contact)
+        around = self._around_link.get(key)
+        if around is None:
+            around = self._render(name, company, _SAMPLE_LINK).split(_SAMPLE_LINK)
+            self._around_link[key] = around
+        if len(around) != 2 or html.escape(link) != link:
+            return self._render(name, company, link)
+        return link.join(around)
+
+    def _render(self, name: str, company: Company, link: str) -> str:
         try:
             template = self._environment.get_template(name)
             text = template.render(company=company.name, contact=company.contact, link=link)

@@ -36,6 +36,26 @@ def test_our_templates_hold_what_a_note_must_have(language: str) -> None:
         assert COMPANY.contact in note.text
 
 
+@pytest.mark.parametrize("link", [LINK, LINK[:-1] + "z", "https://r.example.jp/?a=1&b=" + "k" * 43])
+def test_each_letter_has_its_own_link(link: str) -> None:
+    """Words that were rendered for another letter carry this one's link, escaped in HTML."""
+    templates = load_templates()
+    render(COMPANY, "en", LINK, templates)
+    note = render(COMPANY, "en", link, templates)
+    assert note.text.split("\n")[2] == link
+    assert f'<a href="{link.replace("&", "&amp;")}">' in note.html
+
+
+def test_link_that_a_template_changes_is_rendered_each_time(tmp_path: Path) -> None:
+    """Only a link that stands as it is can be put into words rendered before."""
+    (tmp_path / "ja").mkdir()
+    words = GOOD.replace(LINK, "{{ link|replace('https:', 'http:') }}")
+    (tmp_path / "ja" / "aozora.txt.j2").write_text(words)
+    (tmp_path / "ja" / "aozora.html.j2").write_text(GOOD_HTML.replace(LINK, "{{ link }}"))
+    templates = load_templates(tmp_path)
+    assert render(COMPANY, "ja", LINK, templates).text == GOOD.replace("https:", "http:")
+
+
 def test_japanese_note_fits_every_japanese_charset() -> None:
     """The full Japanese wording has no character that ISO-2022-JP or Shift_JIS lack."""
     note = render(COMPANY, "ja", LINK, load_templates())
