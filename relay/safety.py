@@ -118,7 +118,7 @@ def _checked_text(message_map: MessageMap, part: Part, rules: Rules) -> bytes:
         body = body_of(message_map, part)
     except MapError as error:
         raise NotInjected(error.reason) from error
-    if _INLINE_PGP.search(body):
+    if b"-----BEGIN PGP" in body and _INLINE_PGP.search(body):
         raise NotInjected("pgp")
     if rules.base_url and _carries_link(body, part, rules.base_url):
         raise NotInjected("already_linked")

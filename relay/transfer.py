@@ -178,18 +178,11 @@ def _insert_quoted_printable(
 
 def _raw_offset(body: bytes, at: int) -> int:
     """Return the raw offset of a decoded offset, behind any soft line breaks there."""
-    decoded = 0
-    offset = 0
-    # Whole lines first: they are counted faster than looked through.
-    for line in body.split(b"\n"):
-        text = line.rstrip(_SPACE)
-        is_soft = text.endswith(b"=")
-        size = len(text) - 1 if is_soft else len(line) + 1
-        size -= 2 * (text.count(b"=") - is_soft)
-        if decoded + size > at or offset + len(line) >= len(body):
-            break
-        decoded += size
-        offset += len(line) + 1
+    decoded = offset = 0
+    # Whole lines first. No byte takes less than one: as many on, the place is not passed yet.
+    while (line := body.rfind(b"\n", offset, offset + at - decoded) + 1) > offset:
+        decoded += len(decode_body(body[offset:line], "quoted-printable"))
+        offset = line
     for met in _QP_TOKEN.finditer(body, offset):
         token = met[0]
         if token[:1] != b"=":

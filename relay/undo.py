@@ -138,4 +138,5 @@ def _parse_splice(item: bytes) -> Undo | None:
 
 
 def _digest(body: bytes) -> str:
-    return base64.b32encode(hashlib.sha256(body).digest()).decode("ascii").lower()[:SUM_CHARS]
+    beginning = hashlib.sha256(body).digest()[:SUM_CHARS]  # A character tells of less than a byte.
+    return base64.b32encode(beginning).decode("ascii").lower()[:SUM_CHARS]
