@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from operator import attrgetter
 
@@ -100,15 +101,16 @@ def _by_words(subject: str, text: str, whole: str, lexicon: Lexicon) -> _Near:
         return _NOTHING
     texts = squeezed.split(PARAGRAPH_END)
     letters = plain.encode("ascii", "replace").translate(_ONLY_WORDS).decode("ascii")
-    words = [
-        lexicon.needed_words.intersection(paragraph.split())
-        for paragraph in letters.split(PARAGRAPH_END)
-    ]
+    paragraphs = letters.split(PARAGRAPH_END)
+
+    @cache
+    def words_in(place: int) -> frozenset[str]:
+        return lexicon.needed_words.intersection(paragraphs[place].split())
 
     def may_hold(place: int, one: Alternative) -> bool:
-        if any(map(words[place].isdisjoint, one.words)):
+        if is_sure and not _holds_all(texts[place], one.strings):
             return False
-        return not is_sure or _holds_all(texts[place], one.strings)
+        return not any(map(words_in(place).isdisjoint, one.words))
 
     return _near(subject, text, lexicon, places, may_hold)
 

@@ -67,9 +67,5 @@ class Needles:
 
 
 def _is_common(string: str) -> bool:
-    """Tell whether a string is in most texts: a kana, a letter or two, small words of English."""
-    return (
-        len(string.encode()) <= 2
-        or (len(string) == 1 and not "一" <= string)
-        or COMMON_WORDS.issuperset(string.split())
-    )
+    """Tell whether a string is in most texts: a kana, a letter, small words of English."""
+    return (len(string) == 1 and string < "一") or COMMON_WORDS.issuperset(string.split())
