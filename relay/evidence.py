@@ -13,22 +13,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from relay.candidates import (
     Candidate,
     Candidates,
     find_candidates,
     has_cue,
-    without_emphasis,
     without_quotations,
 )
 from relay.letter import Letter
-from relay.lexicons import Entry, Lexicon, Lexicons, Scope, Section
+from relay.lexicons import Entry, Lexicons, Scope, Section
+from relay.lines import Line, Match, matching, prepare
 from relay.sentences import (
-    Sentence,
     language_of,
     normalise,
     split,
@@ -88,22 +86,6 @@ class Evidence:
 _OBJECT_BESIDE = Evidence("support.application-beside", 0.6, "in the sentence of the decision")
 
 
-_Match = tuple[Entry, re.Match[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A sentence made ready for the patterns of its language."""
-
-    plain: str
-    text: str
-    lexicon: Lexicon
-    is_subject: bool
-    signs: Set[str]
-    # What `_found` found, by section: more than one question asks for the same words.
-    found: dict[Section, tuple[_Match, ...]]
-
-
 def weigh(letter: Letter, lexicons: Lexicons) -> tuple[Evidence, ...]:
     """Return the evidence in a letter's own text; empty when nothing in it turns anybody down."""
     subject, text = normalise(letter.subject), normalise(letter.text)
@@ -123,7 +105,7 @@ def weigh_texts(
     """Return what `weigh` does, given subject and text as normalised, and what is known of them."""
     if not candidates:
         return ()
-    lines = _prepare(split(subject, without_quotations(text), language), lexicons)
+    lines = prepare(split(subject, without_quotations(text), language), lexicons)
     decisions: list[Evidence] = []
     needed = math.inf
     is_job_named = False
@@ -135,7 +117,7 @@ def weigh_texts(
             if evidence.name.startswith("decision."):
                 deciding.add(index)
                 is_job_named = is_job_named or not entry.needs_job
-                if index in beside or _found(line, Section.OBJECT):
+                if index in beside or line.found(Section.OBJECT):
                     beside.add(index)
                     needed = min(needed, OBJECT_BESIDE_MIN)
                 needed = min(needed, entry.object_min)
@@ -164,21 +146,7 @@ def _promoted(item: Evidence) -> Evidence:
     return Evidence(f"decision.{name}", SUBJECT_DECISION_WEIGHT, item.text)
 
 
-def _prepare(sentences: Iterable[Sentence], lexicons: Lexicons) -> list[_Line]:
-    lines: list[_Line] = []
-    for language, group in groupby(sentences, key=lambda sentence: sentence.language):
-        lexicon = lexicons.get(language)
-        if lexicon is None:
-            continue
-        run = tuple(group)
-        plains = lexicon.plain_lines([without_emphasis(sentence.text) for sentence in run])
-        for sentence, plain in zip(run, plains, strict=True):
-            signs = lexicon.signs_in(plain)
-            lines.append(_Line(plain, sentence.text, lexicon, sentence.is_subject, signs, {}))
-    return lines
-
-
-def _decisions(line: _Line, candidates: tuple[Candidate, ...]) -> Iterable[tuple[Entry, Evidence]]:
+def _decisions(line: Line, candidates: tuple[Candidate, ...]) -> Iterable[tuple[Entry, Evidence]]:
     """Yield the decisions of a sentence, each as decision or as the reason why it is none."""
     for candidate in candidates:
         entry = candidate.entry
@@ -197,7 +165,7 @@ def _decisions(line: _Line, candidates: tuple[Candidate, ...]) -> Iterable[tuple
                 break
 
 
-def _void_evidence(void: Entry, line: _Line) -> Evidence:
+def _void_evidence(void: Entry, line: Line) -> Evidence:
     """Return why a decision is none; a refusal of something else speaks against the letter."""
     if void.section is Section.FOREIGN:
         name, weight = "counter.refuses-something-else", REFUSAL_ELSEWHERE_WEIGHT
@@ -206,7 +174,7 @@ def _void_evidence(void: Entry, line: _Line) -> Evidence:
     return Evidence(name, weight, _shown(line.text))
 
 
-def _voiding(line: _Line, match: re.Match[str]) -> Entry | None:
+def _voiding(line: Line, match: re.Match[str]) -> Entry | None:
     """Return what makes the words of a decision not a decision about the reader, if anything."""
     before = line.plain[: match.start()]
     after = line.plain[match.end() : match.end() + AFTER_SIZE_MAX_CHARS]
@@ -225,35 +193,18 @@ def _voiding(line: _Line, match: re.Match[str]) -> Entry | None:
     return None
 
 
-def _foreign_object(line: _Line) -> Entry | None:
+def _foreign_object(line: Line) -> Entry | None:
     """Return the strongest foreign object of a sentence that outweighs its own job words."""
-    foreign = [entry for entry, _ in _found(line, Section.FOREIGN)]
+    foreign = [entry for entry, _ in line.found(Section.FOREIGN)]
     if not foreign:
         return None
-    own = sum(entry.weight for entry, _ in _found(line, Section.OBJECT))
+    own = sum(entry.weight for entry, _ in line.found(Section.OBJECT))
     if own + sum(entry.weight for entry in foreign) < 0:
         return min(foreign, key=lambda entry: entry.weight)
     return None
 
 
-def _found(line: _Line, section: Section) -> tuple[_Match, ...]:
-    """Return what a sentence holds of a section."""
-    found = line.found.get(section)
-    if found is None:
-        likely = line.lexicon.likely(section, line.signs)
-        found = line.found[section] = tuple(_matching(line.plain, likely))
-    return found
-
-
-def _matching(plain: str, entries: Iterable[Entry]) -> Iterable[_Match]:
-    for entry in entries:
-        if not entry.cues or has_cue(entry, plain):
-            match = entry.pattern.search(plain)
-            if match:
-                yield entry, match
-
-
-def _context(lines: list[_Line], deciding: set[int]) -> list[Evidence]:
+def _context(lines: list[Line], deciding: set[int]) -> list[Evidence]:
     """Return what else the letter holds, each entry once, with the words it was first seen in."""
     seen: dict[str, Evidence] = {}
     joined = [(scope, _joined(lines, scope)) for scope in _JOINED_SCOPES]
@@ -269,28 +220,27 @@ def _context(lines: list[_Line], deciding: set[int]) -> list[Evidence]:
                 entries = _likely_in(group, section, scope)
                 if entries:
                     plain = "\n".join(line.plain for line in group)
-                    for entry, match in _matching(plain, entries):
+                    for entry, match in matching(plain, entries):
                         name = f"{section}.{entry.name}"
                         seen.setdefault(name, Evidence(name, entry.weight, _around(plain, match)))
     return list(seen.values())
 
 
-def _held(line: _Line, section: Section, *, is_deciding: bool) -> Iterable[_Match]:
+def _held(line: Line, section: Section, *, is_deciding: bool) -> Iterable[Match]:
     """Return what a sentence holds of a section, but what a decision there explains."""
     if section is not Section.COUNTER or not is_deciding:
-        return _found(line, section)
+        return line.found(section)
     # "We cannot invite you to an interview" is no invitation.
-    likely = line.lexicon.likely(section, line.signs)
-    return _matching(line.plain, filter(_forbids, likely))
+    return matching(line.plain, filter(_forbids, line.likely.get(section, ())))
 
 
-def _is_applied_for(line: _Line) -> bool:
+def _is_applied_for(line: Line) -> bool:
     """Tell whether a sentence speaks of an application for something that is no job."""
-    objects = {entry.name for entry, _ in _found(line, Section.OBJECT)}
+    objects = {entry.name for entry, _ in line.found(Section.OBJECT)}
     return bool(objects) and objects <= {"application", "thanks-for-applying"}
 
 
-def _address_evidence(letter: Letter, lines: list[_Line]) -> list[Evidence]:
+def _address_evidence(letter: Letter, lines: list[Line]) -> list[Evidence]:
     """Return what names and addresses of sender and reader say, each finding once."""
     found: dict[str, Evidence] = {}
     fields = (
@@ -301,13 +251,13 @@ def _address_evidence(letter: Letter, lines: list[_Line]) -> list[Evidence]:
         for scope, text in fields:
             plain = lexicon.plain(text)
             for section in (Section.OBJECT, Section.COUNTER):
-                for entry, match in _matching(plain, lexicon.of(section, scope)):
+                for entry, match in matching(plain, lexicon.of(section, scope)):
                     name = f"{section}.{entry.name}"
                     found.setdefault(name, Evidence(name, entry.weight, _shown(match.group())))
     return list(found.values())
 
 
-def _weight_in(line: _Line, entry: Entry, *, is_opening: bool) -> float:
+def _weight_in(line: Line, entry: Entry, *, is_opening: bool) -> float:
     """Return what an entry weighs in a sentence: less where it is not what the letter is about."""
     if entry.section is Section.FOREIGN:
         if is_opening and entry.weight <= SETTLING_WEIGHT:
@@ -329,7 +279,7 @@ def _forbids(entry: Entry) -> bool:
     return entry.weight <= FORBIDDING_WEIGHT
 
 
-def _joined(lines: list[_Line], scope: Scope) -> list[list[_Line]]:
+def _joined(lines: list[Line], scope: Scope) -> list[list[Line]]:
     """Return by language the subject, the first sentences, or all of them."""
     if scope is Scope.SUBJECT:
         chosen = [line for line in lines if line.is_subject]
@@ -337,13 +287,13 @@ def _joined(lines: list[_Line], scope: Scope) -> list[list[_Line]]:
         chosen = [line for line in lines if not line.is_subject]
         if scope is Scope.OPENING:
             chosen = chosen[:OPENING_SENTENCES_MAX]
-    groups: dict[str, list[_Line]] = {}
+    groups: dict[str, list[Line]] = {}
     for line in chosen:
         groups.setdefault(line.lexicon.language, []).append(line)
     return list(groups.values())
 
 
-def _likely_in(lines: Sequence[_Line], section: Section, scope: Scope) -> list[Entry]:
+def _likely_in(lines: Sequence[Line], section: Section, scope: Scope) -> list[Entry]:
     """Return the entries of a scope that may match these sentences of one language, joined."""
     return [
         entry
@@ -363,9 +313,9 @@ def _missing_object(
     return (Evidence("counter.no-application", OBJECT_MISSING_WEIGHT, decided[0].text),)
 
 
-def _missing_reader(lines: list[_Line], deciding: set[int]) -> tuple[Evidence, ...]:
+def _missing_reader(lines: list[Line], deciding: set[int]) -> tuple[Evidence, ...]:
     """Return the finding that the letter tells of a decision but says nothing to its reader."""
-    if not deciding or any(_found(line, Section.READER) for line in lines):
+    if not deciding or any(line.found(Section.READER) for line in lines):
         return ()
     words = _shown(lines[min(deciding)].text)
     return (Evidence("counter.reader-not-addressed", READER_MISSING_WEIGHT, words),)
