@@ -64,7 +64,7 @@ _ESCAPE = re.compile(rb"\x1b(\$[@B]|\$\([@BDOPQ]|\([BJHI]|&@\x1b\$B)|([\x0e\x0f]
 _DOUBLE = frozenset({b"$@", b"$B", b"$(@", b"$(B", b"$(O", b"$(P", b"$(Q", b"&@\x1b$B"})
 # JIS X 0208 only, and each line ends in ASCII.
 _CLEAN_ISO_2022_JP = re.compile(
-    rb"[^\x1b\x0e\x0f]*+(?:\x1b\$B[^\x1b\x0e\x0f\r\n]*+\x1b\(B[^\x1b\x0e\x0f]*+)*+\Z"
+    rb"[^\x1b\x0e\x0f]*+(?:\x1b\$B[^\x1b\x0e\x0f\r\n]*+\x1b\(B[^\x1b\x0e\x0f]*+)*\Z"
 )
 _HIGH_BIT = bytes(byte | 0x80 if 0x21 <= byte <= 0x7E else byte for byte in range(256))
 _HAS_ESCAPE = re.compile(rb"\x1b[$(]")

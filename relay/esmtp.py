@@ -24,7 +24,7 @@ DEFINED_BY = {
 
 # Up to the end of the path. No part can match in two ways, so nothing is ever tried again.
 _PATH = re.compile(
-    rb'[^:]*:[ \t]*(?:<(?:"(?:[^"\\]|\\.)*+"|\\.|[^<>"\s\\]++)*+>|[^<>"\s]++)', re.DOTALL
+    rb'[^:]*:[ \t]*(?:<(?:"(?:[^"\\]++|\\.)*"|\\.|[^<>"\s\\]++)*>|[^<>"\s]++)', re.DOTALL
 )
 
 

@@ -22,8 +22,8 @@ KNOWN_VALUES_MAX_COUNT = 512
 KNOWN_VALUE_MAX_BYTES = 120
 
 _UNFOLD = re.compile(rb"\r?\n(?=[ \t])")
-# Possessive, and an unclosed quote runs to the end: no input makes the search start over.
-_COMMENT_OR_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|\([^()]*+\)')
+# An unclosed quote runs to the end: no input makes the search start over.
+_COMMENT_OR_QUOTED = re.compile(r'"(?:[^"\\]++|\\.)*(?:"|\\?\Z)|\([^()]*+\)')
 _TYPE = re.compile(r"[^\s;]+(?:[^;]*[^\s;])?")
 _PARAMETER = re.compile(
     r"""\s*;\s*(?:([!#-'*+\-.0-9A-Z^-~]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]+))\s*)?"""

@@ -34,8 +34,8 @@ _DECISIVE_FIELDS = frozenset(
 _IDENTITY_ENCODINGS = frozenset({"7bit", "8bit", "binary"})
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
 _FIELD_NAME = re.compile(rb"([!-9;-~]+)([ \t]*):")
-# A whole field with the lines it is folded on. Possessive: no input makes the search start over.
-_FIELD = re.compile(rb"^([!-9;-~]++):([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
+# A whole field with the lines it is folded on. Nothing behind it fails: no input starts it over.
+_FIELD = re.compile(rb"^([!-9;-~]++):([^\n]*+(?:\n[ \t][^\n]*+)*)", re.MULTILINE)
 _BLANK_FOLD = re.compile(rb"\n\s*(?:\n|\Z)")
 _BROKEN_ESCAPE = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*(?:\r?\n|\Z))")
 _PADDED_SOFT_BREAK = re.compile(rb"=[ \t]+(?=\r?\n|\Z)")

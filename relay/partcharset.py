@@ -51,9 +51,8 @@ _SHIFT_JIS = re.compile(rb"(?:[\x00-\x7f\xa1-\xdf]|[\x81-\x9f\xe0-\xfc][\x40-\x7
 _SHIFT_JIS_PAIR = re.compile(rb"[\x81-\x9f\xe0-\xfc].", re.DOTALL)
 _ISO_2022_ESCAPE = re.compile(rb"\x1b(?:\$[@B]|\$\([A-Z@]|\([A-Z])|\x1b|[\x0e\x0f]|[\r\n]+")
 _JAPANESE_RUN = re.compile(rb"\x1b(?!\([BJ])[^\r\n]*?(?:\x1b\([BJ]|(?=[\r\n])|\Z)")
-# RFC 1468: every line ends in the ASCII state, or its old twin, JIS-Roman. No group is possessive:
-# Python before 3.11.5 does not match such groups within groups (gh-106052). Nor need one be: how a
-# piece begins says what it is, so there is nothing to be tried in another way.
+# RFC 1468: every line ends in the ASCII state, or its old twin, JIS-Roman. How a piece begins says
+# what it is, so no group is tried in another way.
 _LINES_END_IN_ASCII = re.compile(
     rb"(?:[^\x1b\x0e\x0f]++|\x1b\([BJ]"
     rb"|(?:\x1b(?:\$[@B]|\$\([A-Z@]|\((?![BJ])[A-Z])[^\x1b\x0e\x0f\r\n]*+)+\x1b\([BJ])*\Z"

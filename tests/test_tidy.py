@@ -6,7 +6,11 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
+from types import ModuleType
+from typing import Any, cast
 
 import pytest
 
@@ -146,3 +150,54 @@ def test_requirements_are_pinned_and_name_no_index() -> None:
         for entry in entries:
             assert re.match(r"[A-Za-z0-9._-]+(\[[a-z,]+\])?==\S+", entry)
             assert "--hash=sha256:" in entry
+
+
+def test_possessive_groups_repeat_nothing() -> None:
+    """Python before 3.11.5 does not match a possessive group with a repetition in it (gh-106052).
+
+    Debian 12 has 3.11.2. A repeated single character is no group.
+    """
+    patterns = {
+        f"{module.__name__}.{name}": cast("re.Pattern[Any]", value)
+        for package in PACKAGES
+        for module in _modules(package)
+        for name, value in vars(module).items()
+        if isinstance(value, re.Pattern)
+    }
+    assert patterns
+    parse: Any = import_module("re._parser").parse
+    wrong = [
+        name
+        for name, pattern in patterns.items()
+        if _has_repeats_in_possessive(parse(pattern.pattern, pattern.flags))
+    ]
+    assert wrong == []
+
+
+def _modules(package: str) -> Iterator[ModuleType]:
+    """Yield all modules of a package but those that do something when they are imported."""
+    found = import_module(package)
+    for info in walk_packages(found.__path__, f"{package}."):
+        if not info.name.endswith("__main__") and ".migrations" not in info.name:
+            yield import_module(info.name)
+
+
+def _has_repeats_in_possessive(tree: Any, *, is_inside: bool = False) -> bool:
+    """Say whether a possessive repetition holds one of another length than a fixed one."""
+    for operation, argument in tree:
+        name = str(operation)
+        if name.endswith("_REPEAT"):
+            least, most, body = argument
+            if is_inside and least != most:
+                return True
+            is_possessive = is_inside or name == "POSSESSIVE_REPEAT"
+            if _has_repeats_in_possessive(body, is_inside=is_possessive):
+                return True
+        elif name == "BRANCH":
+            if any(_has_repeats_in_possessive(one, is_inside=is_inside) for one in argument[1]):
+                return True
+        elif name in {"SUBPATTERN", "ASSERT", "ASSERT_NOT", "ATOMIC_GROUP"}:
+            body = argument if name == "ATOMIC_GROUP" else argument[-1]
+            if _has_repeats_in_possessive(body, is_inside=is_inside):
+                return True
+    return False
