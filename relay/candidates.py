@@ -96,7 +96,11 @@ def _by_words(subject: str, text: str, whole: str, lexicon: Lexicon) -> _Near:
     # With brackets there may be something else between two words than there is in the sentences.
     is_sure = not has_brackets and not lexicon.hides_phrases
     squeezed = " ".join(plain.split())
-    places = lexicon.needles.find(squeezed) if is_sure else _everywhere(lexicon, squeezed)
+    if is_sure:
+        # What is in the words of other scripts is not looked for.
+        places = lexicon.needles.find(squeezed.encode("ascii", "ignore").decode("ascii"))
+    else:
+        places = _everywhere(lexicon, squeezed)
     if not places:
         return _NOTHING
     texts = squeezed.split(PARAGRAPH_END)

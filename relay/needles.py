@@ -11,14 +11,14 @@ import re
 from bisect import bisect
 from collections.abc import Iterable, Sequence
 
-from ahocorasick_rs import AhoCorasick
+from ahocorasick_rs import BytesAhoCorasick
 
 from relay.fragments import Groups
 from relay.literals import COMMON_WORDS
 
 PARAGRAPH_END = "\0"
 
-_END = re.compile(PARAGRAPH_END)
+_END = re.compile(PARAGRAPH_END.encode())
 
 
 class Needles:
@@ -38,14 +38,16 @@ class Needles:
                     bit <<= 1
             self._needed.append(needed)
         self._bits = list(bits.values())
-        self._automaton = AhoCorasick(bits)
+        # In octets: counting characters would take as long as looking for them.
+        self._automaton = BytesAhoCorasick(map(str.encode, bits))
 
     def find(self, text: str) -> dict[int, Sequence[int]]:
         """Return which alternatives may stand in which paragraphs, both counted from 0.
 
         `PARAGRAPH_END` stands between two paragraphs. What is left out is certainly in none.
         """
-        found = self._automaton.find_matches_as_indexes(text, overlapping=True)
+        octets = text.encode(errors="replace")
+        found = self._automaton.find_matches_as_indexes(octets, overlapping=True)
         bits = self._bits
         whole = 0
         for string, _, _ in found:
@@ -53,7 +55,7 @@ class Needles:
         possible = [n for n, needed in enumerate(self._needed) if whole & needed == needed]
         if not possible:
             return {}
-        ends = [end.start() for end in _END.finditer(text)]
+        ends = [end.start() for end in _END.finditer(octets)]
         held = [0] * (len(ends) + 1)
         for string, start, _ in found:
             held[bisect(ends, start)] |= bits[string]
