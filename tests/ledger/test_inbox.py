@@ -343,6 +343,9 @@ def test_who_is_in_no_hurry_shares_a_commit(tmp_path: Path) -> None:
     store = store_in(tmp_path)
     announced: list[list[str]] = []
 
+    def announce(ids: Sequence[str]) -> None:
+        announced.append(list(ids))
+
     async def steps(inbox: Inbox) -> None:
         patient = [
             asyncio.create_task(inbox.submit(issue(number), is_urgent=False)) for number in (1, 2)
@@ -355,7 +358,7 @@ def test_who_is_in_no_hurry_shares_a_commit(tmp_path: Path) -> None:
         await asyncio.to_thread(inbox.close)
         await last
 
-    run(store, steps, announce=lambda ids: announced.append(list(ids)), company_seconds=FOREVER)
+    run(store, steps, announce=announce, company_seconds=FOREVER)
     assert announced == [[issue(number).id for number in (1, 2, 3)], [issue(4).id]]
 
 
