@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Generator, Iterable, Sequence
+import sqlite3
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from ledger.apply import Applier, read_policies
 from ledger.checkpoint import Checkpointer, LogKey
@@ -139,3 +141,31 @@ def working(store: Store, folder: Path) -> Generator[EmbeddedWorker]:
         yield worker
     finally:
         worker.stop()
+
+
+Steps = Callable[[Inbox], Awaitable[None]]
+
+
+def run(store: Store, steps: Steps, **settings: Any) -> None:
+    """Run the steps with an inbox that is open meanwhile."""
+
+    async def whole() -> None:
+        inbox = Inbox(
+            store, subject_key=SUBJECT_KEY, clock=clock, random_bytes=os.urandom, **settings
+        )
+        inbox.start()
+        try:
+            await steps(inbox)
+        finally:
+            await asyncio.to_thread(inbox.close)
+
+    asyncio.run(whole())
+    store.close()
+
+
+def rows(path: Path) -> list[tuple[str, bytes]]:
+    """Return the inbox as another program sees it."""
+    connection = sqlite3.connect(path)
+    found = connection.execute("SELECT id, body FROM inbox ORDER BY seq").fetchall()
+    connection.close()
+    return found

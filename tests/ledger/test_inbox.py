@@ -11,10 +11,8 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -22,22 +20,20 @@ from sqlalchemy import text
 from ledger import store_subject
 from ledger.events import Event, EventError, EventType, derived, encode
 from ledger.inbox import EventConflict, Inbox, InboxUnavailable
-from ledger.store import Store
 from tests.ledger.parts import (
     NOW,
     SUBJECT_KEY,
-    clock,
     inbox_on,
     issue,
+    rows,
+    run,
     signup,
     store_in,
     submit,
 )
 
 NOBODY = 65534
-FOREVER = 3600.0  # Seconds; longer than any deadline here.
 
-Steps = Callable[[Inbox], Awaitable[None]]
 
 SUBMIT_AND_WAIT = """
 import asyncio, os, sys
@@ -54,31 +50,6 @@ async def main():
 
 asyncio.run(main())
 """
-
-
-def run(store: Store, steps: Steps, **settings: Any) -> None:
-    """Run the steps with an inbox that is open meanwhile."""
-
-    async def whole() -> None:
-        inbox = Inbox(
-            store, subject_key=SUBJECT_KEY, clock=clock, random_bytes=os.urandom, **settings
-        )
-        inbox.start()
-        try:
-            await steps(inbox)
-        finally:
-            await asyncio.to_thread(inbox.close)
-
-    asyncio.run(whole())
-    store.close()
-
-
-def rows(path: Path) -> list[tuple[str, bytes]]:
-    """Return the inbox as another program sees it."""
-    connection = sqlite3.connect(path)
-    found = connection.execute("SELECT id, body FROM inbox ORDER BY seq").fetchall()
-    connection.close()
-    return found
 
 
 @contextlib.contextmanager
@@ -316,61 +287,6 @@ def test_what_rules_make_is_not_taken(tmp_path: Path) -> None:
             await inbox.submit(derived(EventType.REFERRAL_COUNTED, signup(1), {}))
 
     run(store, steps)
-
-
-def test_rows_are_announced_when_they_are_on_disk(tmp_path: Path) -> None:
-    """The publisher names each new event once, not in the loop's thread, and not repetitions."""
-    store = store_in(tmp_path)
-    announced: list[str] = []
-    threads: set[int] = set()
-
-    def announce(ids: Sequence[str]) -> None:
-        assert set(ids) <= dict(rows(store.path)).keys()
-        announced.extend(ids)
-        threads.add(threading.get_ident())
-
-    async def steps(inbox: Inbox) -> None:
-        for number in (1, 2, 1):
-            await inbox.submit(issue(number))
-
-    run(store, steps, announce=announce)
-    assert announced == [issue(1).id, issue(2).id]
-    assert threading.get_ident() not in threads
-
-
-def test_who_is_in_no_hurry_shares_a_commit(tmp_path: Path) -> None:
-    """Events that nobody waits for go to disk with the next that somebody does, or at the end."""
-    store = store_in(tmp_path)
-    announced: list[list[str]] = []
-
-    def announce(ids: Sequence[str]) -> None:
-        announced.append(list(ids))
-
-    async def steps(inbox: Inbox) -> None:
-        patient = [
-            asyncio.create_task(inbox.submit(issue(number), is_urgent=False)) for number in (1, 2)
-        ]
-        await asyncio.sleep(0)  # Both are with the inbox now.
-        await inbox.submit(issue(3))
-        await asyncio.gather(*patient)
-        last = asyncio.create_task(inbox.submit(issue(4), is_urgent=False))
-        await asyncio.sleep(0)
-        await asyncio.to_thread(inbox.close)
-        await last
-
-    run(store, steps, announce=announce, company_seconds=FOREVER)
-    assert announced == [[issue(number).id for number in (1, 2, 3)], [issue(4).id]]
-
-
-def test_who_is_in_no_hurry_is_not_forgotten(tmp_path: Path) -> None:
-    """An event that no other joins is on disk in the end, and answered."""
-    store = store_in(tmp_path)
-
-    async def steps(inbox: Inbox) -> None:
-        await inbox.submit(issue(1), is_urgent=False)
-
-    run(store, steps)
-    assert [name for name, _ in rows(store.path)] == [issue(1).id]
 
 
 def test_references_are_stable_apart_and_erasable(tmp_path: Path) -> None:
