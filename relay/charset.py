@@ -14,6 +14,9 @@ import binascii
 import codecs
 import re
 
+# Above this a text is not looked through for what Python's codec knows: it would take much memory.
+CLEAN_SIZE_MAX_BYTES = 1024 * 1024
+
 # Labels seen in mail, and the superset codec that the sending software really used.
 _CODECS = {
     "": "",
@@ -62,10 +65,9 @@ _PLAUSIBLE_LABEL = re.compile(
 
 _ESCAPE = re.compile(rb"\x1b(\$[@B]|\$\([@BDOPQ]|\([BJHI]|&@\x1b\$B)|([\x0e\x0f])|([\r\n]+)")
 _DOUBLE = frozenset({b"$@", b"$B", b"$(@", b"$(B", b"$(O", b"$(P", b"$(Q", b"&@\x1b$B"})
-# JIS X 0208 only, and each line ends in ASCII.
-_CLEAN_ISO_2022_JP = re.compile(
-    rb"[^\x1b\x0e\x0f]*+(?:\x1b\$B[^\x1b\x0e\x0f\r\n]*+\x1b\(B[^\x1b\x0e\x0f]*+)*\Z"
-)
+# JIS X 0208 only, back to ASCII on the same line.
+_CLEAN_RUN = re.compile(rb"\x1b\$B[^\x1b\x0e\x0f\r\n]*+\x1b\(B")
+_SHIFTS = re.compile(rb"[\x1b\x0e\x0f]")
 _HIGH_BIT = bytes(byte | 0x80 if 0x21 <= byte <= 0x7E else byte for byte in range(256))
 _HAS_ESCAPE = re.compile(rb"\x1b[$(]")
 _UTF8_THREE_BYTES = re.compile(rb"[\xe1-\xef][\x80-\xbf]{2}")
@@ -199,7 +201,7 @@ def _kana_count(text: str) -> int:
 
 
 def _decode_iso_2022_jp(data: bytes) -> str:
-    if _CLEAN_ISO_2022_JP.match(data):
+    if len(data) <= CLEAN_SIZE_MAX_BYTES and not _SHIFTS.search(_CLEAN_RUN.sub(b"", data)):
         # Python's codec knows all of these; elsewhere it differs from the mail programs.
         text = _strictly(data, "iso2022_jp")
         if text is not None:

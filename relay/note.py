@@ -136,6 +136,9 @@ class NoteTemplates:
         around = self._around_link.get(key)
         if around is None:
             around = self._render(name, company, _SAMPLE_LINK).split(_SAMPLE_LINK)
+            other = _SAMPLE_LINK[:-1] + "b"
+            if other.join(around) != self._render(name, company, other):
+                around = []  # The template does more with the link than to show it.
             self._around_link[key] = around
         if len(around) != 2 or html.escape(link) != link:
             return self._render(name, company, link)

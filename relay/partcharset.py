@@ -51,12 +51,7 @@ _SHIFT_JIS = re.compile(rb"(?:[\x00-\x7f\xa1-\xdf]|[\x81-\x9f\xe0-\xfc][\x40-\x7
 _SHIFT_JIS_PAIR = re.compile(rb"[\x81-\x9f\xe0-\xfc].", re.DOTALL)
 _ISO_2022_ESCAPE = re.compile(rb"\x1b(?:\$[@B]|\$\([A-Z@]|\([A-Z])|\x1b|[\x0e\x0f]|[\r\n]+")
 _JAPANESE_RUN = re.compile(rb"\x1b(?!\([BJ])[^\r\n]*?(?:\x1b\([BJ]|(?=[\r\n])|\Z)")
-# RFC 1468: every line ends in the ASCII state, or its old twin, JIS-Roman. How a piece begins says
-# what it is, so no group is tried in another way.
-_LINES_END_IN_ASCII = re.compile(
-    rb"(?:[^\x1b\x0e\x0f]++|\x1b\([BJ]"
-    rb"|(?:\x1b(?:\$[@B]|\$\([A-Z@]|\((?![BJ])[A-Z])[^\x1b\x0e\x0f\r\n]*+)+\x1b\([BJ])*\Z"
-)
+_ASCII_STATES = (b"\x1b(B", b"\x1b(J")
 _LINK = re.compile(r"https?://[^\s\"'<>]+|\r\n|\n")
 
 
@@ -175,9 +170,25 @@ def _fits(body: bytes, codec: str) -> bool:
     if codec == "cp932":
         return _SHIFT_JIS.match(body) is not None
     if codec == "iso2022_jp":
-        return body.isascii() and _LINES_END_IN_ASCII.match(body) is not None
+        return body.isascii() and _ends_lines_in_ascii(body)
     try:
         body.decode(codec)
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _ends_lines_in_ascii(body: bytes) -> bool:
+    """RFC 1468: every line ends in the ASCII state (or its old twin, JIS-Roman)."""
+    state = b"\x1b(B"
+    for met in _ISO_2022_ESCAPE.finditer(body):
+        token = met[0]
+        if token[:1] in b"\r\n":
+            if state not in _ASCII_STATES:
+                return False
+            state = b"\x1b(B"
+        elif len(token) < 3:
+            return False
+        else:
+            state = token
+    return state in _ASCII_STATES

@@ -101,6 +101,9 @@ class _Job:
     future: asyncio.Future[str | None]
 
 
+_Answer = tuple[_Job, _Result]
+
+
 class Inbox:
     """Takes events, answers when they are on disk; `start` and `close` block shortly."""
 
@@ -223,45 +226,57 @@ class Inbox:
             return [self._waiting.popleft() for _ in range(count)]
 
     def _write(self, jobs: Sequence[_Job]) -> None:
-        wanted = [job for job in jobs if not job.future.cancelled()]
-        rows = [job.work for job in wanted if isinstance(job.work, store_inbox.NewRow)]
-        count = 0
-        results: list[tuple[_Job, _Result]]
+        rows: list[tuple[_Job, store_inbox.NewRow]] = []
+        persons: list[tuple[_Job, _Person]] = []
+        for job in jobs:
+            if not job.future.cancelled():
+                if isinstance(job.work, _Person):
+                    persons.append((job, job.work))
+                else:
+                    rows.append((job, job.work))
+        _answer([*self._take_in(rows), *self._refer(persons)])
+
+    def _take_in(self, jobs: Sequence[tuple[_Job, store_inbox.NewRow]]) -> list[_Answer]:
+        """Put events on disk and return the answers."""
+        rows = [row for _, row in jobs]
         try:
             count = store_inbox.insert_rows(self._store, rows)
             # Hardly ever is one on record already, or twice among these.
-            known = self._known(rows) if count < len(rows) else {}
-            references = self._references([job.work for job in wanted])
-            results = [(job, _result(job.work, known, references)) for job in wanted]
+            known = self._known(rows) if count < len(rows) else None
         except (StoreError, RepeatedKey) as error:
-            _log.warning("inbox: %d events refused: %s", len(wanted), error)
-            results = [(job, InboxUnavailable("store", str(error))) for job in wanted]
-        _answer(results)
+            return _refused(jobs, error)
         if count and self._announce:
             try:
                 self._announcements.put_nowait([row.id for row in rows])
             except queue.Full:
                 _log.info("inbox: %d events left to the sweeper", len(rows))
+        return [(job, _result(row, known)) for job, row in jobs]
 
     def _known(self, rows: Sequence[store_inbox.NewRow]) -> dict[str, bytes]:
         with self._store.read() as transaction:
             return store_inbox.fingerprints(transaction, [row.id for row in rows])
 
-    def _references(self, works: Sequence[_Work]) -> dict[_Work, str]:
-        persons = [work for work in works if isinstance(work, _Person)]
-        if not persons:
-            return {}
-        with self._store.write() as transaction:
-            return {
-                work: store_subject.reference(
-                    transaction,
-                    self._subject_key,
-                    work.company,
-                    work.person,
-                    self._random_bytes(store_subject.SALT_SIZE_BYTES),
-                )
-                for work in persons
-            }
+    def _refer(self, jobs: Sequence[tuple[_Job, _Person]]) -> list[_Answer]:
+        """Return the references as answers, their salts on disk."""
+        if not jobs:
+            return []
+        try:
+            with self._store.write() as transaction:
+                return [
+                    (
+                        job,
+                        store_subject.reference(
+                            transaction,
+                            self._subject_key,
+                            work.company,
+                            work.person,
+                            self._random_bytes(store_subject.SALT_SIZE_BYTES),
+                        ),
+                    )
+                    for job, work in jobs
+                ]
+        except (StoreError, RepeatedKey) as error:
+            return _refused(jobs, error)
 
     # ------------------------------------------------------- the publisher thread
 
@@ -271,11 +286,18 @@ class Inbox:
                 self._announce(ids)
 
 
-def _result(work: _Work, known: Mapping[str, bytes], references: Mapping[_Work, str]) -> _Result:
-    """Return the answer to one job that is on disk; `known` is empty where all events are new."""
-    if isinstance(work, _Person):
-        return references[work]
-    return EventConflict(work.id) if known and known[work.id] != work.fingerprint else None
+def _refused(jobs: Sequence[tuple[_Job, _Work]], error: Exception) -> list[_Answer]:
+    _log.warning("inbox: %d events refused: %s", len(jobs), error)
+    return [(job, InboxUnavailable("store", str(error))) for job, _ in jobs]
+
+
+def _result(row: store_inbox.NewRow, known: Mapping[str, bytes] | None) -> _Result:
+    """Return the answer for an event; `known` is what is on record, `None` where all are new."""
+    if known is None or known.get(row.id) == row.fingerprint:
+        return None
+    if row.id in known:
+        return EventConflict(row.id)
+    return InboxUnavailable("store", "the file was replaced meanwhile")
 
 
 def _answer(results: Sequence[tuple[_Job, _Result]]) -> None:

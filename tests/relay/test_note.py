@@ -56,6 +56,17 @@ def test_link_that_a_template_changes_is_rendered_each_time(tmp_path: Path) -> N
     assert render(COMPANY, "ja", LINK, templates).text == GOOD.replace("https:", "http:")
 
 
+def test_a_template_may_show_more_of_the_link_than_the_link(tmp_path: Path) -> None:
+    """A piece of the link beside it is that of this letter, not of the one rendered before."""
+    (tmp_path / "ja").mkdir()
+    words = GOOD.replace(LINK, "{{ link }}\n({{ link[-3:] }})")
+    (tmp_path / "ja" / "aozora.txt.j2").write_text(words)
+    (tmp_path / "ja" / "aozora.html.j2").write_text(GOOD_HTML.replace(LINK, "{{ link }}"))
+    templates = load_templates(tmp_path)
+    assert "(aaa)" in templates.render("ja/aozora.txt.j2", COMPANY, LINK[:-3] + "aaa")
+    assert "(xyz)" in templates.render("ja/aozora.txt.j2", COMPANY, LINK[:-3] + "xyz")
+
+
 def test_japanese_note_fits_every_japanese_charset() -> None:
     """The full Japanese wording has no character that ISO-2022-JP or Shift_JIS lack."""
     note = render(COMPANY, "ja", LINK, load_templates())
