@@ -2,7 +2,7 @@
 
 Each alternative needs one string of each of its groups. Every group of every alternative is a bit:
 the strings that a paragraph holds, put together, show which alternatives have all that they need.
-The only file that knows ahocorasick_rs, which finds hundreds of strings in the time of one.
+The only file that knows ahocorasick_rs, which finds them all in one pass.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The one way in: an event is a durable row before anyone is answered.
 
-`submit` hands the event to one writer thread, which takes all that wait, writes them in one
-transaction (group commit), and answers after the commit with `synchronous=FULL`. The event loop
+`submit` hands the event to one writer thread, which takes all that wait, writes their events in
+one transaction (group commit), and answers after the commit with `synchronous=FULL`. The event loop
 never blocks. The row is the outbox: a publisher thread announces ids to the worker afterwards,
 never inside `submit`.
 
@@ -37,8 +37,8 @@ DEADLINE_SECONDS: Final = 2.0
 # clear: whatever came later would meet the deadline anyway.
 WAITING_MAX: Final = 4096
 
-# How long an event that nobody waits for may wait for others to share their commit: a commit costs
-# as much as a letter. Far below the deadline.
+# How long an event that nobody waits for may wait for others to share their commit, which is most
+# of what an event costs. Far below the deadline.
 COMPANY_SECONDS: Final = 0.1
 
 # Events in one commit: a few milliseconds of work, beside which the disk's flush stops mattering.
@@ -63,8 +63,8 @@ class InboxError(Exception):
 class InboxUnavailable(InboxError):
     """The event could not be made durable in time.
 
-    `reason` is `full`, `timeout`, `store` or `closed`. After `timeout` the event may be on disk
-    all the same; submitting it again is safe.
+    `reason` is `full`, `timeout`, `store` or `closed`. After `timeout` or `store` the event may be
+    on disk all the same; submitting it again is safe.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:

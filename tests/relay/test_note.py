@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.note import Note, TemplateError, builtin_folder, load_templates, render
+from relay.note import Note, NoteTemplates, TemplateError, builtin_folder, load_templates, render
 from relay.notelint import lint, lint_html, visible_words
 from relay.policy import Company
 
@@ -46,23 +46,23 @@ def test_each_letter_has_its_own_link(link: str) -> None:
     assert f'<a href="{link.replace("&", "&amp;")}">' in note.html
 
 
+def with_text(folder: Path, link: str) -> NoteTemplates:
+    """Return templates of a site whose text writes the link in this way."""
+    (folder / "ja").mkdir()
+    (folder / "ja" / "aozora.txt.j2").write_text(GOOD.replace(LINK, link))
+    (folder / "ja" / "aozora.html.j2").write_text(GOOD_HTML.replace(LINK, "{{ link }}"))
+    return load_templates(folder)
+
+
 def test_link_that_a_template_changes_is_rendered_each_time(tmp_path: Path) -> None:
     """Only a link that stands as it is can be put into words rendered before."""
-    (tmp_path / "ja").mkdir()
-    words = GOOD.replace(LINK, "{{ link|replace('https:', 'http:') }}")
-    (tmp_path / "ja" / "aozora.txt.j2").write_text(words)
-    (tmp_path / "ja" / "aozora.html.j2").write_text(GOOD_HTML.replace(LINK, "{{ link }}"))
-    templates = load_templates(tmp_path)
+    templates = with_text(tmp_path, "{{ link|replace('https:', 'http:') }}")
     assert render(COMPANY, "ja", LINK, templates).text == GOOD.replace("https:", "http:")
 
 
 def test_a_template_may_show_more_of_the_link_than_the_link(tmp_path: Path) -> None:
     """A piece of the link beside it is that of this letter, not of the one rendered before."""
-    (tmp_path / "ja").mkdir()
-    words = GOOD.replace(LINK, "{{ link }}\n({{ link[-3:] }})")
-    (tmp_path / "ja" / "aozora.txt.j2").write_text(words)
-    (tmp_path / "ja" / "aozora.html.j2").write_text(GOOD_HTML.replace(LINK, "{{ link }}"))
-    templates = load_templates(tmp_path)
+    templates = with_text(tmp_path, "{{ link }}\n({{ link[-3:] }})")
     assert "(aaa)" in templates.render("ja/aozora.txt.j2", COMPANY, LINK[:-3] + "aaa")
     assert "(xyz)" in templates.render("ja/aozora.txt.j2", COMPANY, LINK[:-3] + "xyz")
 
