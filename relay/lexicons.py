@@ -4,8 +4,8 @@
 The files are for people who know letters, not code. Every entry has a name, what it is for, a
 weight and patterns; `[words]` names parts that patterns share. A pattern is matched against
 one sentence (or what `scope` says) after the language's spelling variants have been made
-alike. Loading checks everything and names file, entry and fault, so a slip in a data file
-stops the start, not a letter.
+alike. `phrases` are plain words without any pattern language: trades, say. Loading checks
+everything and names file, entry and fault, so a slip in a data file stops the start, not a letter.
 
 Sections, in the order in which they decide:
 
@@ -42,6 +42,7 @@ from relay.needles import Needles
 
 # Entries come from our own files, but a company may extend them: a slip must not eat the memory.
 PATTERN_SIZE_MAX_CHARS = 2000
+PHRASE_SIZE_MAX_CHARS = 100
 
 # The sign that every text shows, and a pattern needs of which nothing better is known.
 ANY_TEXT = ""
@@ -205,7 +206,10 @@ def parse_lexicon(text: str, file: str) -> Lexicon:
         if key not in set(Section):
             raise LexiconError(f"{file}: unknown section [[{key}]]; known: {', '.join(Section)}")
         section = Section(key)
-        parsed = (_parse_entry(row, section, words, file, folds_case=folds_case) for row in rows)
+        parsed = (
+            _parse_entry(row, section, words, spellings, file, folds_case=folds_case)
+            for row in rows
+        )
         if folds_case and section is Section.DECISION:
             parsed = (_with_needs(entry, spellings) for entry in parsed)
         entries[section] = tuple(parsed)
@@ -256,6 +260,7 @@ def rarest(text: str) -> str:
 _ALLOWED = {
     "name",
     "patterns",
+    "phrases",
     "weight",
     "cues",
     "scope",
@@ -267,7 +272,13 @@ _ALLOWED = {
 
 
 def _parse_entry(
-    row: Any, section: Section, words: Mapping[str, str], file: str, *, folds_case: bool
+    row: Any,
+    section: Section,
+    words: Mapping[str, str],
+    spellings: Mapping[str, str],
+    file: str,
+    *,
+    folds_case: bool,
 ) -> Entry:
     if not isinstance(row, dict):
         raise LexiconError(f"{file}: [[{section}]] must be a table")
@@ -287,7 +298,12 @@ def _parse_entry(
     except ValueError as error:
         raise LexiconError(f"{where}: 'scope' must be one of {', '.join(Scope)}") from error
     cues = tuple(filter(None, _list_of_strings(fields.get("cues", []), f"{where}: 'cues'")))
-    patterns = _filled(fields.get("patterns"), words, where)
+    patterns = _filled(fields.get("patterns", []), words, where)
+    phrases = _list_of_strings(fields.get("phrases", []), f"{where}: 'phrases'")
+    if phrases:
+        patterns.append(_pattern_of(phrases, spellings, where, folds_case=folds_case))
+    if not patterns:
+        raise LexiconError(f"{where}: 'patterns' is empty")
     pattern = "|".join(patterns)
     groups = stems_needed(pattern) if folds_case else pairs_needed(pattern)
     return Entry(
@@ -333,9 +349,25 @@ def _filled(patterns: Any, words: Mapping[str, str], where: str) -> list[str]:
         if len(pattern) > PATTERN_SIZE_MAX_CHARS:
             raise LexiconError(f"{where}: a pattern is over {PATTERN_SIZE_MAX_CHARS} characters")
         alternatives.append(filled)
-    if not alternatives:
-        raise LexiconError(f"{where}: 'patterns' is empty")
     return alternatives
+
+
+def _pattern_of(
+    phrases: Sequence[str], spellings: Mapping[str, str], where: str, *, folds_case: bool
+) -> str:
+    """Return the pattern of plain words: whole ones, or their plural, where a script has words."""
+    plain: set[str] = set()
+    for phrase in phrases:
+        if not phrase.strip() or len(phrase) > PHRASE_SIZE_MAX_CHARS:
+            raise LexiconError(
+                f"{where}: a phrase must have 1 to {PHRASE_SIZE_MAX_CHARS} characters: {phrase!r}"
+            )
+        text = phrase.lower() if folds_case else phrase
+        for variant, form in spellings.items():
+            text = text.replace(variant, form)
+        plain.add(re.escape(text.strip()).replace("\\ ", " ").replace("\\-", "-"))
+    joined = "|".join(sorted(plain, key=lambda text: (-len(text), text)))
+    return rf"\b(?:{joined})(?:s|es)?\b" if folds_case else joined
 
 
 def _fill(pattern: str, words: Mapping[str, str]) -> str:
