@@ -73,8 +73,8 @@ def find_candidates(subject: str, text: str, lexicons: Lexicons) -> Candidates:
         look = _by_words if lexicon.folds_case else _by_fragments
         candidates, paragraphs = look(subject, own, whole, lexicon)
         if candidates and _is_stated(candidates, cut(subject, paragraphs), lexicon):
-            found[lexicon.language] = _with_cues(candidates, whole, lexicon)
-    return {language: candidates for language, candidates in found.items() if candidates}
+            found[lexicon.language] = candidates
+    return found
 
 
 def _by_words(subject: str, text: str, whole: str, lexicon: Lexicon) -> _Near:
@@ -133,7 +133,7 @@ def _by_fragments(subject: str, text: str, whole: str, lexicon: Lexicon) -> _Nea
             Candidate(entry, fragments_needed(entry.alternatives))
             for entry in lexicon.of(Section.DECISION)
         )
-        return _with_cues(every, whole, lexicon), text
+        return every, text
     places = lexicon.needles.find(bare)
     if not places:
         return _NOTHING
@@ -142,8 +142,7 @@ def _by_fragments(subject: str, text: str, whole: str, lexicon: Lexicon) -> _Nea
     def may_hold(place: int, one: Alternative) -> bool:
         return _has_bare_cue(one.entry, bares[place]) and _holds_all(bares[place], one.strings)
 
-    candidates, paragraphs = _near(subject, text, lexicon, places, may_hold)
-    return _with_cues(candidates, whole, lexicon), paragraphs
+    return _near(subject, text, lexicon, places, may_hold)
 
 
 def _near(
@@ -207,14 +206,6 @@ def _may_be_cut_off(text: str) -> bool:
     return len(text) > SENTENCE_SIZE_MAX_CHARS and any(
         len(block) > SENTENCE_SIZE_MAX_CHARS for block in text.split("\n\n")
     )
-
-
-def _with_cues(
-    candidates: tuple[Candidate, ...], whole: str, lexicon: Lexicon
-) -> tuple[Candidate, ...]:
-    """Return those of which a cue stands in the text as it is wrapped."""
-    plain = lexicon.plain(whole)
-    return tuple(candidate for candidate in candidates if has_cue(candidate.entry, plain))
 
 
 def _is_stated(candidates: tuple[Candidate, ...], pieces: list[str], lexicon: Lexicon) -> bool:
