@@ -22,7 +22,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from relay.masking import bare, masked, outline
+from relay.masking import bare, mask, outline
 from relay.sentences import language_of, normalise
 from relay.verdict import Verdict
 
@@ -35,14 +35,19 @@ SHAPE_SIZE_CHARS = 12
 _DECIDING = ("decision.", "assertion.", "counter.", "foreign.", "support.subject-")
 _OUTLINED_LANGUAGES = ("ja", "en")
 
+# At the top of a letter only: anywhere else a sentence may be wrapped behind a name.
+SALUTATION_LINES_MAX = 8
 _SALUTATION = re.compile(
-    r"\s*(?:(?:dear|hi|hello|hey|good (?:morning|afternoon|evening))\b[^.!?:,]{0,60}(?:[,:!.-]|$)"
-    r"|.{0,60}(?:様|さま|殿|さん|御中|各位)(?:へ)?[、,]?\s*$)",
+    r"\s*(?:(?:dear|hi|hello|hey|good (?:morning|afternoon|evening))\b[^.!?:,]{0,40}?"
+    r"(?:(?<=\bmr)\.|(?<=\bms)\.|(?<=\bmrs)\.|(?<=\bdr)\.)?[^.!?:,]{0,40}?(?:[,:!.]|\s[-–—]\s|$)"
+    r"|[^。、,.!?]{0,40}(?:様|さま|殿|さん|御中|各位)(?:へ)?[、,]?\s*$)",
     re.IGNORECASE,
 )
 _END = re.compile(
     r"[。!?！？]+[」』)）]?|(?<!\bMr)(?<!\bMs)(?<!\bMrs)(?<!\bDr)(?<!\bProf)(?<!\b[A-Z])\.(?=\s|$)"
 )
+# Between wide characters a space says nothing, and where a line ends there is one.
+_WIDE_SPACE = re.compile(r"(?<=[⺀-\uffff]) | (?=[⺀-\uffff])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +86,8 @@ def fingerprint_of(
     known = tuple(map(normalise, names))
     subject, text = normalise(subject), normalise(text)
     sentences = _sentences(text)
-    wordings = [masked(sentence, known) for sentence in sentences]
-    said = bare(masked(subject, known))
+    first, *wordings = mask((subject, *sentences), known)
+    said = bare(first)
     has_outline = language_of(f"{subject}\n{text}") in _OUTLINED_LANGUAGES
     outlines = [bare(outline(wording)) if has_outline else bare(wording) for wording in wordings]
     wordings = [bare(wording) for wording in wordings]
@@ -105,10 +110,7 @@ def fingerprint_of(
 
 def _sentences(text: str) -> list[str]:
     """Return the sentences of a normalised text without its salutation, wherever lines end."""
-    lines = [_SALUTATION.sub("", line) for line in text.split("\n")]
-    stream = " ".join(" ".join(lines).split())
-    # White space is nothing between wide characters, whether a line ended there or not.
-    stream = re.sub(r"(?<=[⺀-\uffff]) | (?=[⺀-\uffff])", "", stream)
+    stream = _WIDE_SPACE.sub("", " ".join(_without_salutation(text).split()))
     sentences: list[str] = []
     start = 0
     for end in _END.finditer(stream):
@@ -116,6 +118,17 @@ def _sentences(text: str) -> list[str]:
         start = end.end()
     sentences.append(stream[start:])
     return [sentence.strip() for sentence in sentences if bare(sentence)]
+
+
+def _without_salutation(text: str) -> str:
+    lines = text.split("\n")
+    for index, line in enumerate(lines[:SALUTATION_LINES_MAX]):
+        found = _SALUTATION.match(line)
+        if found:
+            lines[index] = line[found.end() :]
+        if "。" in lines[index] or _END.search(lines[index]):
+            break
+    return "\n".join(lines)
 
 
 def _deciding(subject: str, sentences: list[str], verdict: Verdict) -> tuple[frozenset[int], bool]:
@@ -131,6 +144,9 @@ def _deciding(subject: str, sentences: list[str], verdict: Verdict) -> tuple[fro
         words = bare(item.text)
         if not words or not item.name.startswith(_DECIDING):
             continue
+        if words not in stream and words not in said:
+            # Spelled as the lexicon does, or from an address: it may belong to any sentence.
+            return frozenset(range(len(sentences))), True
         is_subject_deciding = is_subject_deciding or words in said
         start = stream.find(words)
         while start >= 0:

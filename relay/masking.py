@@ -1,8 +1,8 @@
 """Sentences of a letter with all that differs from one letter of a template to the next masked.
 
 Names, dates, times, numbers, addresses, links, companies and positions become one sign; what is
-left is the wording. `masked` leaves the rest of a sentence as it is, `outline` its grammar alone:
-two letters to two people differ in neither, and a verb, a negation or a condition shows in both.
+left is the wording. `mask` leaves the rest of a sentence as it is, `outline` its grammar alone:
+two letters to two people differ in neither, and a negation or a condition shows in both.
 
 Pure: values in, values out.
 """
@@ -10,10 +10,12 @@ Pure: values in, values out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 # What stands for all that is masked: nothing else in a masked sentence is a digit.
 MASK = "0"
+# Between two sentences: in no name, and no pattern runs over it.
+SENTENCE_END = "\x00"
 # A name of one character is too short to be looked for: it may be part of any word.
 NAME_SIZE_MIN_CHARS = 2
 
@@ -34,7 +36,7 @@ _GRAMMAR = frozenset(
 # These may stand inside the name of a position.
 _IN_TITLES = frozenset({"of", "and", "in"})
 
-_LINK = re.compile(r"(?:https?://|www\.)[^\s<>「」『』()、。]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_LINK = re.compile(r"(?:https?://|www\.)[^\s\x00<>「」『』()、。]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _DAY_NAMES = (
     "mon(?:day)?|tue(?:s(?:day)?)?|wed(?:nesday)?|thu(?:r(?:s(?:day)?)?)?|fri(?:day)?"
     "|sat(?:urday)?|sun(?:day)?"
@@ -63,7 +65,7 @@ _COMPANY = re.compile(
 )
 _OCCUPATION = re.compile(rf"({_WIDE}{{1,30}}?)(?:職|スタッフ|コース)(?![一-鿿々])")
 _OPENING = re.compile(
-    rf"({_WIDE}{{1,30}}?|「[^「」]{{1,40}}」|『[^『』]{{1,40}}』)(の?(?:募集|求人|ポジション|職種))"
+    rf"({_WIDE}{{1,30}}?|「[^「」\x00]{{1,40}}」|『[^『』\x00]{{1,40}}』)(の?(?:募集|求人|ポジション|職種))"
 )
 # Of these a decision is made, so they are no part of the name of a position.
 _DECIDED = re.compile("採用|合格|内定|不可|見送|落選|辞退|選考|面接|結果")
@@ -82,6 +84,7 @@ _NAMED = re.compile(
     r"(?<![\w'])(for|of|at|with|from|by|in|the|our|an?|mr\.?|ms\.?|mrs\.?|dr\.?|,)"
     r"((?:\s+[A-Z][\w&/'-]*)+)"
 )
+_LATIN_WORD = re.compile(r"[A-Za-z]{2}")
 _WORD = re.compile(r"[\w']+")
 _NO_HIRAGANA = re.compile(r"[^ぁ-ゖ]+")
 _KANA = re.compile(r"[ぁ-ゖァ-ヺ]")
@@ -98,21 +101,23 @@ def names_in(*fields: str) -> tuple[str, ...]:
     return tuple(sorted((n for n in found if len(n) >= NAME_SIZE_MIN_CHARS), key=len, reverse=True))
 
 
-def masked(sentence: str, names: Iterable[str]) -> str:
-    """Return a normalised sentence with its names, dates, numbers and positions masked."""
-    text = _LINK.sub(" ", sentence)
+def mask(sentences: Sequence[str], names: Iterable[str]) -> list[str]:
+    """Return normalised sentences with their names, dates, numbers and positions masked."""
+    text = _LINK.sub(" ", SENTENCE_END.join(s.replace(SENTENCE_END, "") for s in sentences))
     for name in names:
-        text = re.sub(rf"(?<![A-Za-z]){re.escape(name)}(?![A-Za-z])", MASK, text)
+        if name in text:
+            text = re.sub(rf"(?<![A-Za-z]){re.escape(name)}(?![A-Za-z])", MASK, text)
     text = _TIME.sub(MASK, text)
     text = _COMPANY.sub(MASK, text)
-    if _KANA.search(text):
+    if not text.isascii():
         text = _READER.sub(MASK, text)
         text = _OCCUPATION.sub(_without_position, text)
         text = _OPENING.sub(_without_position, text)
-    text = _POSITION.sub(rf"\1 {MASK} \2", text)
-    text = _POSITION_OF.sub(rf"\1 \2 {MASK}", text)
-    text = _NAMED.sub(_without_capitals, text)
-    return _MASKED_RUN.sub(MASK, text)
+    if _LATIN_WORD.search(text):
+        text = _POSITION.sub(rf"\1 {MASK} \2", text)
+        text = _POSITION_OF.sub(rf"\1 \2 {MASK}", text)
+        text = _NAMED.sub(_without_capitals, text)
+    return _MASKED_RUN.sub(MASK, text).split(SENTENCE_END)
 
 
 def outline(text: str) -> str:
