@@ -5,12 +5,11 @@ The letter is read as one stream of sentences, whatever lines it has, and of eac
 decided, or what speaks against it, as the evidence says. A letter is the approved one if
 
 - it has the same sentences in the same order, none more and none less, by their outline;
-- each sentence that decides, in either of the two, agrees word for word after masking;
-- and where the words find nothing decided in the approved letter, every sentence does, with the
-  subject.
+- and each sentence that decides, in either of the two, agrees word for word after masking. Where
+  the words find no decision, every sentence may be it, and the subject.
 
-So a position or a department that the masks do not know is tolerated where nothing is decided, and
-an offer, an invitation or a condition is not, wherever it stands.
+So a position or a department that the masks do not know is tolerated where nothing is decided. An
+invitation that is added, a condition or a negation makes another letter of it.
 
 Pure: values in, values out.
 """
@@ -19,8 +18,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 
 from relay.masking import bare, mask, outline
 from relay.sentences import language_of, normalise
@@ -32,7 +33,8 @@ HASH_SIZE_CHARS = 16
 SHAPE_SIZE_CHARS = 12
 
 # Evidence of a job application, and what stands around a rejection, does not decide.
-_DECIDING = ("decision.", "assertion.", "counter.", "foreign.", "support.subject-")
+_DECISION = "decision."
+_DECIDING = (_DECISION, "assertion.", "counter.", "foreign.", "support.subject-")
 _OUTLINED_LANGUAGES = ("ja", "en")
 
 # At the top of a letter only: anywhere else a sentence may be wrapped behind a name.
@@ -66,12 +68,11 @@ class Fingerprint:
         """Say whether this letter is the approved one."""
         if self.outline != approved.outline or len(self.sentences) != len(approved.sentences):
             return False
-        decided = approved.deciding or approved.is_subject_deciding
-        exact = self.deciding | approved.deciding if decided else range(len(self.sentences))
-        if not decided or self.is_subject_deciding or approved.is_subject_deciding:
+        if self.is_subject_deciding or approved.is_subject_deciding:
             if self.subject != approved.subject:
                 return False
-        return all(self.sentences[index] == approved.sentences[index] for index in exact)
+        deciding = self.deciding | approved.deciding
+        return all(self.sentences[index] == approved.sentences[index] for index in deciding)
 
 
 def shape_of(subject: str, text: str, verdict: Verdict, names: Iterable[str] = ()) -> str:
@@ -82,7 +83,10 @@ def shape_of(subject: str, text: str, verdict: Verdict, names: Iterable[str] = (
 def fingerprint_of(
     subject: str, text: str, verdict: Verdict, names: Iterable[str] = ()
 ) -> Fingerprint:
-    """Return the fingerprint of a letter's subject and own text. `names` are masked in addition."""
+    """Return the fingerprint of a letter's subject and own text.
+
+    `names` are those shown in To and From: they are masked wherever they stand.
+    """
     known = tuple(map(normalise, names))
     subject, text = normalise(subject), normalise(text)
     sentences = _sentences(text)
@@ -93,10 +97,10 @@ def fingerprint_of(
     wordings = [bare(wording) for wording in wordings]
     deciding, is_subject_deciding = _deciding(subject, sentences, verdict)
     parts = [
-        exact if index in deciding or not deciding else outlined
+        exact if index in deciding else outlined
         for index, (exact, outlined) in enumerate(zip(wordings, outlines, strict=True))
     ]
-    if is_subject_deciding or not deciding:
+    if is_subject_deciding:
         parts.append(said)
     return Fingerprint(
         shape=_hash("shape", *parts)[:SHAPE_SIZE_CHARS],
@@ -133,29 +137,25 @@ def _without_salutation(text: str) -> str:
 
 def _deciding(subject: str, sentences: list[str], verdict: Verdict) -> tuple[frozenset[int], bool]:
     """Return which sentences hold the words of deciding evidence, and whether the subject does."""
+    every = frozenset(range(len(sentences))), True
+    if not any(item.name.startswith(_DECISION) for item in verdict.evidence):
+        return every
     plain = [bare(sentence) for sentence in sentences]
-    ends: list[int] = []
-    for sentence in plain:
-        ends.append((ends[-1] if ends else 0) + len(sentence))
+    ends = list(accumulate(map(len, plain)))
     stream, said = "".join(plain), bare(subject)
     deciding: set[int] = set()
     is_subject_deciding = False
     for item in verdict.evidence:
-        words = bare(item.text)
-        if not words or not item.name.startswith(_DECIDING):
+        if not item.name.startswith(_DECIDING):
             continue
+        words = bare(item.text)
         if words not in stream and words not in said:
-            # Spelled as the lexicon does, or from an address: it may belong to any sentence.
-            return frozenset(range(len(sentences))), True
+            return every  # Spelled as the lexicon does, or from an address.
         is_subject_deciding = is_subject_deciding or words in said
         start = stream.find(words)
-        while start >= 0:
+        while start >= 0 and words:
             stop = start + len(words)
-            deciding.update(
-                index
-                for index, end in enumerate(ends)
-                if start < end and stop > end - len(plain[index])
-            )
+            deciding.update(range(bisect_right(ends, start), bisect_left(ends, stop) + 1))
             start = stream.find(words, stop)
     return frozenset(deciding), is_subject_deciding
 

@@ -46,14 +46,14 @@ _MONTH_NAMES = (
     "|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?"
 )
 _TIME = re.compile(
-    rf"\b(?:{_DAY_NAMES}|{_MONTH_NAMES})\b\.?|\d+(?:st|nd|rd|th|[ap]m)?\b"
-    r"|\d[\d,.:/~-]*\s?(?:[ap]\.?m\b\.?)?|[(（][月火水木金土日](?:曜日?)?(?:[・/]?祝)?[)）]"
+    rf"\b(?:{_DAY_NAMES}|{_MONTH_NAMES})\b\.?"
+    r"|\d(?:[\d,.:/~-]*\d)?(?:\s?(?:[ap]m\b|[ap]\.m\.)|(?:st|nd|rd|th)\b)?|[(（][月火水木金土日](?:曜日?)?(?:[・/]?祝)?[)）]"
     r"|[月火水木金土日]曜日?|午[前後]|[一二三四五六七八九十]{1,3}(?=[年月日時分])|(?:令和|平成|西暦)",
     re.IGNORECASE,
 )
 # A date or a company in several pieces is one thing.
 _MASKED_RUN = re.compile(
-    rf"{MASK}(?:[\s,/.:~()年月日時分・-]*{MASK})*(?:[年月日時分]+(?![一-鿿]))?"
+    rf"{MASK}(?:(?:[\s,/.:~()年月日時分・-]|\bat\b)*{MASK})*(?:[年月日時分]+(?![一-鿿]))?"
 )
 
 _WIDE = r"[一-鿿々〆ヶァ-ヴー・A-Za-z&0]"
@@ -65,7 +65,8 @@ _COMPANY = re.compile(
 )
 _OCCUPATION = re.compile(rf"({_WIDE}{{1,30}}?)(?:職|スタッフ|コース)(?![一-鿿々])")
 _OPENING = re.compile(
-    rf"({_WIDE}{{1,30}}?|「[^「」\x00]{{1,40}}」|『[^『』\x00]{{1,40}}』)(の?(?:募集|求人|ポジション|職種))"
+    rf"({_WIDE}{{1,30}}?|「[^「」\x00]{{1,40}}」|『[^『』\x00]{{1,40}}』)(の?(?:募集|求人|ポジション|職種)"
+    r"|につきまして|について|への(?=ご?応募))"
 )
 # Of these a decision is made, so they are no part of the name of a position.
 _DECIDED = re.compile("採用|合格|内定|不可|見送|落選|辞退|選考|面接|結果")
@@ -92,19 +93,10 @@ _NO_WORD = re.compile(r"[\W_]+")
 _HONORIFIC = re.compile(r"\s*(?:様|さま|殿|さん|氏)$")
 
 
-def names_in(*fields: str) -> tuple[str, ...]:
-    """Return the names to mask for display names as they are in To and From, longest first."""
-    found: set[str] = set()
-    for field in fields:
-        whole = _HONORIFIC.sub("", field.strip().strip("\"'"))
-        found.update((whole, whole.replace(" ", "")))
-    return tuple(sorted((n for n in found if len(n) >= NAME_SIZE_MIN_CHARS), key=len, reverse=True))
-
-
 def mask(sentences: Sequence[str], names: Iterable[str]) -> list[str]:
     """Return normalised sentences with their names, dates, numbers and positions masked."""
     text = _LINK.sub(" ", SENTENCE_END.join(s.replace(SENTENCE_END, "") for s in sentences))
-    for name in names:
+    for name in _forms(names):
         if name in text:
             text = re.sub(rf"(?<![A-Za-z]){re.escape(name)}(?![A-Za-z])", MASK, text)
     text = _TIME.sub(MASK, text)
@@ -131,6 +123,16 @@ def outline(text: str) -> str:
 def bare(text: str) -> str:
     """Return the letters of a text: no punctuation, bullets or white space, and no case."""
     return _NO_WORD.sub("", text.casefold())
+
+
+def _forms(names: Iterable[str]) -> list[str]:
+    """Return how display names may stand in a text, the longest first."""
+    found: set[str] = set()
+    for name in names:
+        whole = _HONORIFIC.sub("", name.strip().strip("\"'"))
+        found.update((whole, whole.replace(" ", "")))
+        found.update(word for word in whole.split() if word.lower() not in _GRAMMAR)
+    return sorted((n for n in found if len(n) >= NAME_SIZE_MIN_CHARS), key=len, reverse=True)
 
 
 def _without_position(found: re.Match[str]) -> str:
