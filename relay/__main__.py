@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from relay.cli import init, judge, keys, passwords, record, splice
+from relay.cli import init, judge, keys, letters, passwords, record, splice
 from relay.cli.demo import run
 from relay.cli.service import serve
 
@@ -24,6 +24,7 @@ app.command()(judge.check)
 app.command()(judge.evaluate)
 app.command("inject")(splice.inject)
 app.command("restore")(splice.restore)
+app.add_typer(letters.app, name="letters")
 app.add_typer(keys.app, name="keys")
 app.add_typer(record.log_app, name="log")
 app.add_typer(record.credits_app, name="credits")

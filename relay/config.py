@@ -246,7 +246,7 @@ def _with_absolute_paths(config: Config, directory: Path) -> Config:
         "link": _at(directory, config.link),
         "intake": _at(directory, config.intake),
         "next_hop": _at(directory, config.next_hop),
-        "relay": config.relay.model_copy(update={"listener": listeners}),
+        "relay": _at(directory, config.relay).model_copy(update={"listener": listeners}),
     }
     return config.model_copy(update=sections)
 

@@ -27,6 +27,7 @@ from relay.metrics import Metrics, Station
 from relay.pipeline import Outcome, Rules, passed, process
 from relay.policy import Action, Reason
 from relay.reply import BARE_LINE_ENDINGS, NEXT_HOP_AWAY, NEXT_HOP_LOST, TOO_MANY_RECEIVED, Reply
+from relay.shapecount import ShapeCounts
 from relay.tracefields import SEEN_FIELD, Arrival, received_field
 from relay.transaction import Transaction
 from relay.verdict import Kind
@@ -98,6 +99,8 @@ class Delivery:
         self._metrics = metrics
         self._now = now
         self._taken = taken
+        # Whoever keeps them takes them from here.
+        self.shapes = ShapeCounts()
         self._records: set[asyncio.Task[None]] = set()
         # Apart from those that judge, which a hostile text may hold for long.
         self._threads = ThreadPoolExecutor(WIRE_THREADS, thread_name_prefix="wire")
@@ -258,6 +261,8 @@ class Delivery:
         decision, verdict = outcome.decision, outcome.verdict
         link = outcome.link if decision.action is Action.INJECT else None
         self._count(outcome, transaction, times)
+        if answer.is_positive:
+            self.shapes.count(outcome, self._now())
         log.info(
             "message",
             incident=job.incident,

@@ -26,6 +26,9 @@ HINT_SIZE_MAX_CHARS = 120
 # A letter to an applicant names one person in To; of a long list the beginning tells enough.
 ADDRESSES_SIZE_MAX_CHARS = 500
 
+# Who is named beside an address; what stands there without one is none.
+_SHOWN_IN = ("from", "to")
+_NAME = re.compile(r"([^<>,;\"@]{2,100}?)\"?\s*<[^<>]{0,320}>")
 _ADDRESS = re.compile(r"<([^<>]{0,320})>\s*$")
 
 
@@ -80,6 +83,12 @@ def read_letter(message_map: MessageMap, envelope: Envelope, words: Words | None
         # RFC 3834 §5: applicant tracking systems say auto-generated, absence notices auto-replied.
         is_auto_reply=auto.startswith((b"auto-replied", b"auto-notified")),
     )
+
+
+def read_names(message_map: MessageMap) -> tuple[str, ...]:
+    """Return the names that From and To show beside their addresses."""
+    fields = (_decode(message_map.header(name))[:ADDRESSES_SIZE_MAX_CHARS] for name in _SHOWN_IN)
+    return tuple(name.strip() for field in fields for name in _NAME.findall(field) if name.strip())
 
 
 def _decode(value: bytes | None) -> str:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from relay.approved import ApprovedLetters
 from relay.charset import decode_header
 from relay.envelope import Envelope, domain_of
+from relay.fingerprint import fingerprint_of
 from relay.gate import dismiss
 from relay.inject import Mark, NotInjected, inject
 from relay.inject import Rules as SafetyRules
-from relay.letter import read_letter, read_words
+from relay.letter import read_letter, read_names, read_words
 from relay.lexicons import Lexicons
 from relay.mimemap import MapError, MessageMap, map_message
 from relay.note import NoteTemplates, TemplateError
@@ -46,6 +48,7 @@ class Rules:
     templates: NoteTemplates
     ring: KeyRing
     base_url: str
+    approved: ApprovedLetters
 
 
 def make_rules(
@@ -54,11 +57,13 @@ def make_rules(
     templates: NoteTemplates,
     ring: KeyRing,
     base_url: str,
+    approved: ApprovedLetters | None = None,
 ) -> Rules:
     """Return the rules with companies found by their domains."""
     known = tuple(companies)
     by_domain = {domain: company for company in known for domain in company.domains}
-    return Rules(known, by_domain, lexicons, templates, ring, base_url)
+    approved = approved or ApprovedLetters()
+    return Rules(known, by_domain, lexicons, templates, ring, base_url, approved)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,9 @@ class Outcome:
     company: str | None = None
     verdict: Verdict | None = None
     link: Link | None = None
+    shape: str = ""
+    """Under what id letters like it are counted, where the words or an approval ask for it."""
+    is_approved: bool = False
 
 
 def passed(message: bytes, reason: Reason, instead_of: Outcome | None = None) -> Outcome:
@@ -88,7 +96,7 @@ def passed(message: bytes, reason: Reason, instead_of: Outcome | None = None) ->
     decision = Decision(Action.PASS, reason)
     if instead_of is None:
         return Outcome(decision, message)
-    return Outcome(decision, message, instead_of.company, instead_of.verdict)
+    return replace(instead_of, decision=decision, message=message, link=None)
 
 
 def process(message: bytes, envelope: Envelope, rules: Rules) -> Outcome:
@@ -114,10 +122,25 @@ def process(message: bytes, envelope: Envelope, rules: Rules) -> Outcome:
         lambda: read_letter(message_map, envelope, words),
         rules.lexicons,
     )
-    decision = decide(company, verdict)
+    if not verdict.evidence and not rules.approved.has(company.id):
+        return Outcome(decide(company, verdict), message, company.id, verdict)
+    fingerprint = fingerprint_of(words.subject, words.text, verdict, read_names(message_map))
+    approved = rules.approved.find(company.id, fingerprint)
+    decision = decide(company, verdict, approved=approved is not None)
+    outcome = Outcome(
+        decision,
+        message,
+        company.id,
+        verdict,
+        shape=fingerprint.shape,
+        is_approved=approved is not None,
+    )
     if decision.action is Action.PASS:
-        return Outcome(decision, message, company.id, verdict)
-    return add_note(message_map, envelope, company, verdict, rules)
+        return outcome
+    if approved is not None and not verdict.language:
+        verdict = replace(verdict, language=approved.language)
+    noted = add_note(message_map, envelope, company, verdict, rules)
+    return replace(noted, shape=outcome.shape, is_approved=outcome.is_approved)
 
 
 def add_note(

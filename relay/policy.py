@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from relay.approved import is_forbidden
 from relay.verdict import Kind, Verdict
 
 
@@ -111,19 +112,21 @@ class Decision:
 def decide(company: Company | None, verdict: Verdict, *, approved: bool = False) -> Decision:
     """Return what `company` wants done with a letter of this verdict.
 
-    `approved` says that the letter matches one of the company's approved templates. `observe`
-    comes last, so that its count is the number of letters that would have been changed.
+    `approved` says that the letter is one of the company's approved letters: then it is a rejection
+    whatever the words say, unless one of them forbids it. `observe` comes last, so that its count
+    is the number of letters that would have been changed.
     """
     if company is None:
         return Decision(Action.PASS, Reason.NOT_OWN_COMPANY)
     if company.mode is Mode.OFF:
         return Decision(Action.PASS, Reason.MODE_OFF)
-    if verdict.kind is Kind.OTHER:
-        return Decision(Action.PASS, Reason.NOT_REJECTION)
-    if verdict.kind is Kind.UNSURE:
-        return Decision(Action.PASS, Reason.UNSURE)
-    if company.accept == "approved" and not approved:
-        return Decision(Action.PASS, Reason.NOT_APPROVED)
+    if not approved or is_forbidden(verdict):
+        if verdict.kind is Kind.OTHER:
+            return Decision(Action.PASS, Reason.NOT_REJECTION)
+        if verdict.kind is Kind.UNSURE:
+            return Decision(Action.PASS, Reason.UNSURE)
+        if company.accept == "approved":
+            return Decision(Action.PASS, Reason.NOT_APPROVED)
     if company.mode is Mode.OBSERVE:
         return Decision(Action.PASS, Reason.OBSERVE)
     return Decision(Action.INJECT, Reason.INJECTED)

@@ -135,6 +135,7 @@ class RelaySection(Section):
         str, AfterValidator(matching(r"|[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}", "the name of a user"))
     ] = ""
     processes: int = Field(default=1, ge=1, le=PROCESSES_MAX)
+    approved_letters: Path = Path("approved-letters.json")
     line_endings: Literal["normalise", "refuse"] = "normalise"
     hostname: Host = ""
     size_max_bytes: int = Field(default=50 * 1024 * 1024, ge=64 * 1024, le=1024**3)

@@ -2,7 +2,8 @@
 
 Who writes what: the inbox writer inserts into `inbox` and `subject_salt`; the applier alone writes
 `entry`, `node`, `transfer`, `posting`, `balance`, `referral` and the outcome columns of `inbox`;
-the checkpointer inserts into `checkpoint`. Nothing is ever deleted but a row of `subject_salt`.
+the checkpointer inserts into `checkpoint`; relays add to `letter_shape`. Nothing is ever deleted
+but a row of `subject_salt`, and shapes of letters beyond their limit.
 """
 
 from __future__ import annotations
@@ -134,4 +135,19 @@ subject_salt: Final = Table(
     Column("lookup", LargeBinary, primary_key=True),
     Column("salt", LargeBinary, nullable=False),
     UniqueConstraint("salt"),
+)
+
+# How often letters of one wording were seen, by a hash of it: what an admin may approve. No event,
+# and worth no credit.
+letter_shape: Final = Table(
+    "letter_shape",
+    metadata,
+    Column("company", String, primary_key=True),
+    Column("shape", String, primary_key=True),
+    Column("language", String, nullable=False),
+    Column("seen", BigInteger, nullable=False),
+    Column("rejections", BigInteger, nullable=False),
+    Column("unsure", BigInteger, nullable=False),
+    Column("first_day", String, nullable=False),
+    Column("last_day", String, nullable=False),
 )

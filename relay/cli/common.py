@@ -10,7 +10,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from relay.config import Config, ConfigError, find_config, load_config
+from relay.approved import ApprovedLetters
+from relay.approvedfile import ApprovedFileError, load_approved
+from relay.config import FILE_NAME, Config, ConfigError, find_config, load_config
 from relay.lexicons import LexiconError, load_lexicons
 from relay.note import TemplateError, load_templates
 from relay.pipeline import Rules, make_rules
@@ -46,6 +48,14 @@ def read_config(option: Path | None) -> Config:
         fail(str(error))
 
 
+def read_config_if_any(option: Path | None) -> Config | None:
+    """Return the configuration; none at the default place is no mistake, a wrong one is."""
+    path = find_config(option)
+    if option is None and path == Path(FILE_NAME) and not path.exists():
+        return None
+    return read_config(option)
+
+
 def read_rules(config: Config) -> Rules:
     """Return what decisions rest on, or end the command naming the file that is wrong."""
     try:
@@ -55,8 +65,9 @@ def read_rules(config: Config) -> Rules:
             load_templates(),
             load_key_ring(config.link.key_ring),
             config.link.base_url,
+            ApprovedLetters(load_approved(config.relay.approved_letters)),
         )
-    except (KeyRingError, LexiconError, TemplateError) as error:
+    except (KeyRingError, LexiconError, TemplateError, ApprovedFileError) as error:
         fail(str(error))
 
 

@@ -22,6 +22,8 @@ from ledger.credits import Policy
 from ledger.intake import IntakeSettings
 from ledger.keyfiles import load_subject_key
 from ledger.store import LedgerError
+from relay.approved import ApprovedLetters
+from relay.approvedfile import ApprovedFileError, load_approved
 from relay.cli.parts import PartError, make_doors, make_hop_settings, make_limits
 from relay.cli.secretfile import SecretFileError, read_secret
 from relay.config import Config, ConfigError, load_config
@@ -39,6 +41,8 @@ WEBHOOK_SECRET_BYTES = range(24, 65)  # What Standard Webhooks asks for.
 # What these say is fixed with the start: sockets, rights and the store are not changed under mail.
 _FIXED = ("relay.processes", "relay.run_as", "store")
 _FIXED_ENDING = ".listen"
+# Made when the first letter is approved; all others must be there.
+_MAY_BE_MISSING = "relay.approved_letters"
 # Of no meaning to a service.
 _UNUSED = ("outside",)
 
@@ -95,7 +99,14 @@ def load_materials(config: Config) -> Materials:
         log_origin(config.store.installation, "x")
         return Materials(
             config=config,
-            rules=make_rules(config.companies, lexicons, templates, ring, config.link.base_url),
+            rules=make_rules(
+                config.companies,
+                lexicons,
+                templates,
+                ring,
+                config.link.base_url,
+                ApprovedLetters(load_approved(config.relay.approved_letters)),
+            ),
             policies=read_policies(),
             log_key=load_log_key(config.store.log_key),
             subject_key=load_subject_key(config.store.subject_key),
@@ -112,13 +123,18 @@ def load_materials(config: Config) -> Materials:
         LedgerError,
         CheckpointError,
         PartError,
+        ApprovedFileError,
     ) as error:
         raise MaterialError(str(error)) from error
 
 
 def files_of(config: Config) -> tuple[Path, ...]:
-    """Return every file that the configuration names, besides the store itself."""
-    return tuple(path for _, path in _leaves("", config) if isinstance(path, Path))
+    """Return every file that the configuration names and that is there, besides the store."""
+    return tuple(
+        path
+        for name, path in _leaves("", config)
+        if isinstance(path, Path) and (name != _MAY_BE_MISSING or path.exists())
+    )
 
 
 def _intake_settings(config: Config) -> IntakeSettings:

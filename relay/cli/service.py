@@ -37,6 +37,7 @@ from relay.cli.parts import complain_of_certificates
 from relay.cli.processes import CHILD_OPTION, Inheritance, Lifeline
 from relay.cli.reload import Reloader, hangups_held_back, until_stopped
 from relay.cli.rights import Listeners, drop_root, open_sockets
+from relay.cli.shapeflush import ShapeFlusher
 from relay.cli.supervise import children_of, supervise
 from relay.config import Config, find_config
 from relay.deliver import Delivery
@@ -139,6 +140,9 @@ class Service:
         if Role.INTAKE in self._roles:
             await self._start_intake()
         if Role.RELAY in self._roles:
+            shapes = ShapeFlusher(self.store, self.delivery.shapes)
+            shapes.start()
+            self._stops.append(shapes.stop)  # Behind the last letter.
             self._stops.append(self.relay.close)
             await self._start_relay()
 
