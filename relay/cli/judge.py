@@ -22,18 +22,24 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from relay.cli.common import ConfigOption, JsonOption, fail, print_json, read_rules
+from relay.cli.common import (
+    ConfigOption,
+    JsonOption,
+    fail,
+    print_json,
+    read_config_if_any,
+    read_rules,
+)
 from relay.cli.letterfile import envelope_from_header, read_letter_file
 from relay.cli.tally import Tally
 from relay.compare import State, compare
-from relay.config import FILE_NAME, ConfigError, find_config, load_config
 from relay.envelope import Envelope
 from relay.gate import dismiss
 from relay.letter import read_letter
 from relay.lexicons import LexiconError, Lexicons, load_lexicons
 from relay.mimemap import MapError, map_message
 from relay.pipeline import Outcome, Rules, passed, process
-from relay.policy import Company, Decision, Mode, Reason, decide
+from relay.policy import Company, Mode, Reason, decide
 from relay.verdict import Kind, Verdict, judge
 
 # Fewer rows are done before a progress bar could be read.
@@ -54,7 +60,7 @@ def check(files: LetterFiles, as_json: JsonOption = False, config: ConfigOption 
     for file in files:
         message = read_letter_file(file)
         verdict, outcome = explain(message, lexicons, rules)
-        row = explained_row(str(file), verdict, outcome.decision)
+        row = explained_row(str(file), verdict, outcome)
         if as_json:
             print_json(row)
         else:
@@ -84,14 +90,16 @@ def explain(message: bytes, lexicons: Lexicons, rules: Rules | None) -> tuple[Ve
     return verdict, Outcome(decide(_ANY_COMPANY, verdict), message)
 
 
-def explained_row(file: str, verdict: Verdict, decision: Decision) -> dict[str, object]:
+def explained_row(file: str, verdict: Verdict, outcome: Outcome) -> dict[str, object]:
     """Return the row of `check --json`."""
     return {
         "file": file,
         "verdict": verdict.kind.value,
         "score": verdict.score,
-        "decision": decision.action.value,
-        "reason": decision.reason.value,
+        "decision": outcome.decision.action.value,
+        "reason": outcome.decision.reason.value,
+        "shape": outcome.shape or None,
+        "is_approved": outcome.is_approved,
         "language": verdict.language,
         "stage": verdict.stage,
         "position": verdict.position,
@@ -110,6 +118,9 @@ def _print_explanation(console: Console, row: dict[str, Any]) -> None:
     read = [row["language"], row["stage"], row["position"]]
     if row["verdict"] != Kind.OTHER.value:
         console.print("  read: " + ", ".join(str(r) for r in read if r), markup=False)
+    if row["shape"]:
+        approved = "an approved letter" if row["is_approved"] else "not approved"
+        console.print(f"  shape {row['shape']}: {approved}", markup=False, highlight=False)
     if not row["evidence"]:
         console.print("  no sentence turns the reader down", markup=False)
     for item in row["evidence"]:
@@ -253,14 +264,8 @@ def _lexicons() -> Lexicons:
 
 
 def _rules_if_any(option: Path | None) -> Rules | None:
-    """Return the rules; no configuration at the default place is no mistake, a wrong one is."""
-    path = find_config(option)
-    if option is None and path == Path(FILE_NAME) and not path.exists():
-        return None
-    try:
-        return read_rules(load_config(path))
-    except ConfigError as error:
-        fail(str(error))
+    config = read_config_if_any(option)
+    return None if config is None else read_rules(config)
 
 
 @contextmanager
