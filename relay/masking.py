@@ -18,6 +18,8 @@ MASK = "0"
 SENTENCE_END = "\x00"
 # A name of one character is too short to be looked for: it may be part of any word.
 NAME_SIZE_MIN_CHARS = 2
+# A letter to an applicant is from one person to one.
+NAMES_MAX = 20
 
 # Words that carry grammar, mood and polarity. They are never masked, in whatever case.
 _GRAMMAR = frozenset(
@@ -36,7 +38,10 @@ _GRAMMAR = frozenset(
 # These may stand inside the name of a position.
 _IN_TITLES = frozenset({"of", "and", "in"})
 
-_LINK = re.compile(r"(?:https?://|www\.)[^\s\x00<>「」『』()、。]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_LINK = re.compile(
+    r"(?:https?://|www\.)[^\s\x00<>「」『』()、。]+"
+    r"|(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"
+)
 _DAY_NAMES = (
     "mon(?:day)?|tue(?:s(?:day)?)?|wed(?:nesday)?|thu(?:r(?:s(?:day)?)?)?|fri(?:day)?"
     "|sat(?:urday)?|sun(?:day)?"
@@ -61,7 +66,7 @@ _READER = re.compile(rf"{_WIDE}{{1,30}}(?:様|さま|殿|さん|氏)(?![一-鿿�
 _COMPANY = re.compile(
     rf"(?:株式会社|有限会社|合同会社|(?:社会福祉|医療|学校)法人|\(株\)|\(有\)){_WIDE}{{1,30}}"
     rf"|{_WIDE}{{1,30}}?(?:株式会社|有限会社|合同会社|\(株\)|\(有\))"
-    r"|(?:[A-Z][\w&'-]*,?\s){1,5}(?:Inc|Ltd|LLC|LLP|GmbH|Corp|Limited|plc|PLC|K\.K)\b\.?"
+    r"|\b(?:[A-Z][\w&'-]{0,40},?\s){1,5}(?:Inc|Ltd|LLC|LLP|GmbH|Corp|Limited|plc|PLC|K\.K)\b\.?"
 )
 _OCCUPATION = re.compile(rf"({_WIDE}{{1,30}}?)(?:職|スタッフ|コース)(?![一-鿿々])")
 _OPENING = re.compile(
@@ -132,7 +137,9 @@ def _forms(names: Iterable[str]) -> list[str]:
         whole = _HONORIFIC.sub("", name.strip().strip("\"'"))
         found.update((whole, whole.replace(" ", "")))
         found.update(word for word in whole.split() if word.lower() not in _GRAMMAR)
-    return sorted((n for n in found if len(n) >= NAME_SIZE_MIN_CHARS), key=len, reverse=True)
+    return sorted((n for n in found if len(n) >= NAME_SIZE_MIN_CHARS), key=len, reverse=True)[
+        :NAMES_MAX
+    ]
 
 
 def _without_position(found: re.Match[str]) -> str:
