@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from relay.cli import init, judge, keys, letters, passwords, record, splice
+from relay.cli import init, judge, keys, letters, passwords, record, replay, splice
 from relay.cli.demo import run
 from relay.cli.service import serve
 
@@ -22,6 +22,7 @@ app.command("init")(init.init)
 app.command("hash-password")(passwords.hash_password_command)
 app.command()(judge.check)
 app.command()(judge.evaluate)
+app.command()(replay.replay)
 app.command("inject")(splice.inject)
 app.command("restore")(splice.restore)
 app.add_typer(letters.app, name="letters")
