@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from relay.evidence import FORBIDDING_WEIGHT, Evidence
 from relay.mimemap import MapReason
 from relay.policy import Action, Company, Decision, Mode, Reason, decide
 from relay.verdict import Kind, Verdict
@@ -53,3 +54,23 @@ def test_every_reason_of_the_map_is_a_reason_of_ours() -> None:
     """A message that has no map passes with the map's own reason."""
     for reason in MapReason:
         assert Reason(reason.value)
+
+
+@pytest.mark.parametrize("accept", ["approved", "recognised"])
+@pytest.mark.parametrize("kind", list(Kind))
+def test_an_approved_letter_is_a_rejection_whatever_its_words_say(accept: str, kind: Kind) -> None:
+    """The admin has said what it is, also where the words do not."""
+    company = replace(COMPANY, accept=accept)
+    assert decide(company, verdict(kind), approved=True) == Decision(Action.INJECT, Reason.INJECTED)
+    watching = replace(company, mode=Mode.OBSERVE)
+    assert decide(watching, verdict(kind), approved=True).reason is Reason.OBSERVE
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"), [(Kind.OTHER, Reason.NOT_REJECTION), (Kind.UNSURE, Reason.UNSURE)]
+)
+def test_a_forbidding_cue_is_stronger_than_an_approval(kind: Kind, reason: Reason) -> None:
+    """A letter with an invitation passes, approved or not."""
+    cue = Evidence("counter.invites", FORBIDDING_WEIGHT, "please come on Monday")
+    found = replace(verdict(kind), evidence=(cue,))
+    assert decide(COMPANY, found, approved=True) == Decision(Action.PASS, reason)
