@@ -270,6 +270,7 @@ class Delivery:
             reason=decision.reason.value,
             company=outcome.company,
             verdict=verdict.kind.value if verdict else None,
+            shape=outcome.shape or None,
             link=link.link_id if link else None,
             listener=job.listener,
             next_hop=transaction.host,
@@ -290,7 +291,7 @@ class Delivery:
         decision, verdict, metrics = outcome.decision, outcome.verdict, self._metrics
         metrics.message(decision.action.value, decision.reason.value)
         is_rejection = verdict is not None and verdict.kind is Kind.REJECTION
-        if is_rejection and decision.reason not in _AS_WANTED:
+        if (is_rejection or outcome.is_approved) and decision.reason not in _AS_WANTED:
             metrics.not_injected(decision.reason.value)
         if transaction.outcome_unknown:
             metrics.outcome_unknown()

@@ -4,6 +4,9 @@ Names, dates, times, numbers, addresses, links, companies and positions become o
 left is the wording. `mask` leaves the rest of a sentence as it is, `outline` its grammar alone:
 two letters to two people differ in neither, and a negation or a condition shows in both.
 
+What is masked is part of the format of the file of approved letters: another mask gives another
+hash, and the admin has to approve the letter again.
+
 Pure: values in, values out.
 """
 

@@ -42,6 +42,8 @@ next_hop = "{next_hop}"
 allow = ["127.0.0.0/8", "::1/128"]
 # Processes that share the port; as many as there are cores is the most that helps.
 processes = 1
+# Fingerprints of the letters you approve; `careerrelay letters` writes it.
+approved_letters = "approved-letters.json"
 # Bare CR or LF in a message: "normalise" makes them CRLF, "refuse" answers 554.
 line_endings = "normalise"
 # hostname = "relay.example.jp"        # what we call ourselves; default: the name of this machine
@@ -116,8 +118,8 @@ name = "株式会社あおぞら"
 domains = ["aozora.example.jp"]
 # "off", "observe" (judge and record, change nothing) or "inject". Watch first, then switch.
 mode = "{mode}"
-# "recognised": every letter we recognise. ("approved", only letters you approved, changes nothing
-# until letters can be approved.)
+# "recognised": every letter we recognise. "approved": only letters that you approved with
+# `careerrelay letters approve FILE`; see docs/admin/letters.md.
 accept = "recognised"
 # Letters with a DKIM signature that our line would break: "pass" leaves them alone. ("strip" and
 # "resign" leave them alone as well until we can sign.)

@@ -98,8 +98,6 @@ def explained_row(file: str, verdict: Verdict, outcome: Outcome) -> dict[str, ob
         "score": verdict.score,
         "decision": outcome.decision.action.value,
         "reason": outcome.decision.reason.value,
-        "shape": outcome.shape or None,
-        "is_approved": outcome.is_approved,
         "language": verdict.language,
         "stage": verdict.stage,
         "position": verdict.position,
@@ -107,6 +105,8 @@ def explained_row(file: str, verdict: Verdict, outcome: Outcome) -> dict[str, ob
             {"name": item.name, "weight": item.weight, "text": item.text}
             for item in verdict.evidence
         ],
+        "shape": outcome.shape or None,
+        "is_approved": outcome.is_approved,
     }
 
 
