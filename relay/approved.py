@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from relay.candidates import without_quotations
 from relay.evidence import FORBIDDING_WEIGHT, Evidence
-from relay.fingerprint import Fingerprint
+from relay.fingerprint import Fingerprint, count_sentences
 from relay.letter import Letter
 from relay.lexicons import Lexicons, Section
 from relay.lines import prepare
@@ -41,15 +41,16 @@ class ApprovedLetters:
 
     def __init__(self, letters: Iterable[ApprovedLetter] = ()) -> None:
         self.letters = tuple(letters)
-        self._companies = frozenset(letter.company for letter in self.letters)
+        self._sizes = {(one.company, len(one.fingerprint.sentences)) for one in self.letters}
+        self._companies = {company for company, _ in self._sizes}
         self._found: dict[tuple[str, str], list[ApprovedLetter]] = {}
         for letter in self.letters:
             key = letter.company, letter.fingerprint.outline
             self._found.setdefault(key, []).append(letter)
 
-    def has(self, company: str) -> bool:
-        """Say whether the company has any."""
-        return company in self._companies
+    def may_hold(self, company: str, text: str) -> bool:
+        """Say whether one of the company's has as many sentences as a text, which most have not."""
+        return company in self._companies and (company, count_sentences(text)) in self._sizes
 
     def find(self, company: str, fingerprint: Fingerprint) -> ApprovedLetter | None:
         """Return the approved letter of the company that a letter is, if any."""

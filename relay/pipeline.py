@@ -122,7 +122,7 @@ def process(message: bytes, envelope: Envelope, rules: Rules) -> Outcome:
         lambda: read_letter(message_map, envelope, words),
         rules.lexicons,
     )
-    if not verdict.evidence and not rules.approved.has(company.id):
+    if not verdict.evidence and not rules.approved.may_hold(company.id, words.text):
         return Outcome(decide(company, verdict), message, company.id, verdict)
     fingerprint = fingerprint_of(words.subject, words.text, verdict, read_names(message_map))
     approved = rules.approved.find(company.id, fingerprint)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,7 +134,7 @@ def files_of(config: Config) -> tuple[Path, ...]:
     return tuple(
         path
         for name, path in _leaves("", config)
-        if isinstance(path, Path) and (name != _MAY_BE_MISSING or path.exists())
+        if isinstance(path, Path) and (name != _MAY_BE_MISSING or os.access(path, os.F_OK))
     )
 
 
