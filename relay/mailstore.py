@@ -108,7 +108,7 @@ class Stored:
 
 def find_sources(path: Path, sent_names: Set[str] = SENT_NAMES) -> Iterator[Source]:
     """Yield every file of a path, in an order that is the same each time."""
-    if path.is_dir():
+    if os.path.isdir(path):
         yield from _walk(path, sent_names)
     else:
         yield look_at(path, is_named=True)

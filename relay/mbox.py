@@ -32,7 +32,7 @@ _DATED = re.compile(
     rb"From [^\n]*\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b[^\n]*\d:\d\d[^\n]*\b\d{4}\b[^\n]*(?:\n|\Z)"
 )
 _BRIEF = re.compile(rb"From (?:[^\n]*\d:\d\d[^\n]*|[^\s]*[ \t]*\r?)(?:\n|\Z)")
-_THEN_FIELD = re.compile(rb"From [^\n]*\n>?[!-9;-~]+[ \t]?[:\w]")
+_THEN_FIELD = re.compile(rb"From [^\n]*\n(?:>From [^\n]*\n)?[!-9;-~]+[ \t]*:")
 _LENGTH = re.compile(rb"^content-length:[ \t]*(\d{1,15})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _COUNTS = re.compile(rb"^(?:content-length|lines):[^\n]*\n", re.IGNORECASE | re.MULTILINE)
 _QUOTED = re.compile(rb"^>(>*From )", re.MULTILINE)

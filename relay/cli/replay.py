@@ -43,12 +43,13 @@ from relay.cli.replaystate import (
     StateFile,
     identify,
 )
-from relay.cli.replaysums import Rate, estimate
+from relay.cli.replaysums import Rate, Worth, estimate
 from relay.cli.replayview import Report, print_report, render_page
 from relay.cli.replaywatch import watching
 from relay.lexicons import LexiconError
 from relay.mailstore import SENT_NAMES, Source, find_sources, sent_names_of
 from relay.note import TemplateError
+from relay.pipeline import Rules
 from relay.relayconfig import RelaySection
 
 # Assumptions, not measurements: what mails with one link of use to their reader are known for, and
@@ -123,52 +124,58 @@ def replay(
     except (LexiconError, TemplateError) as error:
         fail(str(error))
     _check_paths(paths, sent_names)
-    known_by = repr((rules and judge.rules.companies, sorted(sent_names), size_max))
-    identity = identify(_sources(paths, sent_names), _rules_digest(known_by))
+    identity = identify(
+        _sources(paths, sent_names), _rules_digest(judge.rules, rules is None, sent_names, size_max)
+    )
     if not identity.mail_files:
-        fail(f"nothing found: no letter, mbox or Maildir in {_listed(paths)}")
-    place = state or _default_state(paths)
+        fail(f"nothing found: no letter, mbox or Maildir in {', '.join(map(shown_path, paths))}")
     try:
-        with StateFile(place) as file, watching(identity.size_bytes, shown=not as_json) as watch:
+        with StateFile(state or _default_state(paths)) as file:
             progress, seen = _resumed(file, identity)
-            run = Run(
-                judge,
-                sent_names,
-                size_max,
-                say=print_json if as_json else _say_nothing,
-                go_on=lambda done: watch.go_on(
-                    done, progress.sums, lambda: file.write(identity, progress, seen)
-                ),
-            )
-            watch.begin(progress.done_bytes + progress.offset, progress.sums.messages)
-            finished = run.through(_sources(paths, sent_names), progress, seen)
-            file.write(identity, progress, seen)
+            with watching(identity.size_bytes, shown=not as_json) as watch:
+                run = Run(
+                    judge,
+                    sent_names,
+                    size_max,
+                    say=print_json if as_json else _say_nothing,
+                    go_on=lambda done: watch.go_on(
+                        done, progress.sums, lambda: file.write(identity, progress, seen)
+                    ),
+                )
+                watch.begin(progress.done_bytes + progress.offset, progress.sums.messages)
+                finished = run.through(_sources(paths, sent_names), progress, seen)
+                file.write(identity, progress, seen)
             if not finished:
                 _stopped(progress, identity)
-            file.remove()
+            report = Report(
+                tuple(map(shown_path, paths)),
+                identity.size_bytes,
+                progress.sums,
+                _worth(progress.sums.letters, *rates),
+                judge.is_any_company,
+            )
+            _deliver(report, html, language, as_json=as_json)
+            file.remove()  # Not before: a report that cannot be written costs no second run.
     except StateError as error:
         fail(str(error))
-    policy = policy_at(read_policies(), now())
-    worth = estimate(
-        progress.sums.letters,
-        *rates,
-        threshold=policy.threshold,
-        grant=policy.grant,
-        policy=policy.id,
-    )
-    report = Report(
-        tuple(map(shown_path, paths)),
-        identity.size_bytes,
-        progress.sums,
-        worth,
-        judge.is_any_company,
-    )
-    _deliver(report, html, language, as_json=as_json)
     watch.say_speed(progress.sums)
     if len(seen) >= DIGESTS_MAX:
         sys.stderr.write(f"Copies were noticed among the first {DIGESTS_MAX} letters only.\n")
     if progress.sums.file_faults:
         raise typer.Exit(FOUND_WRONG)
+
+
+def _worth(letters: int, click_rate: Rate, signup_rate: Rate) -> Worth:
+    """Return what the letters may bring under the policy of today."""
+    policy = policy_at(read_policies(), now())
+    return estimate(
+        letters,
+        click_rate,
+        signup_rate,
+        threshold=policy.threshold,
+        grant=policy.grant,
+        policy=policy.id,
+    )
 
 
 def _deliver(report: Report, html: Path | None, language: Language, *, as_json: bool) -> None:
@@ -183,7 +190,8 @@ def _deliver(report: Report, html: Path | None, language: Language, *, as_json: 
     if as_json:
         print_json(report.row())
     else:
-        print_report(Console(), report)
+        # Names of files may look like markup: "[Gmail]".
+        print_report(Console(markup=False, highlight=False, emoji=False), report)
 
 
 def _say_nothing(row: dict[str, Any]) -> None:
@@ -200,11 +208,7 @@ def _check_paths(paths: list[Path], sent_names: Set[str]) -> None:
     for path in paths:
         first = next(find_sources(path, sent_names), None)
         if first is not None and first.path == path and first.form is None:
-            fail(f"{path}: {first.detail}" + (", not mail" if first.fault is None else ""))
-
-
-def _listed(paths: list[Path]) -> str:
-    return ", ".join(map(str, paths))
+            fail(f"{shown_path(path)}: {first.detail}")
 
 
 def _default_state(paths: list[Path]) -> Path:
@@ -215,9 +219,14 @@ def _default_state(paths: list[Path]) -> Path:
     return cache / "careerrelay" / f"replay-{name}.json"
 
 
-def _rules_digest(known_by: str) -> str:
+def _rules_digest(
+    rules: Rules, is_any_company: bool, sent_names: Set[str], size_max_bytes: int
+) -> str:
     """Return a digest of all that decides besides the mail."""
-    digest = hashlib.sha256(f"{metadata.version('careerrelay')}\0{known_by}".encode())
+    approved = [letter.fingerprint.shape for letter in rules.approved.letters]
+    companies = None if is_any_company else (rules.companies, rules.base_url, approved)
+    known_by = (metadata.version("careerrelay"), companies, sorted(sent_names), size_max_bytes)
+    digest = hashlib.sha256(repr(known_by).encode())
     for file in sorted(resources.files("relay").joinpath("lexicon").iterdir(), key=str):
         if file.name.endswith(".toml"):
             digest.update(file.read_bytes())

@@ -154,7 +154,9 @@ class StateFile:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise StateError(f"{self.path}: {error.strerror}") from error
+            raise StateError(
+                f"{self.path}: {error.strerror}; name another place with --state"
+            ) from error
         try:
             kept: dict[str, Any] = json.loads(text)
             if kept["format"] != FORMAT:

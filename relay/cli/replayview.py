@@ -99,7 +99,6 @@ def print_report(console: Console, report: Report) -> None:
         f"{sums.letters:,} of {sums.messages:,} messages would have carried the line, "
         f"{sums.unsure:,} are unsure.",
         style="bold",
-        highlight=False,
     )
     if report.is_any_company:
         console.print("No configuration: every sender's domain counts as the company's own.")
@@ -121,14 +120,12 @@ def print_report(console: Console, report: Report) -> None:
     console.print(
         f"Assumed that {_percent(worth.click_rate.low, worth.click_rate.high)} of the links are "
         f"opened (--click-rate) and {_percent(worth.signup_rate.low, worth.signup_rate.high)} of "
-        "those lead to a registration (--signup-rate):",
-        highlight=False,
+        "those lead to a registration (--signup-rate):"
     )
     console.print(
         f"{_span(worth.referrals)} referrals, {_span(worth.slots)} hires free of fees "
         f"({worth.grant} for every {worth.threshold}, policy {worth.policy}).",
         style="bold",
-        highlight=False,
     )
 
 
@@ -180,7 +177,7 @@ def _print_shapes(console: Console, sums: Sums) -> None:
     for shape in shapes[:SHAPES_SHOWN]:
         places = "\n".join(place["check"] for place in shape["places"])
         table.add_row(shape["shape"], f"{shape['count']:,}", shape["evidence"], places)
-    console.print(table, markup=False)
+    console.print(table)
     if shapes[SHAPES_SHOWN:]:
         console.print(f"and {len(shapes[SHAPES_SHOWN:])} more wordings: --json has them")
 
@@ -191,7 +188,7 @@ def _print_damage(console: Console, sums: Sums) -> None:
     table = Table("place", "offset", "reason", title="Could not be read", title_justify="left")
     for row in sums.damage[:DAMAGE_SHOWN]:
         table.add_row(row["check"], f"{row['offset']:,}", _damage(row, "en")["words"])
-    console.print(table, markup=False)
+    console.print(table)
     left = sums.damaged.total() - len(sums.damage[:DAMAGE_SHOWN])
     if left:
         console.print(f"and {left:,} more: --json has them")

@@ -28,7 +28,7 @@ from rich.progress import (
 from relay.cli.replaysums import Sums
 
 # Often enough that a kill costs little, seldom enough that it costs nothing.
-STATE_SECONDS = 2.0
+STATE_SECONDS = 0.5
 BAR_SECONDS = 0.1
 _MEGABYTE = 1_000_000
 
@@ -51,7 +51,6 @@ class Watch:
         """Say where the run begins."""
         self._started_at_bytes, self._started_at_messages = done_bytes, messages
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=done_bytes)
             self._bar.reset(self._task, completed=done_bytes)
 
     def go_on(self, done_bytes: int, sums: Sums, keep: Callable[[], None]) -> bool:
@@ -69,8 +68,8 @@ class Watch:
     def stop(self, _number: int, _frame: FrameType | None) -> None:
         """Stop after this message; the next signal does what signals do."""
         self._is_stopping = True
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def say_speed(self, sums: Sums) -> None:
         """Tell people on stderr how fast it went."""

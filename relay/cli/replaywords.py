@@ -85,6 +85,7 @@ POSITIONS: _Words = {
     "design": ("design", "デザイン"),
     "education": ("education", "教育"),
     "engineering": ("engineering", "技術・開発"),
+    "internship": ("internship", "インターン"),
     "logistics": ("logistics", "物流"),
     "medical": ("medical", "医療・介護"),
     "office": ("office", "事務・管理"),
