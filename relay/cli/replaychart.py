@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 # In units of the picture, which is as wide as its place.
-WIDTH, HEIGHT = 720.0, 240.0
-LEFT, RIGHT, TOP, BOTTOM = 44.0, 6.0, 14.0, 26.0
+WIDTH, HEIGHT = 720.0, 262.0
+LEFT, RIGHT, TOP, BOTTOM = 44.0, 6.0, 14.0, 48.0
 COLUMN_SHARE = 0.68  # Of the room that a month has.
 COLUMN_MAX_WIDTH = 42.0
 LABELS_MAX = 13  # Names of months that fit beside one another on a telephone.
@@ -27,13 +27,14 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One month; `label` is empty where there is no room for it."""
+    """One month; its name is empty where there is no room, its year where it is known already."""
 
     month: str
     x: float
     width: float
     middle: float
-    label: str
+    name: str
+    year: str
     bars: tuple[Bar, ...]
     counts: Mapping[str, int]
 
@@ -74,8 +75,9 @@ def chart_of(months: Mapping[str, Mapping[str, int]]) -> Chart | None:
     columns: list[Column] = []
     year = ""
     for index, (month, counts) in enumerate(months.items()):
-        label = _label(month, year) if index % every == 0 else ""
-        year = month[:4] if label else year
+        is_named = index % every == 0
+        is_new_year = is_named and month[:4] != year
+        year = month[:4] if is_named else year
         middle = LEFT + room * (index + 0.5)
         columns.append(
             Column(
@@ -83,7 +85,8 @@ def chart_of(months: Mapping[str, Mapping[str, int]]) -> Chart | None:
                 x=round(middle - width / 2, 1),
                 width=round(width, 1),
                 middle=round(middle, 1),
-                label=label,
+                name=str(int(month[5:])) if is_named else "",
+                year=year if is_new_year else "",
                 bars=_bars(counts, unit),
                 counts=counts,
             )
@@ -104,12 +107,6 @@ def _bars(counts: Mapping[str, int], unit: float) -> tuple[Bar, ...]:
         if height:
             bars.append(Bar(name, round(y, 1), round(height, 1)))
     return tuple(bars)
-
-
-def _label(month: str, year: str) -> str:
-    """Return the month's number, with its year where that is another one than the last named."""
-    number = str(int(month[5:]))
-    return number if month.startswith(year or "-") else f"{month[:4]}/{number}"
 
 
 def _step(highest: int) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rich.columns import Columns
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -97,26 +98,31 @@ def print_report(console: Console, report: Report) -> None:
     sums, worth = report.sums, report.worth
     console.print(
         f"{sums.letters:,} of {sums.messages:,} messages would have carried the line, "
-        f"{sums.unsure:,} are unsure.",
+        f"{sums.unsure:,} {'is' if sums.unsure == 1 else 'are'} unsure.",
         style="bold",
     )
     if report.is_any_company:
         console.print("No configuration: every sender's domain counts as the company's own.")
-    _print_counts(console, "What the messages are", _outcomes(sums, "en"), "messages")
+    _print_block(console, _counts("All messages", "decision", _outcomes(sums, "en"), "messages"))
     if sums.unwritten:
         rows = _rows(REASONS, ordered(sums.unwritten), "en")
-        _print_counts(console, "Rejections that cannot carry it", rows, "letters")
+        _print_block(console, _counts("Rejections that cannot carry it", "reason", rows))
     if sums.letters or sums.unsure or sums.unwritten:
         _print_months(console, sums.by_month())
-    for title, words, counts in (
-        ("By stage", STAGES, sums.by_stage),
-        ("By language", LANGUAGES, sums.by_language),
-        ("By position", POSITIONS, sums.by_position),
-    ):
-        if counts:
-            _print_counts(console, title, _rows(words, ordered(counts), "en"), "letters")
+    if sums.letters:
+        groups = (
+            ("stage", STAGES, sums.by_stage),
+            ("language", LANGUAGES, sums.by_language),
+            ("position", POSITIONS, sums.by_position),
+        )
+        tables = [
+            _counts(f"By {name}", name, _rows(words, ordered(counts), "en"))
+            for name, words, counts in groups
+        ]
+        _print_block(console, Columns(tables, padding=(0, 3)))
     _print_shapes(console, sums)
     _print_damage(console, sums)
+    console.print()
     console.print(
         f"Assumed that {_percent(worth.click_rate.low, worth.click_rate.high)} of the links are "
         f"opened (--click-rate) and {_percent(worth.signup_rate.low, worth.signup_rate.high)} of "
@@ -150,11 +156,16 @@ def _damage(row: Mapping[str, Any], language: str) -> dict[str, Any]:
     return {**row, "words": word(words, row["reason"], language)}
 
 
-def _print_counts(console: Console, title: str, rows: list[Row], unit: str) -> None:
-    table = Table("", _right(unit), title=title, title_justify="left")
+def _print_block(console: Console, block: Table | Columns) -> None:
+    console.print()
+    console.print(block)
+
+
+def _counts(title: str, name: str, rows: list[Row], unit: str = "letters") -> Table:
+    table = Table(name, _right(unit), title=title, title_justify="left")
     for row in rows:
         table.add_row(row.words, f"{row.count:,}")
-    console.print(table)
+    return table
 
 
 def _print_months(console: Console, months: Mapping[str, Mapping[str, int]]) -> None:
@@ -164,7 +175,7 @@ def _print_months(console: Console, months: Mapping[str, Mapping[str, int]]) -> 
         table.add_column(column, justify="right")
     for month, counts in months.items():
         table.add_row(month, *(f"{counts[name]:,}" for name in names))
-    console.print(table)
+    _print_block(console, table)
 
 
 def _print_shapes(console: Console, sums: Sums) -> None:
@@ -177,7 +188,7 @@ def _print_shapes(console: Console, sums: Sums) -> None:
     for shape in shapes[:SHAPES_SHOWN]:
         places = "\n".join(place["check"] for place in shape["places"])
         table.add_row(shape["shape"], f"{shape['count']:,}", shape["evidence"], places)
-    console.print(table)
+    _print_block(console, table)
     if shapes[SHAPES_SHOWN:]:
         console.print(f"and {len(shapes[SHAPES_SHOWN:])} more wordings: --json has them")
 
@@ -188,7 +199,7 @@ def _print_damage(console: Console, sums: Sums) -> None:
     table = Table("place", "offset", "reason", title="Could not be read", title_justify="left")
     for row in sums.damage[:DAMAGE_SHOWN]:
         table.add_row(row["check"], f"{row['offset']:,}", _damage(row, "en")["words"])
-    console.print(table)
+    _print_block(console, table)
     left = sums.damaged.total() - len(sums.damage[:DAMAGE_SHOWN])
     if left:
         console.print(f"and {left:,} more: --json has them")

@@ -469,7 +469,7 @@ def test_people_get_tables_with_the_assumptions(tmp_path: Path) -> None:
     box.write_bytes(mbox(*(letter(number) for number in range(40)), unsure(99)))
     done = run("replay", box, "--click-rate", "50%-100%", "--signup-rate", "0.5")
     assert done.exit_code == 0, done.stderr
-    assert "40 of 41 messages would have carried the line, 1 are unsure" in done.stdout
+    assert "40 of 41 messages would have carried the line, 1 is unsure" in done.stdout
     assert f"{box}:41" in done.stdout
     assert "50% to 100% of the links are opened" in done.stdout
     assert "10 to 20 referrals, 1 to 2 hires free of fees (1 for every 10" in done.stdout
