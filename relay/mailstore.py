@@ -22,7 +22,13 @@ from enum import StrEnum
 from pathlib import Path
 
 from relay.charset import decode_header
-from relay.mbox import HEADER_LOOK_MAX_BYTES, begins_like_mbox, read_slot, read_slots
+from relay.mbox import (
+    HEADER_LOOK_MAX_BYTES,
+    begins_like_mbox,
+    holds_messages,
+    read_slot,
+    read_slots,
+)
 
 # What mail programs and Gmail call sent mail, in the languages whose letters we read or soon will.
 SENT_NAMES = frozenset(
@@ -123,13 +129,17 @@ def look_at(path: Path, *, is_named: bool = False, form: Form | None = None) -> 
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             return Source(path, fault=Fault.NOT_MAIL if is_named else None, detail="not a file")
+        suffix = path.suffix.lower()
         with path.open("rb") as file:
             head = file.read(HEAD_SIZE_BYTES)
+            found, detail = (form, "") if form else _form_of(head, suffix)
+            if found is None and suffix in _MBOX_NAMES:
+                # Its beginning is damaged; the rest of it may be whole.
+                if holds_messages(file.fileno(), status.st_size):
+                    found = Form.MBOX
     except OSError as error:
         return _unreadable(path, error)
-    suffix = path.suffix.lower()
-    found, detail = (form, "") if form else _form_of(head, suffix)
-    is_mistake = found is None and (is_named or suffix in _LETTER_NAMES)
+    is_mistake = found is None and (is_named or suffix in _LETTER_NAMES | _MBOX_NAMES)
     fault = Fault.NOT_MAIL if is_mistake else None
     return Source(path, found, status.st_size, status.st_mtime_ns, head, fault, detail)
 
@@ -195,8 +205,6 @@ def _form_of(head: bytes, suffix: str) -> tuple[Form | None, str]:
     if _FIRST_FIELD.match(text) and _KNOWN_FIELD.search(text):
         # An mbox that has lost its beginning.
         return (Form.MBOX if suffix in _MBOX_NAMES else Form.LETTER), ""
-    if suffix in _MBOX_NAMES and text:
-        return Form.MBOX, ""
     if not text and suffix in _LETTER_NAMES:
         return Form.LETTER, ""  # An empty letter, which is counted as one.
     return None, "neither a letter nor an mbox" if text else "empty"
@@ -276,7 +284,7 @@ def _read(
 ) -> Iterator[Stored]:
     path, size = source.path, source.size_bytes
     if source.form is not Form.MBOX:
-        if offset:
+        if number > 1:
             return  # It was read before.
         if size > size_max_bytes:
             yield Stored(path, 1, 0, size, fault=Fault.TOO_LARGE)

@@ -91,6 +91,11 @@ def begins_like_mbox(head: bytes) -> bool:
     return _begins_message(b"\n\n" + head, 1)
 
 
+def holds_messages(descriptor: int, size: int) -> bool:
+    """Say whether a message begins anywhere in a file, whatever it begins with itself."""
+    return next(_separators(descriptor, size, 0), None) is not None
+
+
 def _separators(descriptor: int, size: int, start: int) -> Iterator[int]:
     """Yield the offsets of the lines that begin a message, in their order."""
     base = max(0, start - _CONTEXT_BYTES)

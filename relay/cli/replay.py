@@ -47,7 +47,7 @@ from relay.cli.replaysums import Rate, Worth, estimate
 from relay.cli.replayview import Report, print_report, render_page
 from relay.cli.replaywatch import watching
 from relay.lexicons import LexiconError
-from relay.mailstore import SENT_NAMES, Source, find_sources, sent_names_of
+from relay.mailstore import SENT_NAMES, Source, find_sources, look_at, sent_names_of
 from relay.note import TemplateError
 from relay.pipeline import Rules
 from relay.relayconfig import RelaySection
@@ -113,8 +113,8 @@ def replay(
 ) -> None:
     """Judge mail that was sent, and say what it would have been worth. Nothing is changed."""
     rates = _rate("--click-rate", click_rate), _rate("--signup-rate", signup_rate)
-    if html is not None and not os.access(html.parent, os.W_OK):
-        fail(f"{html}: the folder does not exist or cannot be written")
+    if html is not None:
+        _check_target(html)
     settings = read_config_if_any(config)
     rules = None if settings is None else read_rules(settings)
     size_max = (RelaySection() if settings is None else settings.relay).size_max_bytes
@@ -124,7 +124,7 @@ def replay(
     except (LexiconError, TemplateError) as error:
         fail(str(error))
     _check_paths(paths, sent_names)
-    identity = identify(
+    identity, others = identify(
         _sources(paths, sent_names), _rules_digest(judge.rules, rules is None, sent_names, size_max)
     )
     if not identity.mail_files:
@@ -147,6 +147,7 @@ def replay(
                 file.write(identity, progress, seen)
             if not finished:
                 _stopped(progress, identity)
+            progress.sums.files["other"] = others
             report = Report(
                 tuple(map(shown_path, paths)),
                 identity.size_bytes,
@@ -201,6 +202,14 @@ def _say_nothing(row: dict[str, Any]) -> None:
 def _sources(paths: list[Path], sent_names: Set[str]) -> Iterator[Source]:
     for path in paths:
         yield from find_sources(path, sent_names)
+
+
+def _check_target(html: Path) -> None:
+    """End the command where the page cannot be written, or something of value stands."""
+    if not os.access(html.parent, os.W_OK):
+        fail(f"{html}: the folder does not exist or cannot be written")
+    if html.exists() and look_at(html).form is not None:
+        fail(f"{html}: holds mail; it is not overwritten")
 
 
 def _check_paths(paths: list[Path], sent_names: Set[str]) -> None:

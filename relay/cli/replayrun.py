@@ -20,7 +20,6 @@ from relay.verdict import Kind
 NOT_SENT = "not_sent"
 DUPLICATE = "duplicate"
 READ = "read"
-OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +37,13 @@ class Run:
 
         Wherever it ends, by False, an exception or a kill, `progress` is that of whole messages.
         """
-        for index, source in enumerate(sources):
+        for index, source in enumerate(source for source in sources if not source.is_other):
             if index < progress.source:
                 continue
             if source.form is not None and not self._through_file(source, progress, seen):
                 return False
             if source.form is None:
-                self._count_file(source, str(source.fault or OTHER), progress)
+                self._count_file(source, str(source.fault), progress)
             progress.source, progress.offset, progress.number = index + 1, 0, 1
             progress.done_bytes += source.size_bytes if source.form else 0
         return True
@@ -66,7 +65,7 @@ class Run:
 
     def _count_file(self, source: Source, outcome: str, progress: Progress) -> None:
         progress.sums.files[outcome] += 1
-        if outcome not in (READ, OTHER):
+        if outcome != READ:
             self._count_damage(outcome, Place(shown_path(source.path), 0, 0), progress)
 
     def _count(self, stored: Stored, source: Source, progress: Progress, seen: Seen) -> None:

@@ -53,11 +53,18 @@ class Identity:
         return "the rules it is judged by have changed"
 
 
-def identify(sources: Iterable[Source], rules: str) -> Identity:
-    """Return the identity of all files together, in memory of one."""
+def identify(sources: Iterable[Source], rules: str) -> tuple[Identity, int]:
+    """Return the identity of all mail together, in memory of one file, and how many others lie by.
+
+    Those others do not count: the report, or the state itself, may be written beside the mail.
+    """
     digest = hashlib.sha256()
     identity = Identity(rules=rules)
+    others = 0
     for source in sources:
+        if source.is_other:
+            others += 1
+            continue
         known = (str(source.path), source.form, source.size_bytes, source.mtime_ns, source.fault)
         digest.update(repr(known).encode("utf-8", "surrogateescape"))
         digest.update(hashlib.sha256(source.head).digest())
@@ -66,7 +73,7 @@ def identify(sources: Iterable[Source], rules: str) -> Identity:
             identity.mail_files += 1
             identity.size_bytes += source.size_bytes
     identity.mail = digest.hexdigest()
-    return identity
+    return identity, others
 
 
 @dataclass(slots=True)

@@ -247,7 +247,8 @@ _COUNTERS = (
 
 def ordered(counts: Counter[str]) -> dict[str, int]:
     """Return counts by size, those of one size by name: the same order after every run."""
-    return {str(name): counts[name] for name in sorted(counts, key=lambda key: (-counts[key], key))}
+    names = sorted(counts, key=lambda name: (-counts[name], name))
+    return {str(name): counts[name] for name in names if counts[name]}
 
 
 def _months_between(first: str, last: str) -> list[str]:

@@ -147,7 +147,6 @@ def _rows(words: Mapping[str, tuple[str, str]], counts: dict[str, int], language
     return [
         Row(word(words, code, language), count, round(100 * count / largest, 1))
         for code, count in counts.items()
-        if count
     ]
 
 

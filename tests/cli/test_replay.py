@@ -10,7 +10,7 @@ import pty
 import re
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
@@ -21,9 +21,12 @@ from typer.testing import CliRunner, Result
 
 from relay.__main__ import app
 from relay.cli.replayjudge import judge_for
+from relay.cli.replayrun import Run
+from relay.cli.replaystate import Progress, Seen, StateFile, identify
 from relay.cli.replaysums import UNKNOWN, Finding, Place, Rate, Sums, estimate
 from relay.cli.replaywords import POSITIONS, REASONS, STAGES
 from relay.lexicons import Section, load_lexicons
+from relay.mailstore import SENT_NAMES, find_sources
 from relay.policy import Reason
 from tests.cli.process import CAREERRELAY, create
 from tests.sampleyear import UNSURE, sample_year
@@ -254,6 +257,8 @@ def test_damaged_mail_is_counted_with_its_place(tmp_path: Path) -> None:
         ("empty", b"", "empty"),
         ("picture.png", b"\x89PNG\r\n\x1a\n\0", "neither a letter nor an mbox"),
         ("takeout.zip", b"PK\x03\x04", "unpack it first"),
+        ("broken.mbox", b"\0\1\2 no From_ line\n", "neither a letter nor an mbox"),
+        ("empty.mbox", b"", "empty"),
         ("folder/readme", b"hello", "nothing found"),
         ("folder/sub/empty", b"", "nothing found"),
     ],
@@ -281,6 +286,7 @@ def test_a_missing_path_and_wrong_options_are_wrong_use(tmp_path: Path) -> None:
         ((box, "--click-rate", "20%-5%"), "the smaller first"),
         ((box, "--signup-rate", "many"), "such as 5%-20%"),
         ((box, "--html", tmp_path / "missing/page.html"), "does not exist"),
+        ((box, "--html", box), "is not overwritten"),
         ((box, "--state", box), "not the state of a replay"),
         ((box, "--state", "/dev/null/x"), "--state"),
     ):
@@ -390,6 +396,44 @@ def test_a_run_that_is_killed_ends_with_the_same_report(year: Path, tmp_path: Pa
     assert rest[-1] == whole[-1]
     assert len(rest) < len(whole)
     assert not list(tmp_path.glob("state.json*"))
+
+
+def test_a_run_may_be_stopped_behind_every_message(tmp_path: Path) -> None:
+    """Whatever the file is, going on from what was kept counts all once."""
+    folder, state = tmp_path / "mail", tmp_path / "mail/state.json"
+    (folder / "Maildir/cur").mkdir(parents=True)
+    (folder / "Maildir/new").mkdir()
+    (folder / "Maildir/cur/1:2,S").write_bytes(letter(1))
+    (folder / "Maildir/new/2").write_bytes(b"")
+    (folder / "a.eml").write_bytes(b"")
+    (folder / "b.eml").write_bytes(letter(2))
+    (folder / "c.eml").symlink_to("gone")
+    (folder / "d.mbox").write_bytes(b"garbage\n\n" + mbox(letter(1), letter(3), b"", letter(4)))
+    (folder / "e.eml").write_bytes(letter(3))
+
+    def through(go_on: Callable[[int], bool]) -> tuple[bool, Sums]:
+        run_ = Run(judge, SENT_NAMES, MEBIBYTE, say=lambda _row: None, go_on=go_on)
+        with StateFile(state) as file:
+            identity, _ = identify(find_sources(folder), "rules")
+            kept = file.read()
+            assert kept is None or kept[0] == identity
+            progress, seen = (Progress(), Seen()) if kept is None else kept[1:]
+            file.begin(seen)
+            finished = run_.through(find_sources(folder), progress, seen)
+            file.write(identity, progress, seen)
+            if finished:
+                file.remove()
+            return finished, progress.sums
+
+    judge = judge_for(None)
+    _, whole = through(lambda _done: True)
+    stops = 0
+    while not (ended := through(lambda _done: False))[0]:
+        stops += 1
+    assert ended[1] == whole
+    assert stops == whole.messages == 10
+    assert whole.not_judged == {"duplicate": 2, "empty": 3, "no_from_line": 1}
+    assert whole.files == {"read": 6, "unreadable": 1}
 
 
 def test_a_state_holds_no_words_of_letters(year: Path, tmp_path: Path) -> None:

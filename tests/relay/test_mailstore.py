@@ -44,7 +44,7 @@ def faults(source: Source) -> list[Fault | None]:
         ("sent.mbox", LETTER, Form.MBOX),
         ("letter", LETTER, Form.LETTER),
         ("letter.txt", b"\xef\xbb\xbf\r\n" + LETTER, Form.LETTER),
-        ("broken.mbox", b"\0\1\2 no From_ line", Form.MBOX),
+        ("broken.mbox", b"\0\1\2" * 3000 + b"\n\n" + MBOX, Form.MBOX),
         ("empty.eml", b"", Form.LETTER),
         ("notes.txt", b"From Monday on: nothing\nSubject\n", None),
         ("todo.txt", b"Note: buy milk\n", None),
