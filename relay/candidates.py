@@ -25,7 +25,7 @@ from relay.sentences import SENTENCE_SIZE_MAX_CHARS, cut, is_of_script
 # A quotation longer than this is somebody else's wording, a shorter one an emphasised word.
 _QUOTATION = re.compile(
     r"(?:「[^「」]{9,400}」|『[^『』]{9,400}』)(?!と(?:なり|させ|いう(?:もの|結果|ご?連絡|ご?判断|結論)))"
-    r"|\"[^\"]{16,400}\""
+    r"|\"[^\"]{16,400}\"|\"(?=[^\"]{0,15}[一-鿿가-힣])[^\"ぁ-ヿ]{9,15}\""
 )
 _BRACKETS = "「」『』"
 _EMPHASIS = re.compile(r"[「」『』\"]")

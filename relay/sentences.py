@@ -1,8 +1,10 @@
 """A letter's own text cut into the sentences a reader would see.
 
 Mail wraps where the column ends, in Japanese in the middle of a word: lines are joined before
-anything is looked for. List items, labels ("選考結果：不採用") and blank lines begin a sentence of
-their own. Text is NFKC, so that full-width, half-width and vendor characters read alike.
+anything is looked for. Korean has spaces between words, but people set them as they like: they are
+left out as in Japanese and Chinese. List items, labels ("選考結果：不採用") and blank lines begin a
+sentence of their own. Text is NFKC, so that full-width, half-width and vendor characters read
+alike.
 """
 
 from __future__ import annotations
@@ -20,6 +22,10 @@ SENTENCE_SIZE_MAX_CHARS = 1200
 LANGUAGE_SIZE_MAX_CHARS = 4_000
 # Some words of katakana are in every letter; this many without hiragana are a way of writing.
 KATAKANA_ONLY_MIN_CHARS = 20
+# In Japanese, kana are at least as many as kanji: with less than one in so many it is Chinese.
+KANA_IN_CHINESE_RATIO = 10
+# By so many small words a sentence has to differ from the language of its letter.
+SAME_LANGUAGE_BONUS = 2
 # A line shorter than this was ended by its writer, not by a mail program's wrapping.
 WRAPPED_SIZE_MIN_CHARS_LATIN = 45
 WRAPPED_SIZE_MIN_CHARS_JAPANESE = 14
@@ -38,14 +44,21 @@ _JAPANESE_END = re.compile(
 )
 _LATIN_END = re.compile(r"[.!?][\"')\]]*\s+")
 _ABBREVIATION = re.compile(
-    r"\b(?:mr|mrs|ms|dr|prof|no|st|vs|e\.g|i\.e|etc|inc|co|ltd|corp|approx|dept|ref|[a-z])\.$",
+    r"\b(?:mr|mrs|ms|dr|prof|no|st|vs|e\.g|i\.e|etc|inc|co|ltd|corp|approx|dept|ref"
+    r"|bzw|ggf|evtl|inkl|nr|sr|sra|dra|ud|uds|lic|mme|mlle|[a-z])\.$",
     re.IGNORECASE,
 )
 # Its longer ones as they end: the pattern is tried where one may be, or a single letter.
 _ABBREVIATED = tuple(
     "mr. mrs. ms. dr. prof. no. st. vs. e.g. i.e. etc. inc. co. ltd. corp. approx. dept."
-    " ref.".split()
+    " ref. bzw. ggf. evtl. inkl. nr. sr. sra. dra. ud. uds. lic. mme. mlle.".split()
 )
+# "Ihre Bewerbung vom 3. September": the full stop makes an ordinal number.
+_ORDINAL = re.compile(r"\d\.\s+(?:Jan|Feb|Mär|Mae|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez|[a-zäöü])")
+_KOREAN_END = re.compile(r"(?<=[가-힣A-Za-z)\]\"'])[.!?~]{1,4}[\"')\]]{0,2}(?=[가-힣A-Z\"'(\[<])")
+# What a line ends in that reads on, besides a comma: particles and endings of verbs.
+_JAPANESE_GOES_ON = "、がでにをはともの"
+_KOREAN_GOES_ON = "을를이가은는과와의로고며여서만면도에나"
 _HIRAGANA = re.compile(r"[ぁ-ゖ]+")
 _KATAKANA = re.compile(r"[ァ-ヶ]+")
 _KATAKANA_TO_HIRAGANA = {code: code - 0x60 for code in range(ord("ァ"), ord("ヶ") + 1)}
@@ -59,10 +72,14 @@ _LATIN = re.compile(r"[A-Za-z]+")
 _JAPANESE_SPACE = re.compile(r"(?<=[\u2010-\U0010ffff])[ \t]+|[ \t]+(?=[\u2010-\U0010ffff])")
 _WORD = re.compile(r"\w+")
 _LATIN_WORDS = {
-    "de": "der die und nicht wir ihr ihre sie für mit zu ist haben ein eine einen einn",
-    "fr": "le la les nous vous votre pas un une des est pour avec avons sur",
-    "es": "el los las usted que un una para por hemos su no del con gracias",
-    "en": "the you your we and to of for not that with is are have our in",
+    "de": "der die das dem den und nicht wir ihr ihre ihren ihrer ihnen sie uns für mit zu ist"
+    " sind haben hat ein eine einen leider dass auf von bei als wurde im in",
+    "fr": "le la les nous vous votre vos notre pas ne un une des est et pour avec avons sur dans"
+    " du au de ce cette que qui je",
+    "es": "el la los las usted que un una para por hemos su sus tu te le lo del con gracias de"
+    " se en y al ha",
+    "en": "the you your we and to of for not that with is are have our in this it be has been"
+    " but at from",
 }
 _WORD_SETS = {code: frozenset(words.split()) for code, words in _LATIN_WORDS.items()}
 _ANY_WORD = frozenset[str]().union(*_WORD_SETS.values())
@@ -84,7 +101,8 @@ def normalise(text: str) -> str:
     text = unicodedata.normalize("NFKC", text[:TEXT_SIZE_MAX_CHARS])
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u200b", "")
     text = text.translate(_KATAKANA_TO_HIRAGANA) if _is_all_katakana(text) else text
-    return text.replace("’", "'").replace("‘", "'").replace("“", '"').replace("”", '"')
+    text = text.replace("’", "'").replace("‘", "'").replace("“", '"').replace("”", '"')
+    return text.replace("„", '"').replace("«", '"').replace("»", '"')
 
 
 def _is_all_katakana(text: str) -> bool:
@@ -110,10 +128,15 @@ def language_of(text: str) -> str:
     if hangul > kana and 3 * hangul > latin:
         return "ko"
     if kana and 4 * (kana + han) > latin:
-        return "ja"
+        return "zh" if _is_chinese(text, kana, han) else "ja"
     if 3 * han > latin:
         return "zh"
     return _latin_language(text)
+
+
+def _is_chinese(text: str, kana: int, han: int) -> bool:
+    """Tell whether the few kana of a text are in a name or a sign of a Chinese letter."""
+    return KANA_IN_CHINESE_RATIO * kana < han and any(map(text.__contains__, "您们們"))
 
 
 def split(subject: str, text: str, whole: str) -> tuple[Sentence, ...]:
@@ -147,9 +170,16 @@ def is_of_script(text: str, language: str) -> bool:
     return language in _WIDE_LANGUAGES
 
 
-def _latin_language(text: str) -> str:
+def _latin_language(text: str, whole: str = "") -> str:
+    """Return the language with most of the small words, or `""`; a tie goes to English.
+
+    A sentence of a letter is taken for one in the language of the `whole` unless the words are
+    clearly of another: la, de, en, que and un are in several.
+    """
     words = list(filter(_ANY_WORD.__contains__, _WORD.findall(text.lower())))
     counts = {code: sum(map(known.__contains__, words)) for code, known in _WORD_SETS.items()}
+    if whole in counts:
+        counts[whole] += SAME_LANGUAGE_BONUS
     best = max(counts, key=lambda code: (counts[code], code == "en"))
     return best if counts[best] else ""
 
@@ -157,16 +187,17 @@ def _latin_language(text: str) -> str:
 def _sentence_language(text: str, whole: str) -> str:
     """Han characters alone may be Japanese or Chinese: the letter around them decides."""
     if text.isascii():
-        return "en" if whole in {"ja", "en", ""} else _latin_language(text) or whole
+        return "en" if whole in {"ja", "en", ""} else _latin_language(text, whole) or whole
     if _KANA.search(text):
-        return "ja"
+        few = whole == "zh" and KANA_IN_CHINESE_RATIO * _count(_KANA, text) < _count(_HAN, text)
+        return "zh" if few else "ja"
     if _HANGUL.search(text):
         return "ko"
     if _HAN.search(text):
         return "ja" if whole == "ja" else "zh"
     if whole in {"ja", "en", ""}:
         return "en"
-    return _latin_language(text) or whole
+    return _latin_language(text, whole) or whole
 
 
 def _squeeze(line: str) -> str:
@@ -209,8 +240,12 @@ def _reads_on(previous: str, line: str) -> bool:
         if previous[-1] in "。!?":
             return False
         return (
-            len(previous) >= WRAPPED_SIZE_MIN_CHARS_JAPANESE or previous[-1] in "、がでにをはともの"
+            len(previous) >= WRAPPED_SIZE_MIN_CHARS_JAPANESE
+            or previous[-1] in _JAPANESE_GOES_ON
+            or previous[-1] in _KOREAN_GOES_ON
         )
+    if previous[-1] == "," and _is_wide(previous[-2:-1]):
+        return True
     if previous[-1] in ".!?:;" and len(previous) < WRAPPED_SIZE_MIN_CHARS_LATIN:
         return False
     return len(previous) >= WRAPPED_SIZE_MIN_CHARS_LATIN or line[0].islower()
@@ -222,7 +257,7 @@ def _may_be_item(line: str) -> bool:
 
 
 def _is_wide(character: str) -> bool:
-    return character > "⺀" or character in "…―"
+    return character > "⺀" or character in {"…", "―"}
 
 
 def _is_abbreviation(tail: str) -> bool:
@@ -233,12 +268,19 @@ def _is_abbreviation(tail: str) -> bool:
 
 
 def _pieces(block: str) -> list[str]:
-    if not block.isascii() and (_KANA.search(block) or _HAN.search(block)):
-        return _japanese_pieces(block)
+    if not block.isascii():
+        if _KANA.search(block):
+            return _japanese_pieces(block)
+        if _HANGUL.search(block):
+            return _korean_pieces(block)
+        if _HAN.search(block):
+            return _japanese_pieces(block)
     pieces: list[str] = []
     start = 0
     for end in _LATIN_END.finditer(block):
         stop = end.start() + 1
+        if block[stop - 2 : stop - 1].isdigit() and _ORDINAL.match(block, stop - 2):
+            continue
         if not _is_abbreviation(block[max(start, stop - 8) : stop]):
             pieces.append(block[start : end.end()])
             start = end.end()
@@ -253,5 +295,15 @@ def _japanese_pieces(block: str) -> list[str]:
         if _JAPANESE_END.match(block, mark.end()):
             pieces.append(block[start : mark.end()])
             start = mark.end()
+    pieces.append(block[start:])
+    return pieces
+
+
+def _korean_pieces(block: str) -> list[str]:
+    pieces: list[str] = []
+    start = 0
+    for end in _KOREAN_END.finditer(block):
+        pieces.append(block[start : end.end()])
+        start = end.end()
     pieces.append(block[start:])
     return pieces

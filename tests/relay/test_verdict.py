@@ -48,7 +48,7 @@ NO_REJECTIONS = {
     "you the Leeds office.",
     "withdrawal en": "After careful consideration I have decided to withdraw my application. I "
     "am moving forward with another company.",
-    "korean": "지원해 주셔서 감사합니다. 아쉽게도 이번에는 함께하지 못하게 되었습니다.",
+    "italian": "Grazie per la candidatura. Purtroppo abbiamo scelto un altro candidato.",
     "german": "Leider haben wir uns für einen anderen Bewerber entschieden.",
 }
 
