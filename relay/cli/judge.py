@@ -48,7 +48,10 @@ _NOTHING_READ = Verdict(Kind.OTHER, 0.0, (), "", None, None)
 # Without a configuration a letter is judged as for a company that wants every rejection changed.
 _ANY_COMPANY = Company("any", "", (), mode=Mode.INJECT)
 
-LetterFiles = Annotated[list[Path], typer.Argument(help="Letters as files (.eml).", dir_okay=False)]
+LetterFiles = Annotated[
+    list[Path],
+    typer.Argument(help="Letters as files (.eml), or FILE:NUMBER of an mbox.", dir_okay=False),
+]
 RowsFile = Annotated[Path, typer.Argument(help="One JSON object a line.", dir_okay=False)]
 
 

@@ -32,7 +32,7 @@ from relay.cli.common import (
     read_config_if_any,
     read_rules,
 )
-from relay.cli.replayjudge import judge_for
+from relay.cli.replayjudge import Judge, judge_for
 from relay.cli.replayrun import Run, shown_path
 from relay.cli.replaystate import (
     DIGESTS_MAX,
@@ -119,19 +119,16 @@ def replay(
     rules = None if settings is None else read_rules(settings)
     size_max = (RelaySection() if settings is None else settings.relay).size_max_bytes
     sent_names = sent_names_of(label) if label else SENT_NAMES
-    try:
-        judge = judge_for(rules)
-    except (LexiconError, TemplateError) as error:
-        fail(str(error))
     _check_paths(paths, sent_names)
     identity, others = identify(
-        _sources(paths, sent_names), _rules_digest(judge.rules, rules is None, sent_names, size_max)
+        _sources(paths, sent_names), _rules_digest(rules, sent_names, size_max)
     )
     if not identity.mail_files:
         fail(f"nothing found: no letter, mbox or Maildir in {', '.join(map(shown_path, paths))}")
     try:
         with StateFile(state or _default_state(paths)) as file:
             progress, seen = _resumed(file, identity)
+            judge = _judge(rules)
             with watching(identity.size_bytes, shown=not as_json) as watch:
                 run = Run(
                     judge,
@@ -147,23 +144,27 @@ def replay(
                 file.write(identity, progress, seen)
             if not finished:
                 _stopped(progress, identity)
-            progress.sums.files["other"] = others
-            report = Report(
-                tuple(map(shown_path, paths)),
-                identity.size_bytes,
-                progress.sums,
-                _worth(progress.sums.letters, *rates),
-                judge.is_any_company,
-            )
+            sums = progress.sums
+            sums.files["other"] = others
+            worth = _worth(sums.letters, *rates)
+            names = tuple(map(shown_path, paths))
+            report = Report(names, identity.size_bytes, sums, worth, judge.is_any_company)
             _deliver(report, html, language, as_json=as_json)
             file.remove()  # Not before: a report that cannot be written costs no second run.
     except StateError as error:
         fail(str(error))
-    watch.say_speed(progress.sums)
+    watch.say_speed(sums)
     if len(seen) >= DIGESTS_MAX:
         sys.stderr.write(f"Copies were noticed among the first {DIGESTS_MAX} letters only.\n")
-    if progress.sums.file_faults:
+    if sums.file_faults:
         raise typer.Exit(FOUND_WRONG)
+
+
+def _judge(rules: Rules | None) -> Judge:
+    try:
+        return judge_for(rules)
+    except (LexiconError, TemplateError) as error:
+        fail(str(error))
 
 
 def _worth(letters: int, click_rate: Rate, signup_rate: Rate) -> Worth:
@@ -228,13 +229,14 @@ def _default_state(paths: list[Path]) -> Path:
     return cache / "careerrelay" / f"replay-{name}.json"
 
 
-def _rules_digest(
-    rules: Rules, is_any_company: bool, sent_names: Set[str], size_max_bytes: int
-) -> str:
+def _rules_digest(rules: Rules | None, sent_names: Set[str], size_max_bytes: int) -> str:
     """Return a digest of all that decides besides the mail."""
-    approved = [letter.fingerprint.shape for letter in rules.approved.letters]
-    companies = None if is_any_company else (rules.companies, rules.base_url, approved)
-    known_by = (metadata.version("careerrelay"), companies, sorted(sent_names), size_max_bytes)
+    installation = rules and (
+        rules.companies,
+        rules.base_url,
+        [letter.fingerprint.shape for letter in rules.approved.letters],
+    )
+    known_by = (metadata.version("careerrelay"), installation, sorted(sent_names), size_max_bytes)
     digest = hashlib.sha256(repr(known_by).encode())
     for file in sorted(resources.files("relay").joinpath("lexicon").iterdir(), key=str):
         if file.name.endswith(".toml"):

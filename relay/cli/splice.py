@@ -21,7 +21,10 @@ from relay.undo import NotOurs
 from relay.undo import restore as restore_message
 from relay.verdict import judge
 
-LetterFile = Annotated[Path, typer.Argument(help="A letter as a file (.eml).", dir_okay=False)]
+LetterFile = Annotated[
+    Path,
+    typer.Argument(help="A letter as a file (.eml), or FILE:NUMBER of an mbox.", dir_okay=False),
+]
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Skip the judgement; the safety rules still hold.")
 ]
