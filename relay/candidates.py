@@ -20,7 +20,7 @@ from operator import attrgetter
 from relay.fragments import Groups, fragments_needed
 from relay.lexicons import Alternative, Entry, Lexicon, Lexicons, Section
 from relay.needles import PARAGRAPH_END
-from relay.sentences import SENTENCE_SIZE_MAX_CHARS, cut, is_of_script
+from relay.sentences import SENTENCE_SIZE_MAX_CHARS, cut, is_of_script, languages_in
 
 # A quotation longer than this is somebody else's wording, a shorter one an emphasised word.
 _QUOTATION = re.compile(
@@ -69,7 +69,10 @@ def find_candidates(subject: str, text: str, lexicons: Lexicons) -> Candidates:
     own = without_quotations(text)
     whole = f"{subject}\n{text}"
     found: dict[str, tuple[Candidate, ...]] = {}
+    languages = languages_in(whole)
     for lexicon in lexicons.values():
+        if lexicon.language not in languages:
+            continue
         look = _by_words if lexicon.folds_case else _by_fragments
         candidates, paragraphs = look(subject, own, whole, lexicon)
         if candidates and _is_stated(candidates, cut(subject, paragraphs), lexicon):
@@ -125,8 +128,6 @@ def _everywhere(lexicon: Lexicon, text: str) -> dict[int, Sequence[int]]:
 
 def _by_fragments(subject: str, text: str, whole: str, lexicon: Lexicon) -> _Near:
     """Return what is near in a text, for a language without spaces, wherever lines are wrapped."""
-    if whole.isascii() or (lexicon.language == "ja" and not is_of_script(whole, "ja")):
-        return _NOTHING
     bare = _bare(f"{subject}\n\n{text}".replace("\n\n", PARAGRAPH_END), lexicon)
     if bare is None or bare.count(PARAGRAPH_END) != text.count("\n\n") + 1 or _may_be_cut_off(text):
         every = tuple(

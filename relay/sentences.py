@@ -11,15 +11,21 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
+from collections.abc import Set
 from dataclasses import dataclass
+from itertools import repeat
 
 # A rejection is short. What stands behind this much own text is not weighed: it bounds the work on
 # hostile mail, and a letter that says more first is better passed.
 TEXT_SIZE_MAX_CHARS = 32 * 1024
 # A "sentence" above this is a table, a log or hostile; looking closer is not worth the time.
 SENTENCE_SIZE_MAX_CHARS = 1200
-# What a text is written in shows in its first paragraphs.
+# What a text is written in shows in its first paragraphs, and in their small words sooner.
 LANGUAGE_SIZE_MAX_CHARS = 4_000
+SMALL_WORDS_SIZE_MAX_CHARS = 1_000
+# With one in so many characters a common hiragana, a text is Japanese: in prose it is one in six.
+COMMON_HIRAGANA_RATIO = 8
 # Some words of katakana are in every letter; this many without hiragana are a way of writing.
 KATAKANA_ONLY_MIN_CHARS = 20
 # In Japanese, kana are at least as many as kanji: with less than one in so many it is Chinese.
@@ -67,10 +73,12 @@ _HAN = re.compile(r"[一-鿿]+")
 _HANGUL = re.compile(r"[가-힣]+")
 _WIDE_SCRIPT = re.compile(r"[ぁ-ゖァ-ヺ一-鿿가-힣]")
 _WIDE_LANGUAGES = frozenset({"ja", "zh", "ko"})
+_ONLY_ENGLISH = frozenset({"en"})
+_LATIN_LANGUAGES = frozenset({"de", "fr", "es", "en"})
 _LATIN = re.compile(r"[A-Za-z]+")
 # Beside wide characters and symbols; letters with accents stand between spaces like any other.
 _JAPANESE_SPACE = re.compile(r"(?<=[\u2010-\U0010ffff])[ \t]+|[ \t]+(?=[\u2010-\U0010ffff])")
-_WORD = re.compile(r"\w+")
+_COMMON_HIRAGANA = "のいにしたはをまでと"
 _LATIN_WORDS = {
     "de": "der die das dem den und nicht wir ihr ihre ihren ihrer ihnen sie uns für mit zu ist"
     " sind haben hat ein eine einen leider dass auf von bei als wurde im in",
@@ -81,8 +89,11 @@ _LATIN_WORDS = {
     "en": "the you your we and to of for not that with is are have our in this it be has been"
     " but at from",
 }
-_WORD_SETS = {code: frozenset(words.split()) for code, words in _LATIN_WORDS.items()}
-_ANY_WORD = frozenset[str]().union(*_WORD_SETS.values())
+# All languages are counted in one number, each in bits of its own.
+_SHIFTS = {code: 16 * place for place, code in enumerate(_LATIN_WORDS)}
+_WORD_COUNTS: Counter[str] = Counter()
+for _code, _words in _LATIN_WORDS.items():
+    _WORD_COUNTS.update(dict.fromkeys(_words.split(), 1 << _SHIFTS[_code]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +119,7 @@ def normalise(text: str) -> str:
 def _is_all_katakana(text: str) -> bool:
     """Tell whether a text is written in katakana where others write hiragana, as old systems do."""
     # The commonest hiragana alone settle it for most texts, in a hundredth of the time.
-    if 20 * sum(map(text.count, "のいにしたはをまでと")) >= len(text):
+    if 20 * sum(map(text.count, _COMMON_HIRAGANA)) >= len(text):
         return False
     katakana = _count(_KATAKANA, text)
     return katakana > KATAKANA_ONLY_MIN_CHARS and 20 * _count(_HIRAGANA, text) < katakana
@@ -122,8 +133,10 @@ def _count(script: re.Pattern[str], text: str) -> int:
 def language_of(text: str) -> str:
     """Return the language a text is mostly written in: ja, en, ko, zh, de, fr, es or `""`."""
     text = text[:LANGUAGE_SIZE_MAX_CHARS]
-    if text.isascii():
+    if text.isascii() or not _WIDE_SCRIPT.search(text):
         return _latin_language(text)
+    if COMMON_HIRAGANA_RATIO * sum(map(text.count, _COMMON_HIRAGANA)) >= len(text):
+        return "ja"
     kana, han, hangul, latin = (_count(script, text) for script in (_KANA, _HAN, _HANGUL, _LATIN))
     if hangul > kana and 3 * hangul > latin:
         return "ko"
@@ -170,14 +183,29 @@ def is_of_script(text: str, language: str) -> bool:
     return language in _WIDE_LANGUAGES
 
 
+def languages_in(text: str) -> Set[str]:
+    """Return the languages in which `split` may find sentences that hold their own script.
+
+    Most mail is in Japanese or in English, and words of the others are not looked for in it.
+    """
+    whole = language_of(text)
+    latin = _ONLY_ENGLISH if whole in {"ja", "en", ""} else _LATIN_LANGUAGES
+    if text.isascii() or not _WIDE_SCRIPT.search(text):
+        return latin
+    if whole == "ja":
+        return latin | ({"ja", "ko"} if _HANGUL.search(text) else {"ja"})
+    return latin | _WIDE_LANGUAGES
+
+
 def _latin_language(text: str, whole: str = "") -> str:
     """Return the language with most of the small words, or `""`; a tie goes to English.
 
     A sentence of a letter is taken for one in the language of the `whole` unless the words are
     clearly of another: la, de, en, que and un are in several.
     """
-    words = list(filter(_ANY_WORD.__contains__, _WORD.findall(text.lower())))
-    counts = {code: sum(map(known.__contains__, words)) for code, known in _WORD_SETS.items()}
+    words = text[:SMALL_WORDS_SIZE_MAX_CHARS].lower().split()
+    total = sum(map(_WORD_COUNTS.get, words, repeat(0)))
+    counts = {code: total >> shift & 0xFFFF for code, shift in _SHIFTS.items()}
     if whole in counts:
         counts[whole] += SAME_LANGUAGE_BONUS
     best = max(counts, key=lambda code: (counts[code], code == "en"))

@@ -20,7 +20,7 @@ from relay.candidates import find_candidates
 from relay.evidence import Evidence, weigh_texts
 from relay.letter import Letter
 from relay.lexicons import Entry, Lexicons, Section
-from relay.sentences import language_of, normalise
+from relay.sentences import language_of, languages_in, normalise
 
 # What has to be overcome before a letter is taken for a rejection: most mail is none.
 BIAS = -3.5
@@ -126,9 +126,11 @@ def _codes(subject: str, text: str, lexicons: Lexicons) -> tuple[str | None, str
     """
     stage: str | None = None
     position: str | None = None
+    languages = languages_in(f"{subject}\n{text}")
+    spoken = [lexicon for lexicon in lexicons.values() if lexicon.language in languages]
     for source, is_subject in ((subject, True), (f"{subject}\n{text}", False)):
         one_line = source.replace("\n", " ")
-        for lexicon in lexicons.values():
+        for lexicon in spoken:
             if stage is not None and position is not None:
                 return stage, position
             plain = lexicon.plain(one_line)

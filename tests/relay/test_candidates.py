@@ -86,8 +86,8 @@ def lexicons() -> Lexicons:
 def letters() -> tuple[tuple[str, str], ...]:
     """Return subject and text of the invented letters."""
     rows: list[tuple[str, str]] = []
-    for name in ("short_letters.toml", "longer_letters.toml"):
-        for section in tomllib.loads((FOLDER / name).read_text(encoding="utf-8")).values():
+    for path in sorted(FOLDER.glob("*letters*.toml")):
+        for section in tomllib.loads(path.read_text(encoding="utf-8")).values():
             rows += [(row["subject"], row["text"]) for row in section]
     return tuple(rows)
 
@@ -110,15 +110,10 @@ def words() -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def everything(subject: str, text: str) -> Candidates:
-    """Return the candidates without any shortcut: the decisions of which a cue is in the text."""
+def everything() -> Candidates:
+    """Return the candidates without any shortcut: all decisions of all languages."""
     return {
-        language: tuple(
-            Candidate(entry, ())
-            for entry in lexicon.of(Section.DECISION)
-            if not entry.cues
-            or any(cue in lexicon.plain(f"{subject}\n{text}") for cue in entry.cues)
-        )
+        language: tuple(Candidate(entry, ()) for entry in lexicon.of(Section.DECISION))
         for language, lexicon in lexicons().items()
     }
 
@@ -128,7 +123,7 @@ def assert_nothing_is_left_out(raw_subject: str, raw_text: str) -> None:
     letter = Letter(raw_subject, "hr@example.com", "", ("a@example.com",), raw_text)
     subject, text = normalise(raw_subject), normalise(raw_text)
     language = language_of(f"{subject}\n{text}")
-    full = weigh_texts(letter, subject, text, language, everything(subject, text), lexicons())
+    full = weigh_texts(letter, subject, text, language, everything(), lexicons())
     found = find_candidates(subject, text, lexicons())
     assert weigh_texts(letter, subject, text, language, found, lexicons()) == full
     verdict = judge_mail(letter, lexicons())

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from relay.sentences import language_of, normalise, split
+from relay.sentences import language_of, languages_in, normalise, split
 
 
 def texts(text: str, subject: str = "") -> list[str]:
@@ -96,3 +96,65 @@ def test_spaces_between_words_stay_where_words_have_them() -> None:
         "Your résumé was  read at the café today."
     ]
     assert texts("採 用 を 見 送 り ま す 。") == ["採用を見送ります。"]
+
+
+def test_korean_is_cut_at_its_full_stops_and_joined_where_it_reads_on() -> None:
+    """Sentences end without a space once these are gone; behind a particle a line goes on."""
+    wrapped = (
+        "지원해 주셔서 감사합니다. 검토 결과를 알려드립니다.\n"
+        "이번 채용에서는\n귀하를\n모시지 못합니다."
+    )
+    assert texts(wrapped) == [
+        "지원해주셔서감사합니다.",
+        "검토결과를알려드립니다.",
+        "이번채용에서는귀하를모시지못합니다.",
+    ]
+
+
+def test_a_date_does_not_end_a_german_sentence() -> None:
+    """An ordinal number has a full stop, and the month behind it a capital letter."""
+    text = "Ihre Bewerbung vom 3. September liegt uns vor. Wir danken z. B. für das Zeugnis."
+    assert texts(text) == [
+        "Ihre Bewerbung vom 3. September liegt uns vor.",
+        "Wir danken z. B. für das Zeugnis.",
+    ]
+
+
+@pytest.mark.parametrize("quoted", ["„Nein, danke“", "«Nein, danke»", "“Nein, danke”"])
+def test_quotation_marks_of_all_countries_are_one(quoted: str) -> None:
+    """What is quoted is told by one pattern."""
+    assert normalise(quoted) == '"Nein, danke"'
+
+
+def test_small_words_of_several_languages_do_not_change_a_sentence() -> None:
+    """La, de and en are Spanish and French: the letter around a sentence decides."""
+    text = (
+        "Nous vous remercions de votre intérêt pour notre poste.\n\n"
+        "La décision est de recruter en interne."
+    )
+    found = split("", text, language_of(text))
+    assert [sentence.language for sentence in found] == ["fr", "fr"]
+
+
+def test_a_sentence_in_another_language_is_told() -> None:
+    """German above, English below: each goes to its own lexicon."""
+    text = (
+        "Wir danken Ihnen für die Bewerbung und melden uns bei Ihnen, sobald wir das Ergebnis"
+        " haben.\n\nThank you for your interest in the position that you have seen."
+    )
+    found = split("", text, language_of(text))
+    assert [sentence.language for sentence in found] == ["de", "en"]
+
+
+@pytest.mark.parametrize(
+    ("text", "languages"),
+    [
+        ("Thank you for your letter. We will look at it.", {"en"}),
+        ("本日はお越しいただき、ありがとうございました。Thank you.", {"en", "ja"}),
+        ("本日はありがとうございました。김민수様によろしくお伝えください。", {"en", "ja", "ko"}),
+        ("Wir danken Ihnen für die Bewerbung.", {"de", "en", "es", "fr"}),
+    ],
+)
+def test_most_mail_can_be_in_few_languages(text: str, languages: set[str]) -> None:
+    """What no sentence can be in is not looked for."""
+    assert languages_in(text) == languages
