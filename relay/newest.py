@@ -3,8 +3,8 @@
 Reading judges only what stands before that line, and the note is placed there. Closing sentences
 and closing words (敬具, 以上) belong to the text. A valediction over a name
 ("Kind regards," and "Anna") belongs to the signature: a note between the two would tear them apart.
-Known are the quoting habits of Outlook, Gmail, Apple Mail and Thunderbird in Japanese and English,
-and the headers of their German, French, Spanish, Korean and Chinese editions.
+Known are the quoting habits of Outlook, Gmail, Apple Mail and Thunderbird in Japanese, English,
+German, French, Spanish, Korean and Chinese, and those of QQ, NetEase and Daum.
 
 Works on decoded lines, never raises, looks at each line a bounded number of times. Every letter
 comes through here: each pattern stands behind a test of a character that most lines fail, and a
@@ -33,25 +33,29 @@ _DIVIDER_MARKS = frozenset("-_=―─━")
 _DIVIDER = re.compile(
     r"[-_=―─━]{2,20}\s?(?:Original Message|Original Appointment|Forwarded message"
     r"|Forwarded by .{1,80}|Original-Nachricht|Ursprüngliche Nachricht|Weitergeleitete Nachricht"
-    r"|Message d'origine|Message transféré|Mensaje original|Mensaje reenviado"
-    r"|(?:元|転送|オリジナル)の?(?:メッセージ|メール)(?:\s?ここから)?|원본 메시지|전달된 메시지"
-    r"|原始邮件|邮件原件|转发邮件信息|原始郵件|轉寄郵件)\s?[-_=―─━]{2}",
+    r"|Message d['’]origine|Message transféré|Mensaje original|Mensaje reenviado"
+    r"|(?:元|転送|オリジナル)の?(?:メッセージ|メール)(?:\s?ここから)?"
+    r"|(?:원본|전달된) ?(?:메시지|메일)|(?:回复的|回覆的)?原(?:始)?(?:邮件|郵件|信件)"
+    r"|邮件原件|转发邮件信息|(?:轉寄|转发)的?(?:郵件|信件|邮件))\s?[-_=―─━]{2}",
     re.IGNORECASE,
 )
 _FORWARD_BEGIN = re.compile(
     r"Begin forwarded message:|転送されたメッセージ[:：]"
     r"|Anfang der weitergeleiteten (?:Nachricht|E-Mail):"
-    r"|Début du message (?:transféré|réexpédié)\s?:|Inicio del mensaje reenviado:",
+    r"|Début du message (?:transféré|réexpédié)\s?:|Inicio del mensaje reenviado:"
+    r"|전달된 메시지 시작:|开始转发的?(?:邮件|信息)[:：]|開始轉寄的?(?:郵件|信件|訊息)[:：]",
     re.IGNORECASE,
 )
 _HEADER_FROM = re.compile(
-    r"[*＊>\s]{0,4}(?:From|差出人|送信者|Von|De|보낸 ?사람|发件人|寄件者)\s?[*＊]?\s?[:：]",
+    r"[*＊>\s]{0,4}(?:From|差出人|送信者|Von|De|보낸 ?사람|발신자?|发件人|[發寄]件[人者])"
+    r"\s?[*＊]?\s?[:：]",
     re.IGNORECASE,
 )
 _HEADER_OTHER = re.compile(
     r"[*＊>\s]{0,4}(?:Sent|Date|To|Cc|Subject|Reply-To|送信日時|送信日|日時|日付|宛先|件名"
     r"|Gesendet|Datum|An|Betreff|Envoyé|À|Objet|Enviado(?: el)?|Fecha|Para|Asunto"
-    r"|보낸 ?날짜|날짜|받는 ?사람|제목|发送时间|日期|收件人|主题|寄件日期|收件者|主旨)"
+    r"|보낸 ?날짜|날짜|발신 ?일시|받는 ?사람|수신자?|참조|제목"
+    r"|发送时间|[發傳]送時間|日期|收件[人者]|抄送|副本|主题|寄件日期|主旨|主題)"
     r"\s?[*＊]?\s?[:：]",
     re.IGNORECASE,
 )
@@ -60,7 +64,7 @@ _ATTRIBUTION = re.compile(
     r"|(?:Am|Den)\b.{4,200}\b(?:schrieb|skrev)\b.{0,100}:"
     r"|Le\b.{4,200}\ba écrit\s?:"
     r"|El\b.{4,200}\bescribió\s?:"
-    r"|.{0,20}\d{4}.{4,160}(?:写道|寫道)\s?[:：]"
+    r"|.{0,120}\d{4}.{4,160}(?:写道|寫道)\s?[:：]"
     r"|\d{4}[.년].{4,160}(?:작성|씀)\s?[:：]"
     r"|\d{4}\s?[年/.-]\s?\d{1,2}\s?[月/.-]\s?\d{1,2}.{0,200}"
     r"(?:<[^<>]{3,100}>|メール|さん|様|wrote|書きました)\s?[:：]"

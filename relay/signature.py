@@ -40,11 +40,13 @@ _CONTACT_NUMBER = re.compile(
 _SENT_FROM = re.compile(
     r"Sent from (?:my|Outlook|Mail|Yahoo|Proton)|Get Outlook for"
     r"|(?:iPhone|iPad|Android|スマートフォン|携帯電話?)から送信"
-    r"|Von meinem \S{3,20} gesendet|Envoyé de(?:puis)? mon|Enviado desde mi",
+    r"|Von meinem \S{3,20} gesendet|Gesendet (?:von|mit|aus) |Envoyé (?:de(?:puis)? |à partir d)"
+    r"|Enviado (?:desde|con) |(?:Télécharger|Obtener|Holen Sie sich) Outlook"
+    r"|(?:나의 )?(?:iPhone|iPad|Galaxy)에서 보냄|[发發]自我的|[从從]我的\S{2,12}(?:发送|傳送|發送)",
     re.IGNORECASE,
 )
-_SENT_FROM_INITIALS = frozenset("SsGgIiAaＡaスス携VvEe")
-_FOOTER_INITIALS = frozenset("※*＊この本当誤お送配TtCcDdLlIiPpYyUu© \xa0\t\u3000")
+_SENT_FROM_INITIALS = frozenset("SsGgIiAaＡaスス携VvEeTtOoHh나发發从從")
+_FOOTER_INITIALS = frozenset("※*＊この本当誤お送配此본이발TtCcDdLlIiPpYyUuEeMmNnBb© \xa0\t\u3000")
 _FOOTER = re.compile(
     r"[※*＊\s]{0,4}(?:この|本|当)(?:電子)?(?:メール|メッセージ)(?:は|に|の|及び|および)"
     r"(?!.{0,60}(?:応募|選考の?結果|採用の?結果))"
@@ -55,15 +57,26 @@ _FOOTER = re.compile(
     r"|CONFIDENTIAL|DISCLAIMER|LEGAL NOTICE|IMPORTANT NOTICE|PRIVACY NOTICE"
     r"|You(?:'re| are) receiving this|If you (?:no longer )?wish to (?:unsubscribe|stop receiving)"
     r"|To unsubscribe|Unsubscribe\b|Please consider the environment|©|Copyright \(c\)"
-    r"|(?:Please )?(?:do not|don't) (?:reply|respond) (?:directly )?to this)",
+    r"|(?:Please )?(?:do not|don't) (?:reply|respond) (?:directly )?to this"
+    r"|Diese (?:E-?Mail|Nachricht)\b.{0,80}(?:vertraulich|ausschließlich|nur für|automatisch)"
+    r"|(?:Bitte )?antworten Sie nicht auf diese"
+    r"|Ce (?:message|courriel|mail|courrier)\b.{0,80}(?:confidentiel|destinataire|automatique)"
+    r"|Merci de ne pas répondre à ce|Este (?:mensaje|correo)\b.{0,80}(?:confidencial|destinatari"
+    r"|automátic)|No responda a este)"
+    r"|[*\s]{0,4}[본이] ?(?:메일|이메일|메시지)[은는].{0,40}(?:발신 ?전용|회신|자동|기밀)"
+    r"|[*\s]{0,4}발신 ?전용|[*\s]{0,4}[此本](?:电子|電子)?(?:邮件|郵件|信件|信)"
+    r".{0,20}(?:自动|自動|系统|系統|勿回|勿直接|机密|機密|保密)",
     re.IGNORECASE,
 )
 _VALEDICTION = re.compile(
     r"\s{0,4}(?:(?:with|my|our|many|very|kind(?:est)?|best|warm(?:est|ly)?|all the|sincere(?:ly)?"
     r"|yours?|thanks?|cordially|respectfully|faithfully|truly|regards|wishes|cheers|love|take care"
     r"|again|and|you|gratefully|in advance|so much|thank|kindly|speak soon|on behalf of|mit"
-    r"|freundlichen?|grüßen|gruß|herzliche|viele|beste|liebe|cordialement|bien|sincères"
+    r"|freundlichen?|grüßen?|gruß|herzliche|viele|beste|liebe|cordialement|bien|sincères"
     r"|salutations|saludos|cordiales|atentamente|un saludo|bonne continuation|hochachtungsvoll"
+    r"|freundliche[mr]?|grüsse|gruss|schöne|sonnige|besten?|lieben?|herzlichen?|mfg|lg|vg|bg"
+    r"|aus\s\w{3,20}|meilleures|distinguées|amicalement|respectueusement|sincèrement|à|vous|toi"
+    r"|au|plaisir|nos|mes|un|cordial|saludo|abrazo|recibe|reciba|atte|muy|respetuosamente"
     r"|vriendelijke|groet(?:en)?|vänliga|hälsningar|med)[\s,!.]{1,3}){1,6}$",
     re.IGNORECASE,
 )
@@ -75,14 +88,35 @@ _VALEDICTION_INITIALS = frozenset(
 # letters beyond ASCII for equal to i only.
 _LATIN_BEGINNINGS = frozenset(
     first + second
-    for start in "an co di do en ge if im ip le pl pr se th to un vo yo".split()
+    for start in (
+        "an bi ce co di do en es ge ho if im ip le me no ob pl pr se té th to un vo yo".split()
+    )
     for first in (start[0], start[0].upper())
     for second in ("iIİı" if start[1] == "i" else (start[1], start[1].upper()))
 )
 _OPENING_INITIALS = _RULER_MARKS | _SENT_FROM_INITIALS | _FOOTER_INITIALS
 _JAPANESE = re.compile(r"[぀-ヿ一-鿿]")
+# What is said to somebody in Chinese, where a line seldom ends in a full stop.
+_CHINESE_PROSE = re.compile(
+    r"[您你妳们們很吗嗎]|未[能被获獲录錄通予达達]|感[谢謝]|[谢謝]{2}|遗憾|遺憾|抱歉|[请請]"
+)
+_HANGUL = re.compile(r"[가-힣]")
+_KOREAN_NAME = re.compile(
+    r"[가-힣]{2,4}|.{1,40}(?:드림|올림|배상|일동)"
+    r"|.{0,30}(?:[팀부과실처국장]|담당자?|센터|회사|공단|연구소|학원|재단|병원|위원회|대학교|본부)"
+    r"(?:\s[가-힣]{2,4})?"
+)
+# A part of a company as people write it under a letter, in small letters or not.
+_UNIT = re.compile(
+    r"(?:l['’]|le |la |das |die |ihr |dein |euer |el |los |the |your |votre |notre )?"
+    r"(?:équipe|service|direction|cabinet|secrétariat|team|equipo|departamento|dirección|secretaría"
+    r"|abteilung|personal(?:abteilung|wesen|büro)|chargée?|responsable|human resources)\b",
+    re.IGNORECASE,
+)
+UNIT_WORDS_MAX = 5
 _PROSE_END = re.compile(
     r"[。．！？!?…♪,、;；)）」』.:：]$"
+    r"|(?:니다|세요|[아어에예네지]요|까요|시오|죠|해요)$"
     r"|(?:ます|ました|ません|です|でした|ください|下さい|ませ|たい|った|ない|ので|から|こと|もの|場合"
     r"|ように|ところ|願い|敬具|以上|草々|かしこ|敬白|謹白)$"
 )
@@ -93,7 +127,7 @@ _ITEM = re.compile(r"(?:[-*•・●○■◆◎▼①-⑳]|\(?\d{1,2}[.)．])\s
 _ABBREVIATION_END = re.compile(r"\b(?:Jr|Sr|Ph\.?D|M\.?D|Inc|Ltd|Co|Corp|Dept|[A-Z])\.$")
 _LATIN_WORD = re.compile(r"[^\W\d_][\w'’.-]*")
 _SMALL_WORDS = frozenset(
-    "a an and at by de del der di du for in la le of on the to van von xx x".split()
+    "a an and at by de del der di du for i in la le of on p the to van von xx x y".split()
 )
 
 
@@ -146,7 +180,20 @@ def _opens_signature(lines: Sequence[str], index: int, end: int) -> bool:
     if _is_ruler(line):
         prose, contacts = _count_below(lines, index, end)
         return contacts > 2 * prose and prose <= SLOGAN_LINES_MAX
-    return _is_valediction(line) and _count_below(lines, index, end)[0] == 0
+    return _is_valediction(line) and all(map(_may_be_name, lines[index + 1 : end]))
+
+
+def _may_be_name(line: str) -> bool:
+    """Tell whether a line below a valediction is no sentence: names may be in small letters."""
+    text = line.strip()
+    if not text or not _is_prose(text, has_contact=_has_contact(text)):
+        return True
+    return (
+        len(text) <= NAME_SIZE_MAX_CHARS
+        and len(text.split()) <= UNIT_WORDS_MAX
+        and not _ends_prose(text)
+        and not _CHINESE_PROSE.search(text)
+    )
 
 
 def _may_open_signature(line: str) -> bool:
@@ -221,8 +268,12 @@ def _is_name_line(text: str, *, has_contact: bool) -> bool:
         return True
     if _ITEM.match(text):
         return False
+    if _HANGUL.search(text):
+        return _KOREAN_NAME.fullmatch(text) is not None
     if _JAPANESE.search(text):
-        return _is_japanese_name(text)
+        return not _CHINESE_PROSE.search(text) and _is_japanese_name(text)
+    if len(text.split()) <= UNIT_WORDS_MAX and _UNIT.match(text):
+        return True
     words = _LATIN_WORD.findall(text)
     return 0 < len(words) <= 8 and all(w[0].isupper() or w.lower() in _SMALL_WORDS for w in words)
 

@@ -58,6 +58,27 @@ HISTORY = {
     "forward-ja": ["-------- 転送メッセージ --------", "件名: 結果", "", "本文です。"],
     "outlook-de": ["Von: A", "Gesendet: Montag", "An: B", "Betreff: C", "", "Gibt es etwas Neues?"],
     "outlook-fr": ["De : A", "Envoyé : lundi", "À : B", "Objet : C", "", "Bonjour."],
+    "gmail-de": ["Am Mo., 6. Jan. 2025 um 10:00 Uhr schrieb A", "<a@example.com>:", "> Neues?"],
+    "apple-de": ["> Am 06.01.2025 um 10:00 schrieb A <a@example.com>:", "> ", "> Neues?"],
+    "original-de": ["-----Ursprüngliche Nachricht-----", "Von: A", "", "Hallo"],
+    "gmail-fr": ["Le lun. 6 janv. 2025 à 10:00, A <a@example.com> a", "écrit :", "> Alors ?"],
+    "original-fr": ["-----Message d’origine-----", "De : A", "", "Bonjour"],
+    "gmail-es": ["El lun, 6 ene 2025 a las 10:00, A (<a@example.com>) escribió:", "> ¿Y bien?"],
+    "outlook-es": ["De: A", "Enviado el: lunes", "Para: B", "Asunto: C", "", "Hola."],
+    "gmail-ko": ["2025년 1월 6일 (월) 오전 10:00, A <a@example.com>님이 작성:", "", "> 결과는요?"],
+    "outlook-ko": ["보낸 사람: A", "보낸 날짜: 월요일", "받는 사람: B", "제목: C", "", "결과는요?"],
+    "apple-ko": ["발신: A <a@example.com>", "제목: C", "날짜: 월요일", "수신: B", "", "결과는요?"],
+    "daum": ["--------- 원본 메일 ---------", "보낸사람: A", "", "결과는요?"],
+    "forward-ko": ["전달된 메시지 시작:", "", "> 발신: A", "> 결과는요?"],
+    "gmail-zh": ["李雷 <a@example.com> 于2025年1月6日周一 10:00写道：", "", "> 有结果了吗？"],
+    "gmail-tw": ["李雷 <lilei@example.com> 於 2025年1月6日 上午10:00寫道：", "", "> 結果呢？"],
+    "apple-zh": ["在 2025年1月6日，10:00，李雷 <a@example.com> 写道：", "", "> 有结果了吗？"],
+    "outlook-zh": ["发件人: A", "发送时间: 周一", "收件人: B", "主题: C", "", "有结果了吗？"],
+    "outlook-tw": ["寄件者: A", "寄件日期: 週一", "收件者: B", "主旨: C", "", "有結果了嗎？"],
+    "outlook-hk": ["寄件人: A", "傳送時間: 週一", "收件人: B", "主旨: C", "", "有結果了嗎？"],
+    "qq": ["------------------ 原始邮件 ------------------", "发件人: A;", "", "有结果了吗？"],
+    "netease": ["---- 回复的原邮件 ----", "发件人 A", "主题 C", "有结果了吗？"],
+    "forward-zh": ["开始转发邮件：", "", "> 发件人: A", "> 有结果了吗？"],
     "no-marks": ["On Mon, 6 Jan 2025 at 10:00, A <a@example.com> wrote:", "Any news on the job?"],
     "bare-quote": ["> 結果はいつですか。", "> お待ちしております。"],
 }
@@ -80,6 +101,21 @@ SIGNATURES = {
     "phone": ["Anna", "", "Sent from my iPhone"],
     "footer-ja": ["※本メールは送信専用です。ご返信いただいてもお答えできません。"],
     "footer-en": ["This e-mail is confidential and intended for the addressee only."],
+    "valediction-de": ["Viele Grüße aus Berlin", "das Team von Pixelhof"],
+    "by-order-de": ["Mit freundlichen Grüßen", "i. A. Sabine Rötger"],
+    "valediction-fr": ["Bien cordialement,", "Élodie Perrin", "chargée de recrutement"],
+    "unit-fr": ["Le service des ressources humaines"],
+    "valediction-es": ["Reciba un cordial saludo,", "la dirección"],
+    "names-ko": ["가온테크 인사팀 박지훈 드림"],
+    "unit-ko": ["가온테크 인사팀", "Tel. 02-000-0000"],
+    "names-zh": ["此致", "敬礼", "恒远机电有限公司 人力资源部"],
+    "footer-de": ["Diese E-Mail ist vertraulich und nur für den Empfänger bestimmt."],
+    "footer-fr": ["Ce message est confidentiel et réservé à son destinataire."],
+    "footer-es": ["Este correo puede contener información confidencial."],
+    "footer-ko": ["본 메일은 발신전용이므로 회신되지 않습니다."],
+    "footer-zh": ["本邮件由系统自动发送，请勿回复。"],
+    "phone-ko": ["나의 iPhone에서 보냄"],
+    "phone-zh": ["发自我的iPhone"],
 }
 
 
@@ -90,6 +126,23 @@ def test_signature_and_footer_are_cut_off(own: list[str], signature: list[str]) 
     history = HISTORY["outlook-en"]
     assert end_of_own_text([*own, "", *signature]) == len(own)
     assert end_of_own_text([*own, "", *signature, "", *history]) == len(own)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "很遺憾未能錄取您",
+        "祝您求職順利",
+        "感谢您的理解",
+        "이번에는 모시지 못하게 되었습니다",
+        "앞날에 행운이 있기를 바랍니다",
+        "이 메일을 보내 드리게 되어 죄송합니다",
+    ],
+)
+def test_the_last_sentence_without_a_full_stop_is_text(line: str) -> None:
+    """Chinese and Korean letters often leave it out; a name says nothing to the reader."""
+    lines = ["Kim:", "", line]
+    assert end_of_own_text(lines) == len(lines)
 
 
 @pytest.mark.parametrize("word", ["敬具", "以上", "草々"])
