@@ -21,7 +21,7 @@ from relay.lexicons import Entry, Lexicon, Lexicons, Scope, Section
 from relay.needles import PARAGRAPH_END, Needles
 from relay.sentences import Sentence
 
-# There are lexicons of two languages; a few more would not fall out of the cache either.
+# There are lexicons of seven languages; a few more would not fall out of the cache either.
 LANGUAGES_MAX = 16
 
 # What is looked for in each sentence besides decisions.
