@@ -30,6 +30,8 @@ _CODECS = {
     "shift-jis": "cp932",
     "sjis": "cp932",
     "x-sjis": "cp932",
+    "csshiftjis": "cp932",
+    "x-mac-japanese": "cp932",
     "ms_kanji": "cp932",
     "windows-31j": "cp932",
     "cp932": "cp932",
@@ -38,6 +40,7 @@ _CODECS = {
     "eucjp": "euc_jp",
     "x-euc-jp": "euc_jp",
     "eucjp-ms": "euc_jp",
+    "cseucpkdfmtjapanese": "euc_jp",
     "cp51932": "euc_jp",
     "iso-8859-1": "cp1252",
     "latin1": "cp1252",
@@ -52,6 +55,9 @@ _ISO_2022_JP = frozenset(
     {"iso-2022-jp", "iso-2022-jp-1", "iso-2022-jp-2", "iso-2022-jp-3", "iso-2022-jp-ext"}
     | {"iso-2022-jp-2004", "iso-2022-jp-ms", "csiso2022jp", "cp50220", "cp50221", "cp50222", "jis"}
 )
+# Every octet is a letter in the first, and half-width kana make many in the others: that a text can
+# be read as such proves nothing, that there are hiragana in it does.
+_OFTEN_WRONG = frozenset({"cp1252", "cp932", "euc_jp"})
 _SEVEN_BIT = {"utf-7": "utf-7", "hz-gb-2312": "hz", "hz": "hz", "iso-2022-kr": "iso2022_kr"}
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -69,8 +75,20 @@ _DOUBLE = frozenset({b"$@", b"$B", b"$(@", b"$(B", b"$(O", b"$(P", b"$(Q", b"&@\
 _CLEAN_RUN = re.compile(rb"\x1b\$B[^\x1b\x0e\x0f\r\n]*+\x1b\(B")
 _SHIFTS = re.compile(rb"[\x1b\x0e\x0f]")
 _HIGH_BIT = bytes(byte | 0x80 if 0x21 <= byte <= 0x7E else byte for byte in range(256))
+_SEVEN_BITS = bytes(byte & 0x7F for byte in range(256))
+# EUC-JP of any vendor: pairs, half-width kana, supplementary kanji, or one octet of anything else.
+_EUC_JP_RUN = re.compile(
+    rb"((?:[\xa1-\xfe]{2})+)|(?:\x8e[\xa1-\xdf]|\x8f[\xa1-\xfe]{2}|[\x00-\x7f])+|."
+)
 _HAS_ESCAPE = re.compile(rb"\x1b[$(]")
 _UTF8_THREE_BYTES = re.compile(rb"[\xe1-\xef][\x80-\xbf]{2}")
+_UTF8_SEQUENCE = re.compile(rb"[\xc3-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}")
+_EIGHT_BIT = bytes(range(0x80, 0x100))
+# In Japanese of a charset without escapes nearly every octet is of a kanji or kana; in a letter in
+# Latin script with accents and typographic quotes it is one in ten.
+JAPANESE_EIGHT_BIT_MIN_SHARE = 0.3
+# The least of a short sentence ("青木様 不採用です。"); half-width kana read as EUC-JP give less.
+HIRAGANA_MIN_SHARE = 0.15
 
 _UNFOLD = re.compile(rb"\r?\n(?=[ \t])|[\r\n]+\Z")
 _ENCODED_WORD = re.compile(rb"=\?([^?\s*]+)(?:\*[^?\s]*)?\?([bBqQ])\?([^?\r\n]*)\?=")
@@ -148,8 +166,9 @@ def _decode_utf_16(data: bytes, name: str) -> str:
     if name in ("utf-16le", "utf-16-le"):
         return data.decode("utf-16-le", "replace")
     # RFC 2781 §4.3: without a byte order mark it is big-endian, though Windows writes little.
-    little = data[1::2].count(0) > data[0::2].count(0)
-    return data.decode("utf-16-le" if little else "utf-16-be", "replace")
+    # What is common has a high octet of 0 (Latin) or 0x30 (kana).
+    little, big = (sum(map(data[at::2].count, (0x00, 0x30))) for at in (1, 0))
+    return data.decode("utf-16-le" if little > big else "utf-16-be", "replace")
 
 
 def _decode_eight_bit(data: bytes, name: str) -> str:
@@ -164,14 +183,25 @@ def _decode_eight_bit(data: bytes, name: str) -> str:
         claimed is None or codec == "cp1252" or _UTF8_THREE_BYTES.search(data)
     ):
         return as_utf_8
-    if claimed is not None:
+    if claimed is not None and (codec not in _OFTEN_WRONG or _kana_count(claimed)):
         return claimed
     if name in _ISO_2022_JP and _HAS_ESCAPE.search(data):
         return _decode_iso_2022_jp(data)
     guesses = [text for guess in ("cp932", "euc_jp") if (text := _strictly(data, guess))]
-    if guesses:
-        return max(guesses, key=_kana_count)
-    return data.decode(codec or "utf-8", "replace")
+    best = max(guesses, key=_kana_count, default="")
+    if _has_hiragana(best) or (best and claimed is None and _is_dense(data)):
+        return best
+    if claimed is not None:
+        return claimed
+    if codec in ("", "utf-8") and not _is_dense(data) and not _UTF8_SEQUENCE.search(data):
+        codec = "cp1252"
+    return _decode_euc_jp(data) if codec == "euc_jp" else data.decode(codec or "utf-8", "replace")
+
+
+def _is_dense(data: bytes) -> bool:
+    """Tell whether so many octets have the eighth bit that the text can hardly be in Latin."""
+    plain = len(data.translate(None, _EIGHT_BIT))
+    return len(data) - plain >= JAPANESE_EIGHT_BIT_MIN_SHARE * len(data)
 
 
 def _codec_for(name: str) -> str:
@@ -192,7 +222,26 @@ def _strictly(data: bytes, codec: str) -> str | None:
     try:
         return data.decode(codec)
     except (UnicodeError, LookupError):
-        return None
+        if codec != "euc_jp":
+            return None
+    text = _decode_euc_jp(data)
+    return None if "\ufffd" in text else text
+
+
+def _decode_euc_jp(data: bytes) -> str:
+    """Return EUC-JP with the characters of NEC and IBM that Python's codec lacks (CP51932)."""
+    return "".join(
+        _decode_jis_x_0208(run[1].translate(_SEVEN_BITS))
+        if run[1]
+        else run[0].decode("euc_jp", "replace")
+        for run in _EUC_JP_RUN.finditer(data)
+    )
+
+
+def _has_hiragana(text: str) -> bool:
+    """Tell whether a text has as many hiragana as only Japanese that was read right has."""
+    others = sum(letter > "\x7f" for letter in text)
+    return others > 0 and HIRAGANA_MIN_SHARE * others <= _kana_count(text)
 
 
 def _kana_count(text: str) -> int:

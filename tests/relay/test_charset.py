@@ -21,6 +21,8 @@ WORDS = "選考の結果、今回は見送らせていただきます。お祈�
         ("euc_jp", "EUC-JP"),
         ("utf-16-le", "utf-16le"),
         ("utf-16-be", "utf-16"),
+        ("utf-16-le", "utf-16"),
+        ("cp932", "csShiftJIS"),
         ("utf-7", "utf-7"),
         ("gb18030", "gb2312"),
     ],
@@ -49,6 +51,41 @@ def test_vendor_characters_in_iso_2022_jp() -> None:
     """NEC row 13, IBM extensions and half-width kana in JIS bodies are read (CP50221)."""
     data = b"\x1b$B-!-j\x1b(B / \x1b(I1\x32\x33\x1b(B / \x1b$B|b\x1b(B"
     assert decode_text(data, "iso-2022-jp") == "①㈱ / ｱｲｳ / 髙"
+
+
+def test_vendor_characters_in_euc_jp() -> None:
+    """NEC row 13 and the IBM extensions are read in EUC-JP, too (CP51932)."""
+    data = b"\xad\xa1\xad\xea \x8e\xb1 \xfc\xe2" + WORDS.encode("euc_jp")
+    assert decode_text(data, "euc-jp") == "①㈱ ｱ 髙" + WORDS
+    assert decode_text(data, "iso-2022-jp") == "①㈱ ｱ 髙" + WORDS
+
+
+@pytest.mark.parametrize("codec", ["cp932", "euc_jp", "utf-8"])
+@pytest.mark.parametrize("label", ["iso-8859-1", "windows-1252", "shift_jis", "euc-jp"])
+def test_a_label_that_fits_any_bytes_is_seen_through(codec: str, label: str) -> None:
+    """A short sentence in EUC-JP is letters to Latin-1 and half-width kana to Shift_JIS."""
+    assert decode_text("青木様 不採用です。".encode(codec), label) == "青木様 不採用です。"
+
+
+@pytest.mark.parametrize("codec", ["cp932", "euc_jp"])
+def test_half_width_kana_alone_are_read(codec: str) -> None:
+    """Old systems write nothing else: their octets are no other charset's kanji."""
+    words = "ｺﾝｶｲﾊ､ｻｲﾖｳｦﾐｵｸﾗｾﾃｲﾀﾀﾞｷﾏｽ｡"
+    assert decode_text(words.encode(codec), "shift_jis" if codec == "cp932" else "euc-jp") == words
+
+
+@pytest.mark.parametrize("label", ["utf-8", "us-ascii", "", None, "iso-8859-1"])
+def test_typographic_quotes_of_windows_are_read(label: str | None) -> None:
+    """One octet of Windows-1252 in English under another label is no half of a kanji."""
+    words = "We don’t think so. “André” we’re sorry."
+    assert decode_text(words.encode("cp1252"), label) == words
+
+
+def test_one_damaged_octet_spoils_one_character() -> None:
+    """The rest of a Japanese text is read, whatever its charset."""
+    for codec, label in (("utf-8", "utf-8"), ("cp932", "shift_jis"), ("euc_jp", "euc-jp")):
+        data = WORDS.encode(codec) + b"\xff\n" + WORDS.encode(codec)
+        assert decode_text(data, label).count(WORDS) == 2
 
 
 def test_supplementary_kanji_in_iso_2022_jp() -> None:
