@@ -1,7 +1,8 @@
 """Rejections in Korean, Chinese, German, French and Spanish are found, and nothing else is.
 
-Each language has forty letters of either kind. No look-alike is taken for a rejection, no letter
-that somebody quotes, and none of its decisions once it is a condition.
+Each language has forty letters of either kind, and further wordings in a letter each. No
+look-alike is taken for a rejection, no letter that somebody quotes, and none of its decisions once
+it is a condition.
 """
 
 from __future__ import annotations
@@ -40,6 +41,13 @@ def rows(section: str) -> list[tuple[str, str, str]]:
     return found
 
 
+def further(section: str) -> list[tuple[str, str, str]]:
+    """Return the same of the further wordings."""
+    path = Path(__file__).parent / "further_letters.toml"
+    letters = tomllib.loads(path.read_text(encoding="utf-8"))[section]
+    return [(row["language"], row["subject"], row["text"].strip()) for row in letters]
+
+
 REJECTIONS = rows("rejection")
 OTHERS = rows("other")
 
@@ -55,7 +63,9 @@ def judged(subject: str, text: str, sender: tuple[str, str] = SENDERS[0]) -> Ver
 
 
 @pytest.mark.parametrize("sender", SENDERS, ids=["person", "recruiter"])
-@pytest.mark.parametrize(("language", "subject", "text"), REJECTIONS, ids=named)
+@pytest.mark.parametrize(
+    ("language", "subject", "text"), [*REJECTIONS, *further("rejection")], ids=named
+)
 def test_a_rejection_is_found(
     language: str, subject: str, text: str, sender: tuple[str, str]
 ) -> None:
@@ -66,7 +76,7 @@ def test_a_rejection_is_found(
 
 
 @pytest.mark.parametrize("sender", SENDERS, ids=["person", "recruiter"])
-@pytest.mark.parametrize(("language", "subject", "text"), OTHERS, ids=named)
+@pytest.mark.parametrize(("language", "subject", "text"), [*OTHERS, *further("other")], ids=named)
 def test_a_look_alike_is_not_taken_for_one(
     language: str, subject: str, text: str, sender: tuple[str, str]
 ) -> None:
@@ -163,11 +173,11 @@ def test_a_condition_decides_nothing(language: str, condition: str) -> None:
     assert judged("", text, SENDERS[1]).kind is not Kind.REJECTION
 
 
+@pytest.mark.parametrize("section", Section)
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_section_is_there(language: str) -> None:
+def test_every_section_is_there(language: str, section: Section) -> None:
     """Each language reads off all that Japanese and English do."""
-    for section in Section:
-        assert lexicons()[language].of(section), f"[[{section}]]"
+    assert lexicons()[language].of(section)
 
 
 OLD_CHARSETS = {
