@@ -37,6 +37,7 @@ _CODECS = {
     "cp932": "cp932",
     "ms932": "cp932",
     "euc-jp": "euc_jp",
+    "euc_jp": "euc_jp",
     "eucjp": "euc_jp",
     "x-euc-jp": "euc_jp",
     "eucjp-ms": "euc_jp",

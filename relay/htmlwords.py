@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from relay.partcharset import PartCharset
+from relay.styles import PAPER, Ink, Style, ink_within, read_style, with_attributes
 
 # Deeper than any letter; a stack that grows without end is an attack on the time we have.
 DEPTH_MAX = 200
@@ -35,7 +36,7 @@ _VOID = frozenset(
     b"area base br col embed hr img input link meta param source track wbr o:p".split()
 )
 _RAW_TEXT = frozenset(b"script style title textarea xmp iframe noembed noframes plaintext".split())
-_HIDDEN = frozenset(b"head template select svg math object audio video canvas map".split())
+_HIDDEN = frozenset(b"head template select svg math object audio video canvas map rt rp".split())
 _BLOCKS = frozenset(
     b"address article aside blockquote body center dd details div dl dt fieldset figure footer form"
     b" h1 h2 h3 h4 h5 h6 header hr html li main nav ol p pre section table tbody td tfoot th thead"
@@ -49,10 +50,11 @@ _CLOSES_ITSELF = frozenset(b"p li td th tr dd dt".split())
 _QUOTE_MARK = re.compile(
     rb"gmail_quote|yahoo_quoted|protonmail_quote|tutanota_quote|moz-cite-prefix|divRplyFwdMsg"
     rb"|appendonsend|OLK_SRC_BODY_SECTION|mail-editor-reference-message-container|gmail_attr"
-    rb"|zmail_extra|ms-outlook-mobile-reference-message"
-    rb"|border:none;border-top:solid #(?:E1E1E1|B5C4DF) 1\.0pt",
+    rb"|zmail_extra|ms-outlook-mobile-reference-message",
     re.IGNORECASE,
 )
+_OLD_COLOURS = frozenset({b"color", b"bgcolor", b"background"})
+_SELECTED = frozenset({b"class", b"id"})
 _SIGNATURE_MARK = re.compile(
     rb"gmail_signature|moz-signature|AppleMailSignature|(?:\A|[\s_-])signature(?:\Z|[\s_-])"
     rb"|protonmail_signature|ms-outlook-mobile-signature|x_Signature\b",
@@ -71,11 +73,6 @@ _SMALL_PRINT = (
 )
 # Above this many lines small print is a preheader or a heading, not the end of a letter.
 _SMALL_PRINT_AFTER_LINES = 3
-_HIDDEN_STYLE = re.compile(
-    rb"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all|font-size\s*:\s*0(?![.\d]*[1-9])"
-    rb"|max-height\s*:\s*0|opacity\s*:\s*0(?!\.)",
-    re.IGNORECASE,
-)
 
 
 class Gap(NamedTuple):
@@ -109,6 +106,7 @@ class _Element:
     hidden: bool
     quoted: bool
     closed_to_notes: bool
+    ink: Ink = PAPER
 
 
 class _Outliner:
@@ -120,6 +118,8 @@ class _Outliner:
         self.gaps: list[Gap] = []
         self.lines: list[Line] = []
         self.fresh = True  # The next visible text begins a line.
+        # A style sheet is not read here: what it may colour is taken for seen.
+        self.has_backgrounds = b"background" in body
 
     def run(self) -> None:
         position = 0
@@ -176,29 +176,54 @@ class _Outliner:
         if len(self.stack) >= DEPTH_MAX:
             return None
         outer = self.stack[-1] if self.stack else None
-        is_quote = is_signature = hidden = False
+        is_quote = name == b"blockquote"
+        is_signature = hidden = False
+        ink = outer.ink if outer else PAPER
         if attributes or name == b"footer":
             label = attributes.get(b"class", b"") + b" " + attributes.get(b"id", b"")
-            style = attributes.get(b"style", b"")
-            is_quote = _QUOTE_MARK.search(label + b" " + style) is not None
-            is_signature = _SIGNATURE_MARK.search(label) is not None or self._is_footer(
-                name, label, style
+            raw_style = attributes.get(b"style", b"")
+            style = read_style(raw_style.decode("latin-1"))
+            # Gmail's and Outlook's button for more indentation makes a blockquote, too.
+            is_indent = style.is_indent and attributes.keys() <= {b"style"}
+            is_quote = (
+                (is_quote and not is_indent)
+                or style.is_quote
+                or style.is_divider
+                or _QUOTE_MARK.search(label) is not None
             )
-            hidden = b"hidden" in attributes or _HIDDEN_STYLE.search(style) is not None
+            is_signature = _SIGNATURE_MARK.search(label) is not None or self._is_footer(
+                name, label, raw_style
+            )
+            hidden = b"hidden" in attributes or style.hides
+            ink = self._ink_within(ink, style, attributes)
+        if name == b"pre":
+            ink = ink._replace(keeps_lines=True)
         element = _Element(
             name,
             start,
             hidden=hidden or name in _HIDDEN or (outer is not None and outer.hidden),
-            quoted=name == b"blockquote" or is_quote or (outer is not None and outer.quoted),
+            quoted=is_quote or (outer is not None and outer.quoted),
             closed_to_notes=is_signature
             or name in (b"a", b"button", b"label", b"ruby")
             or (outer is not None and outer.closed_to_notes),
+            ink=ink,
         )
         if is_signature and not element.quoted and not element.hidden:
             self.lines.append(self._line("-- "))
             self.fresh = True
         self.stack.append(element)
         return end
+
+    def _ink_within(self, ink: Ink, style: Style, attributes: dict[bytes, bytes]) -> Ink:
+        older = {
+            name.decode("ascii"): value.decode("latin-1")
+            for name, value in attributes.items()
+            if name in _OLD_COLOURS
+        }
+        if older:
+            style = with_attributes(style, older)
+        may_be_coloured = self.has_backgrounds and not _SELECTED.isdisjoint(attributes)
+        return ink_within(ink, style, may_be_coloured=may_be_coloured)
 
     def _is_footer(self, name: bytes, label: bytes, style: bytes) -> bool:
         if len(self.lines) < _SMALL_PRINT_AFTER_LINES or name not in _BLOCKS:
@@ -242,18 +267,27 @@ class _Outliner:
 
     def _text(self, start: int, end: int) -> None:
         raw = self.body[start:end]
-        if raw.strip() and not (self.stack and self.stack[-1].hidden):
-            words = _SPACES.sub(" ", html.unescape(self.charset.decode(raw)))
-            if words.strip(" \xa0\u200b\u200c\u200d\ufeff"):
-                if self.fresh:
-                    quoted = self.stack and self.stack[-1].quoted
-                    self.lines.append(self._line("> " if quoted else ""))
-                    self.fresh = False
-                    words = words.lstrip(" ")
-                line = self.lines[-1]
-                line.text += words
-                line.last_gap = len(self.gaps)
+        top = self.stack[-1] if self.stack else None
+        if raw.strip() and not (top and (top.hidden or not top.ink.is_seen)):
+            text = html.unescape(self.charset.decode(raw))
+            # No gap stands between the lines of one text: a note has no place there.
+            texts = text.split("\n") if top and top.ink.keeps_lines else [text]
+            for index, each in enumerate(texts):
+                self.fresh = self.fresh or index > 0
+                words = _SPACES.sub(" ", each)
+                if words.strip(" \xa0\u200b\u200c\u200d\ufeff"):
+                    self._words(words)
         self._gap(end)
+
+    def _words(self, words: str) -> None:
+        if self.fresh:
+            quoted = self.stack and self.stack[-1].quoted
+            self.lines.append(self._line("> " if quoted else ""))
+            self.fresh = False
+            words = words.lstrip(" ")
+        line = self.lines[-1]
+        line.text += words
+        line.last_gap = len(self.gaps)
 
     def _line(self, text: str) -> Line:
         depth = len(self.stack)
@@ -264,7 +298,9 @@ class _Outliner:
 
     def _gap(self, offset: int) -> None:
         outer = self.stack[-1] if self.stack else None
-        is_open = outer is None or not (outer.hidden or outer.quoted or outer.closed_to_notes)
+        is_open = outer is None or not (
+            outer.hidden or outer.quoted or outer.closed_to_notes or not outer.ink.is_seen
+        )
         name = outer.name if outer else b"body"
         # `<head>` and what browsers move out of a table are no places to stand.
         name = b"body" if name == b"html" else name

@@ -3,13 +3,13 @@
 Reads the message through its map, never changes it, and raises nothing: what cannot be read
 is empty, and an empty letter is no rejection. Of multipart/alternative the plain part is read
 unless it is only a hint to use another program; attached texts and forwarded messages are not
-the letter.
+the letter. A letter that goes on behind a picture is read on as long as it is the writer's own.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from relay.charset import decode_header, decode_text
@@ -21,11 +21,28 @@ from relay.visible import visible_text
 # Text behind this is not read: the longest letters of a person are a tenth of it, and decoding and
 # cutting cost time in proportion.
 READ_SIZE_MAX_BYTES = 256 * 1024
-# A plain alternative shorter than this beside a much longer HTML part is a hint, not the letter.
-HINT_SIZE_MAX_CHARS = 120
+# A plain alternative shorter than this beside a much longer HTML part is a hint, not the letter:
+# a sentence in two languages that says where the letter can be seen. Its link does not count.
+HINT_SIZE_MAX_CHARS = 240
+HINT_RATIO = 3
+# Where an HTML letter without a label says what it is written in.
+META_SIZE_MAX_BYTES = 2_048
 # A letter to an applicant names one person in To; of a long list the beginning tells enough.
 ADDRESSES_SIZE_MAX_CHARS = 500
 
+_META_CHARSET = re.compile(
+    rb"<meta[^>]{0,200}?charset\s{0,3}=\s{0,3}[\"']?([\w-]{2,30})", re.IGNORECASE
+)
+_LINK = re.compile(r"https?://\S+")
+# What no reader sees and no word is spelt with: preheaders are padded with it, long words and links
+# are given places to break.
+_INVISIBLE = dict.fromkeys(
+    (
+        *(0x00AD, 0x034F, 0x061C, 0x180E, 0xFEFF),
+        *(*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070)),
+        *(*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)),
+    )
+)
 # Who is named beside an address; what stands there without one is none.
 _SHOWN_IN = ("from", "to")
 _NAME = re.compile(r"([^<>,;\"@]{2,100}?)\"?\s*<[^<>]{0,320}>")
@@ -61,10 +78,19 @@ class Words:
 
 def read_words(message_map: MessageMap) -> Words:
     """Return subject and own text of a message. Never raises; what cannot be read is empty."""
-    lines = _text_of(message_map).split("\n")
-    end = end_of_own_text(lines)
-    text = "\n".join(own_lines(lines, end))
-    return Words(_decode(message_map.header("subject")), text, lines[end:])
+    own: list[str] = []
+    rest: list[str] = []
+    for text in _texts_of(message_map, message_map.root):
+        lines = _without_invisible(text).split("\n")
+        end = 0 if rest else end_of_own_text(lines)
+        own += own_lines(lines, end)
+        rest += lines[end:]
+    subject = _without_invisible(_decode(message_map.header("subject")))
+    return Words(subject, "\n".join(own), rest)
+
+
+def _without_invisible(text: str) -> str:
+    return text if text.isascii() else text.translate(_INVISIBLE)
 
 
 def read_letter(message_map: MessageMap, envelope: Envelope, words: Words | None = None) -> Letter:
@@ -105,31 +131,41 @@ def _read_address(value: bytes | None) -> tuple[str, str]:
     return name, match.group(1).strip()
 
 
-def _text_of(message_map: MessageMap) -> str:
-    plain, html = _find_texts(message_map, message_map.root)
-    plain_text = _read_plain(message_map, plain) if plain else ""
-    if html is None:
-        return plain_text
-    if plain is not None and len(plain_text.strip()) > HINT_SIZE_MAX_CHARS:
-        return plain_text
-    html_text = visible_text(_read_part(message_map, html))
-    if plain is not None and len(html_text) < 3 * len(plain_text):
-        return plain_text
-    return html_text
+def _texts_of(message_map: MessageMap, part: Part) -> Iterator[str]:
+    """Yield what the text parts of a message say that are the letter itself, in order."""
+    if part.content_type == "multipart/alternative":
+        yield _read_alternatives(message_map, part)
+    elif part.is_multipart:
+        for child in part.children:
+            yield from _texts_of(message_map, child)
+    elif part.disposition != "attachment" and not part.filename:
+        if part.content_type == "text/plain":
+            yield _read_plain(message_map, part)
+        elif part.content_type == "text/html":
+            yield visible_text(_read_part(message_map, part))
 
 
-def _find_texts(message_map: MessageMap, part: Part) -> tuple[Part | None, Part | None]:
-    """Return the first plain and the first HTML part that are the letter itself."""
+def _read_alternatives(message_map: MessageMap, part: Part) -> str:
+    """Return the plain text of a letter, or what its HTML shows where that is much more."""
     plain: Part | None = None
     html: Part | None = None
-    for leaf in part.leaves():
-        if leaf.disposition == "attachment" or leaf.filename:
-            continue
-        if leaf.content_type == "text/plain" and plain is None and html is None:
-            plain = leaf
-        elif leaf.content_type == "text/html" and html is None:
-            html = leaf
-    return plain, html
+    for child in part.children:
+        # The HTML comes with its pictures (multipart/related) or with attachments in between.
+        types = [leaf.content_type for leaf in child.leaves()]
+        if "text/html" in types:
+            html = html or child
+        elif "text/plain" in types:
+            plain = plain or child
+    plain_text = _join(message_map, plain)
+    hint = _LINK.sub("", plain_text).strip() if "://" in plain_text else plain_text.strip()
+    if html is None or len(hint) > HINT_SIZE_MAX_CHARS:
+        return plain_text
+    html_text = _join(message_map, html)
+    return html_text if len(html_text) >= HINT_RATIO * len(hint) else plain_text
+
+
+def _join(message_map: MessageMap, part: Part | None) -> str:
+    return "\n\n".join(_texts_of(message_map, part)) if part else ""
 
 
 def _read_part(message_map: MessageMap, part: Part) -> str:
@@ -137,7 +173,11 @@ def _read_part(message_map: MessageMap, part: Part) -> str:
         body = body_of(message_map, part)
     except MapError:
         return ""
-    return decode_text(body[:READ_SIZE_MAX_BYTES], part.parameters.get("charset"))
+    label = part.parameters.get("charset")
+    if not label and part.content_type == "text/html":
+        met = _META_CHARSET.search(body[:META_SIZE_MAX_BYTES])
+        label = met[1].decode("latin-1") if met else None
+    return decode_text(body[:READ_SIZE_MAX_BYTES], label)
 
 
 def _read_plain(message_map: MessageMap, part: Part) -> str:

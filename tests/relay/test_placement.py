@@ -111,6 +111,13 @@ HIDDEN = "<!-- </div> --><div style='display: none'>preheader</div><p hidden>x</
         f"<p>{OWN}</p>[NOTE]<p title='x",
         # An unknown end tag closes nothing.
         f"<div><p>{OWN}</span></p>[NOTE]</div>",
+        # MJML: every cell is of size 0, and the text in it of a size of its own.
+        f'<table><tr><td style="font-size:0px"><div style="font-size:13px">{OWN}<br>{BYE}[NOTE]'
+        "</div></td></tr></table>",
+        # A white preheader, and white words on a dark bar.
+        f'<div style="color:#fff">{BYE}</div><p style="background:#123;color:#fff">{OWN}</p>[NOTE]',
+        # More indentation, as Gmail makes it.
+        f'<p>{OWN}</p><blockquote style="margin:0 0 0 40px;border:none">{BYE}</blockquote>[NOTE]',
         # Nested tables.
         f"<table><tr><td><table><tr><td>{OWN}<td>x<tr><td>{BYE}[NOTE]</table></table>",
     ],
@@ -139,6 +146,9 @@ def test_japanese_html_in_iso_2022_jp() -> None:
         "<blockquote>old</blockquote>",
         "<!-- x",
         f"<a href=x>{OWN}",
+        # No gap between the tags stands before the signature.
+        f"<pre>{OWN}\n-- \nA</pre>",
+        f'<div style="font-size:1px">{OWN}</div>',
     ],
 )
 def test_html_without_a_place(body: str) -> None:

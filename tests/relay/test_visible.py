@@ -31,13 +31,78 @@ def test_a_visible_small_font_is_read() -> None:
     assert visible_text('<p style="font-size:0.9em;opacity:0.8">seen</p>') == "seen"
 
 
-def test_quotes_are_left_out() -> None:
-    """Blockquotes, Gmail's quote and all behind Outlook's divider belong to somebody else."""
-    assert visible_text("<p>a</p><blockquote>b</blockquote>") == "a"
-    assert visible_text('<p>a</p><div class="gmail_quote">On … wrote: <p>b</p></div>') == "a"
+def test_quotes_become_a_mark() -> None:
+    """Blockquotes and Gmail's quote belong to somebody else; behind Outlook's divider all does."""
+    assert visible_text("<p>a</p><blockquote>b</blockquote>").split() == ["a", ">"]
+    gmail = '<div class="gmail_quote">On … wrote: <p>b</p></div>'
+    assert visible_text(f"<p>a</p>{gmail}<p>c</p>").split() == ["a", ">", "c"]
     assert visible_text('<p>a</p><div id="divRplyFwdMsg">From: b</div><p>c</p>') == "a"
     outlook = '<div style="border:none;border-top:solid #E1E1E1 1.0pt">From: b</div>'
     assert visible_text(f"<p>a</p>{outlook}<p>c</p>") == "a"
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        *("display:none", "DISPLAY: none !important", "mso-hide:all", "max-height:0px"),
+        *("font-size:0", "font-size:1px;line-height:1px", "font:0/0 a", "opacity:0.0"),
+        *("color:transparent", "color:#fff", "color:rgb(255, 255, 255)", "color:rgba(0,0,0,0)"),
+        *("color:#fefefe;background-color:#FFF", "color:#123;background:#123", "color:WHITE"),
+        *("height:0;overflow:hidden", "width:1px;height:1px;overflow:hidden", "text-indent:-999px"),
+        *("position:absolute;left:-9999px", "visibility:hidden", "text-indent:-9999em"),
+    ],
+)
+def test_a_preheader_is_not_read(style: str) -> None:
+    """Each of the ways in which mail hides a text from its reader hides it from us."""
+    assert visible_text(f'<div style="{style}">pre <b>header</b></div><p>seen</p>') == "seen"
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        # MJML sets every cell to 0 and the text in it to a size of its own.
+        '<td style="font-size:0px;padding:10px"><div style="font-size:13px">seen</div></td>',
+        '<div style="background:#224466;color:#ffffff">seen</div>',
+        '<table bgcolor="#224466"><tr><td><font color="white">seen</font></td></tr></table>',
+        '<table background="sea.png"><tr><td style="color:#fff">seen</td></tr></table>',
+        '<div style="background:#fff url(sea.png)"><span style="color:#fff">seen</span></div>',
+        '<style>.bar{background:#224466}</style><a class="bar" style="color:#fff">seen</a>',
+        '<div style="max-height:0.5em;opacity:.9;font-size:80%">seen</div>',
+        '<div style="font:400 14px/1.5 Arial;text-indent:-1em">seen</div>',
+        '<div style="overflow:hidden;height:100px;position:absolute;left:-5px">seen</div>',
+        "<style>@media (max-width:600px){.a{display:none}} .b .a,.c{display:none}</style>"
+        '<p class="a">seen</p>',
+        "<style>.a{display:none} .a{display:block} .b{display:none}</style>"
+        '<p class="a">seen<i class="b" style="display:inline"></i></p>',
+    ],
+)
+def test_what_can_be_seen_is_read(html: str) -> None:
+    """Sizes and colours are inherited, and in doubt a text is seen."""
+    assert visible_text(html) == "seen"
+
+
+def test_what_a_style_sheet_hides_is_left_out() -> None:
+    """Single selectors are known, in head or body, by class, id and tag."""
+    html = """<head><style type="text/css"><!-- /* x */ .Pre, td.no { display: none !important }
+    #hint{max-height:0} @import url(x); .y{visibility:hidden} --></style></head><body>
+    <span class="big pre">gone</span><table><tr><td class="no">gone</td></tr></table>
+    <div id="hint">gone</div><p class="no">seen</p><p class="y" style="display:block">too</p>"""
+    assert visible_text(html).split() == ["seen", "too"]
+
+
+def test_lines_of_the_source_are_no_lines() -> None:
+    """A line end is a space, none between two wide characters, and a line end in `pre`."""
+    wrapped = "<p>今回は採用を見送\r\n   らせていただき\nます。We\n chose <b>A</b>\nB.</p>"
+    assert visible_text(wrapped) == "今回は採用を見送らせていただきます。We chose A B."
+    assert visible_text("<p>합격\n여부</p>") == "합격 여부"
+    assert visible_text("<pre>一行目\r\n二行目</pre>") == "一行目\n二行目"
+    assert visible_text('<div style="white-space:pre-wrap">a\nb</div><p>c\nd</p>') == "a\nb\nc d"
+
+
+def test_readings_above_the_words_are_left_out() -> None:
+    """Ruby shows how kanji are read; the words are those below."""
+    ruby = "<ruby>採用<rp>(</rp><rt>さいよう</rt><rp>)</rp></ruby>を<wbr>見送ります。"
+    assert visible_text(ruby) == "採用を見送ります。"
 
 
 @pytest.mark.parametrize(
