@@ -11,20 +11,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from relay.charset import decode_header, decode_text
 from relay.envelope import Envelope
 from relay.mimemap import MapError, MessageMap, Part, body_of
 from relay.newest import end_of_own_text, own_lines
+from relay.signature import is_part_of_signature
 from relay.visible import visible_text
 
 # Text behind this is not read: the longest letters of a person are a tenth of it, and decoding and
 # cutting cost time in proportion.
 READ_SIZE_MAX_BYTES = 256 * 1024
+# Apple Mail cuts a letter in two for each picture in it. More are no letter, and cost time.
+TEXT_PARTS_MAX = 8
 # A plain alternative shorter than this beside a much longer HTML part is a hint, not the letter:
 # a sentence in two languages that says where the letter can be seen. Its link does not count.
 HINT_SIZE_MAX_CHARS = 240
-HINT_RATIO = 3
+HINT_RATIO = 2
 # Where an HTML letter without a label says what it is written in.
 META_SIZE_MAX_BYTES = 2_048
 # A letter to an applicant names one person in To; of a long list the beginning tells enough.
@@ -80,11 +84,15 @@ def read_words(message_map: MessageMap) -> Words:
     """Return subject and own text of a message. Never raises; what cannot be read is empty."""
     own: list[str] = []
     rest: list[str] = []
-    for text in _texts_of(message_map, message_map.root):
+    for text in islice(_texts_of(message_map, message_map.root), TEXT_PARTS_MAX):
         lines = _without_invisible(text).split("\n")
-        end = 0 if rest else end_of_own_text(lines)
+        first = next((line for line in lines if line.strip()), "")
+        is_footer = bool(own) and is_part_of_signature(first)
+        end = 0 if is_footer else end_of_own_text(lines)
         own += own_lines(lines, end)
         rest += lines[end:]
+        if any(map(str.strip, rest)):
+            break
     subject = _without_invisible(_decode(message_map.header("subject")))
     return Words(subject, "\n".join(own), rest)
 

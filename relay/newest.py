@@ -34,7 +34,8 @@ _DIVIDER = re.compile(
     r"[-_=―─━]{2,20}\s?(?:Original Message|Original Appointment|Forwarded message"
     r"|Forwarded by .{1,80}|Original-Nachricht|Ursprüngliche Nachricht|Weitergeleitete Nachricht"
     r"|Message d['’]origine|Message transféré|Mensaje original|Mensaje reenviado"
-    r"|(?:元|転送|オリジナル)の?(?:メッセージ|メール)(?:\s?ここから)?"
+    r"|(?:元|転送(?:された)?|オリジナル)の?(?:メッセージ|メール)(?:\s?ここから)?|引用(?:元|ここから)"
+    r"|.{1,120} wrote:"
     r"|(?:원본|전달된) ?(?:메시지|메일)|(?:回复的|回覆的)?原(?:始)?(?:邮件|郵件|信件)"
     r"|邮件原件|转发邮件信息|(?:轉寄|转发)的?(?:郵件|信件|邮件))\s?[-_=―─━]{2}",
     re.IGNORECASE,
@@ -59,6 +60,12 @@ _HEADER_OTHER = re.compile(
     r"\s?[*＊]?\s?[:：]",
     re.IGNORECASE,
 )
+# The same header in one line, as some programs make HTML into text.
+_HEADER_LINE = re.compile(
+    r"[*＊>\s]{0,4}(?:From|差出人)\s?[:：].{1,200}(?:Sent|Date|送信日時|日付|日時)\s?[:：].{1,100}"
+    r"(?:To|宛先)\s?[:：]",
+    re.IGNORECASE,
+)
 _ATTRIBUTION = re.compile(
     r"On\b.{4,200}\bwrote\s?[:：]"
     r"|(?:Am|Den)\b.{4,200}\b(?:schrieb|skrev)\b.{0,100}:"
@@ -70,7 +77,8 @@ _ATTRIBUTION = re.compile(
     r"(?:<[^<>]{3,100}>|メール|さん|様|wrote|書きました)\s?[:：]"
     r"|.{1,100}(?:は|が)(?:書きました|wrote)\s?[:：]"
     r"|.{0,60}<[^<>\s]{3,100}@[^<>\s]{3,100}>\s?(?:wrote|の?メール|さんのメール|schrieb)\s?[:：]"
-    r"|.{0,120}\bwrote[:：]",
+    r"|.{0,120}\bwrote(?: at \d.{0,40}| \(.{4,40}\))?[:：]"
+    r"|.{0,40}\d{4}\s?年.{4,60}\bUTC[+-]\d.{0,100}[:：]",
     re.IGNORECASE,
 )
 _ATTRIBUTION_START = re.compile(
@@ -183,10 +191,15 @@ def _opens_history(lines: Sequence[str], index: int) -> bool:
         return False
     if _FORWARD_BEGIN.match(line):
         return True
-    if not _HEADER_FROM.match(line):
+    is_from = _HEADER_FROM.match(line) is not None
+    if not is_from and not _HEADER_OTHER.match(line[:40]):
         return False
-    following = lines[index + 1 : index + QUOTED_HEADER_LINES_MAX]
-    return sum(_HEADER_OTHER.match(other[:40]) is not None for other in following) >= 2
+    if is_from and _HEADER_LINE.match(line):
+        return True
+    # Thunderbird and Apple Mail begin with the subject.
+    following = [other[:40] for other in lines[index + 1 : index + QUOTED_HEADER_LINES_MAX]]
+    others = sum(_HEADER_OTHER.match(other) is not None for other in following)
+    return others >= (2 if is_from else 1) and (is_from or any(map(_HEADER_FROM.match, following)))
 
 
 def _attribution_length(lines: Sequence[str], index: int, end: int) -> int:

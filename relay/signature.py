@@ -23,10 +23,11 @@ NAME_SIZE_MAX_CHARS = 48
 SLOGAN_LINES_MAX = 2
 
 _SIGNATURE_MARK = re.compile(r"-- ?$")
+_RULER_LETTERS = r"\-_=*~+#.・･…‥―ー\u2500-\u257f■□◆◇☆★※○●◎▼▲▽△∞☘♪/\\|<>＊＝－＿＋"
 _RULER = re.compile(
-    r"\s{0,8}([-_=*~+#.・･…―ー─━═■□◆◇☆★※○●◎▼▲▽△∞☘♪/\\|<>＊＝－＿]{1,3}[\s\-]?)\1{2,}\S{0,4}\s*$"
+    # A corner may stand before the line.
+    rf"\s{{0,8}}[{_RULER_LETTERS}]?([{_RULER_LETTERS}]{{1,3}}[\s\-]?)\1{{2,}}\S{{0,4}}\s*$"
 )
-_RULER_MARKS = frozenset("-_=*~+#.・･…―ー─━═■□◆◇☆★※○●◎▼▲▽△∞☘♪/\\|<>＊＝－＿")
 # Plain words, looked for as substrings: a third of the time of one pattern.
 _CONTACT_WORDS = (
     "TEL Tel tel FAX Fax 電話 携帯 ＴＥＬ ℡ Phone phone Mobile mobile Cell: mail: mail："
@@ -38,7 +39,7 @@ _CONTACT_NUMBER = re.compile(
     r"\d{2,4}[-()\s]{1,2}\d{2,4}[-()\s]{1,2}\d{3,4}|\w@[\w-]{1,63}\.|[都道府県市区町村]\S{1,30}\d"
 )
 _SENT_FROM = re.compile(
-    r"Sent from (?:my|Outlook|Mail|Yahoo|Proton)|Get Outlook for"
+    r"Sent from (?:my|Outlook|Mail|Yahoo|Proton)|Get Outlook for|Outlook for \w{3,10} を入手"
     r"|(?:iPhone|iPad|Android|スマートフォン|携帯電話?)から送信"
     r"|Von meinem \S{3,20} gesendet|Gesendet (?:von|mit|aus) |Envoyé (?:de(?:puis)? |à partir d)"
     r"|Enviado (?:desde|con) |(?:Télécharger|Obtener|Holen Sie sich) Outlook"
@@ -46,11 +47,13 @@ _SENT_FROM = re.compile(
     re.IGNORECASE,
 )
 _SENT_FROM_INITIALS = frozenset("SsGgIiAaＡaスス携VvEeTtOoHh나发發从從")
-_FOOTER_INITIALS = frozenset("※*＊この本当誤お送配此본이발TtCcDdLlIiPpYyUuEeMmNnBb© \xa0\t\u3000")
+_FOOTER_INITIALS = frozenset(
+    "※*＊【この本当誤お送配此본이발TtCcDdLlIiPpYyUuEeMmNnBbRr© \xa0\t\u3000"
+)
 _FOOTER = re.compile(
     r"[※*＊\s]{0,4}(?:この|本|当)(?:電子)?(?:メール|メッセージ)(?:は|に|の|及び|および)"
     r"(?!.{0,60}(?:応募|選考の?結果|採用の?結果))"
-    r"|[※*＊\s]{0,4}(?:誤って|お心当たり|送信専用|配信停止)"
+    r"|[※*＊\s]{0,4}(?:誤って|お心当たり|送信専用|配信停止)|【(?:ご注意|注意事項|免責事項|機密情報)"
     r"|[*\s]{0,4}(?:This (?:e-?mail|message|communication|transmission)\b.{0,80}"
     r"(?:confidential|intended|privileged|automated|automatically|sent (?:to|from|by)|may contain)"
     r"|The (?:information|contents?) (?:contained )?(?:in|of) this (?:e-?mail|message)"
@@ -58,6 +61,8 @@ _FOOTER = re.compile(
     r"|You(?:'re| are) receiving this|If you (?:no longer )?wish to (?:unsubscribe|stop receiving)"
     r"|To unsubscribe|Unsubscribe\b|Please consider the environment|©|Copyright \(c\)"
     r"|(?:Please )?(?:do not|don't) (?:reply|respond) (?:directly )?to this"
+    r"|Please note that this (?:mail|in)?(?:box|address)|Equal opportunity employer"
+    r"|Registered (?:in|office|address|company)\b.{0,80}(?:No\b|number|office|:|\d)"
     r"|Diese (?:E-?Mail|Nachricht)\b.{0,80}(?:vertraulich|ausschließlich|nur für|automatisch)"
     r"|(?:Bitte )?antworten Sie nicht auf diese"
     r"|Ce (?:message|courriel|mail|courrier)\b.{0,80}(?:confidentiel|destinataire|automatique)"
@@ -68,6 +73,15 @@ _FOOTER = re.compile(
     r".{0,20}(?:自动|自動|系统|系統|勿回|勿直接|机密|機密|保密)",
     re.IGNORECASE,
 )
+# What a line below a footer speaks of that belongs to it: answering, asking, deleting, secrecy.
+_FOOTER_GOES_ON = re.compile(
+    r"返信|問い?合わせ|お心当たり|破棄|削除|転送|機密|第三者"
+    r"|\b(?:reply|replies|confidential|recipients?|delete|disclos\w+|unsubscribe"
+    r"|in error|attachments?|monitored)\b",
+    re.IGNORECASE,
+)
+# Three lines of it are wrapped at the usual width; a longer legal text has a ruler of its own.
+FOOTER_LINES_MAX = 4
 _VALEDICTION = re.compile(
     r"\s{0,4}(?:(?:with|my|our|many|very|kind(?:est)?|best|warm(?:est|ly)?|all the|sincere(?:ly)?"
     r"|yours?|thanks?|cordially|respectfully|faithfully|truly|regards|wishes|cheers|love|take care"
@@ -89,11 +103,12 @@ _VALEDICTION_INITIALS = frozenset(
 _LATIN_BEGINNINGS = frozenset(
     first + second
     for start in (
-        "an bi ce co di do en es ge ho if im ip le me no ob pl pr se té th to un vo yo".split()
-    )
+        "an bi ce co di do en eq es ge ho if im ip le me no ob ou pl pr re se té th to un vo yo"
+    ).split()
     for first in (start[0], start[0].upper())
     for second in ("iIİı" if start[1] == "i" else (start[1], start[1].upper()))
 )
+_RULER_MARKS = frozenset(filter(re.compile(f"[{_RULER_LETTERS}]").match, map(chr, range(0x10000))))
 _OPENING_INITIALS = _RULER_MARKS | _SENT_FROM_INITIALS | _FOOTER_INITIALS
 _JAPANESE = re.compile(r"[぀-ヿ一-鿿]")
 # What is said to somebody in Chinese, where a line seldom ends in a full stop.
@@ -172,7 +187,7 @@ def _opens_signature(lines: Sequence[str], index: int, end: int) -> bool:
     if line == "-- " or _is_sent_from(mark.strip()):  # RFC 3676 §4.3: the signature separator.
         return True
     if _is_footer(mark):
-        return _count_below(lines, index, end)[0] == 0
+        return _count_below(lines, _end_of_footer(lines, index, end), end)[0] == 0
     if len(line) > MARK_SIZE_MAX_CHARS:
         return False
     if _SIGNATURE_MARK.match(line):
@@ -181,6 +196,14 @@ def _opens_signature(lines: Sequence[str], index: int, end: int) -> bool:
         prose, contacts = _count_below(lines, index, end)
         return contacts > 2 * prose and prose <= SLOGAN_LINES_MAX
     return _is_valediction(line) and all(map(_may_be_name, lines[index + 1 : end]))
+
+
+def _end_of_footer(lines: Sequence[str], index: int, end: int) -> int:
+    """Return the index of the last line of a footer that is wrapped or says more of the same."""
+    last = min(index + FOOTER_LINES_MAX, end - 1)
+    while index < last and _FOOTER_GOES_ON.search(lines[index + 1][:MARK_SIZE_MAX_CHARS]):
+        index += 1
+    return index
 
 
 def _may_be_name(line: str) -> bool:

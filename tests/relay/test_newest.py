@@ -80,6 +80,43 @@ HISTORY = {
     "netease": ["---- 回复的原邮件 ----", "发件人 A", "主题 C", "有结果了吗？"],
     "forward-zh": ["开始转发邮件：", "", "> 发件人: A", "> 有结果了吗？"],
     "no-marks": ["On Mon, 6 Jan 2025 at 10:00, A <a@example.com> wrote:", "Any news on the job?"],
+    "forward-gmail-ja": [
+        "---------- 転送されたメッセージ ----------",
+        "差出人: 青木",
+        "",
+        "本文です。",
+    ],
+    "outlook-ja-wide": [
+        "差出人： 青木",
+        "送信日時： 月曜",
+        "宛先： 採用",
+        "件名： 結果",
+        "本文です。",
+    ],
+    "header-in-one-line": ["From: A Sent: Monday To: B Subject: C", "", "Any news on the job?"],
+    "header-in-one-line-ja": ["差出人: 青木 送信日時: 月曜 宛先: 採用 件名: 結果", "いつですか。"],
+    "subject-first": ["Subject: C", "Date: Monday", "From: A", "To: B", "", "Any news on the job?"],
+    "subject-first-ja": [
+        "件名: 結果",
+        "日付: 月曜",
+        "差出人: 青木",
+        "宛先: 採用",
+        "",
+        "本文です。",
+    ],
+    "apple-ja-name": ["2025/01/06 10:00、青木のメール:", "", "結果はいつですか。"],
+    "apple-ja-noon": ["2025/01/06 午前10:00、青木 <a@example.jp>のメール：", "> いつですか。"],
+    "google-groups-ja": ["2025年1月6日月曜日 10時12分31秒 UTC+9 青木:", "", "> いつですか。"],
+    "gmail-ja-wrapped": [
+        "2025年1月6日(月) 10:00 青木（人事の部署） <",
+        "a@example.jp>:",
+        "> いつですか。",
+    ],
+    "thunderbird-de": ["Am 06.01.25 um 10:00 schrieb A:", "> Any news?"],
+    "notes": ["-----A <a@example.com> wrote: -----", "To: B", "Any news on the job?"],
+    "wrote-at": ["A <a@example.com> wrote at 10:12:", "> Any news?"],
+    "quoted-from-here": ["-------- 引用ここから --------", "結果はいつですか。"],
+    "wide-marks": ["青木さんは書きました：", "＞結果はいつですか。"],
     "bare-quote": ["> 結果はいつですか。", "> お待ちしております。"],
 }
 
@@ -95,11 +132,32 @@ SIGNATURES = {
     "rfc3676": ["-- ", "青木商店 人事部"],
     "ruler-ja": ["━━━━━━━━━━", "株式会社青葉 人事部 山田", "TEL: 03-0000-0000", "━━━━━━━━━━"],
     "ruler-en": ["==========", "Acme Inc., Talent Team", "Phone: 555 000 1234"],
+    "corners": [
+        "☆━━━━━━━━━━☆",
+        "　株式会社青葉",
+        "　採用 山田",
+        "Mail: hr@example.jp",
+        "☆━━━━━━━━━━☆",
+    ],
+    "dots": ["+‥‥‥‥‥‥‥‥‥‥+", "青葉 人事部", "TEL: 03-0000-0000", "+‥‥‥‥‥‥‥‥‥‥+"],
     "names-ja": ["株式会社青葉", "人事部　山田 花子"],
     "name-en": ["Anna Smith"],
     "valediction": ["Kind regards,", "Anna Smith", "Talent Acquisition"],
     "phone": ["Anna", "", "Sent from my iPhone"],
     "footer-ja": ["※本メールは送信専用です。ご返信いただいてもお答えできません。"],
+    "footer-ja-long": [
+        "--------------------",
+        "このメールは送信専用アドレスから配信されています。",
+        "ご返信いただいてもお答えできませんのでご了承ください。",
+    ],
+    "footer-ja-notice": ["【ご注意】本メールは宛先の方のみを対象としています。"],
+    "outlook-ios-ja": ["Outlook for iOS を入手"],
+    "footer-en-wrapped": [
+        "This e-mail is confidential and intended for the addressee only. If it reached you",
+        "in error, please delete it and tell us. We are unable to read replies.",
+    ],
+    "footer-en-registered": ["Registered in England No. 1234567, 1 High Street, London."],
+    "footer-en-mailbox": ["Please note that this mailbox is not monitored, nobody reads it."],
     "footer-en": ["This e-mail is confidential and intended for the addressee only."],
     "valediction-de": ["Viele Grüße aus Berlin", "das Team von Pixelhof"],
     "by-order-de": ["Mit freundlichen Grüßen", "i. A. Sabine Rötger"],
@@ -179,6 +237,18 @@ def test_a_single_line_is_never_taken_for_a_signature() -> None:
 def test_the_mention_of_this_mail_in_a_sentence_is_no_footer() -> None:
     """「このメールをもちまして」 opens a sentence of the letter."""
     lines = [*OWN_JA, "このメールをもちまして、お知らせに代えさせていただきます。"]
+    assert end_of_own_text(lines) == len(lines)
+
+
+def test_a_footer_above_the_letter_does_not_end_it() -> None:
+    """「このメールは自動送信です」 may stand over the letter itself."""
+    lines = ["青木様", "このメールは自動送信です。", *OWN_JA[2:], "返信は不要です。"]
+    assert end_of_own_text(lines) == len(lines)
+
+
+def test_a_list_of_dates_is_no_quoted_header() -> None:
+    """Labels of the same kind without a sender are the letter's own."""
+    lines = [*OWN_EN, "Date: Monday", "Subject: your interview", "To: our office in Leeds.", "OK."]
     assert end_of_own_text(lines) == len(lines)
 
 
