@@ -70,6 +70,8 @@ class Style:
     background: Colour | None = None
     has_background: bool = False
     keeps_lines: bool | None = None
+    has_no_margin: bool = False
+    """Above and below: a paragraph is then a line."""
 
 
 PLAIN = Style()
@@ -154,6 +156,7 @@ def read_style(text: str) -> Style:
         background=None if background is None or _IMAGE.search(background) else _colour(background),
         has_background=background is not None and background not in ("none", "transparent"),
         keeps_lines=None if white_space is None else white_space.startswith("pre"),
+        has_no_margin=_has_no_margin(said),
     )
     return PLAIN if style == PLAIN else style
 
@@ -176,6 +179,14 @@ def _hides(said: dict[str, str]) -> bool:
     if get("position") in ("absolute", "fixed"):
         return any((_pixels(get(at, "")) or 0) <= -OFF_SCREEN_MIN_PX for at in ("left", "top"))
     return False
+
+
+def _has_no_margin(said: dict[str, str]) -> bool:
+    # Above, right, below, left; the third is as the first where it is not said.
+    sizes = said.get("margin", "").split() or ["?"]
+    above = said.get("margin-top", sizes[0])
+    below = said.get("margin-bottom", sizes[2] if len(sizes) > 2 else sizes[0])
+    return _pixels(above) == 0 and _pixels(below) == 0
 
 
 def _is_quote(said: dict[str, str]) -> bool:

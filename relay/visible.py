@@ -42,6 +42,7 @@ _BLOCKS = frozenset(
     " hr li main nav ol p pre section table tbody td tfoot th thead tr ul".split()
 )
 _DIVIDERS = frozenset({"div", "hr", "span"})
+_LINES = frozenset({"p", "div"})
 _PARAGRAPHS = frozenset("p h1 h2 h3 h4 h5 h6 table ul ol hr".split())
 _QUOTE_CLASS = re.compile(
     r"\b(?:gmail_attr|moz-cite-prefix|protonmail_quote|zmail_extra)|yahoo_quoted", re.IGNORECASE
@@ -102,6 +103,8 @@ class _Writer:
         self.out: list[str] = []
         self._sheet = sheet
         self._line_is_empty = True
+        # A paragraph that holds a space that does not break is an empty line.
+        self._is_blank = False
 
     def walk(self, root: LexborNode) -> None:
         """Write the visible text under `root`, up to a reply divider."""
@@ -125,6 +128,7 @@ class _Writer:
             elif not tag.startswith(("-", "!")) and tag not in _DROPPED:
                 # Asked for once: each time the parser's library makes another dictionary.
                 attributes = node.attributes
+                has_space = True
                 if attributes or tag == "blockquote":
                     style = read_style(attributes.get("style") or "")
                     if tag in _DIVIDERS and _is_divider(attributes, style):
@@ -135,9 +139,12 @@ class _Writer:
                         self._quote()
                         continue
                     ink = self._ink_within(ink, attributes, style)
+                    # Word makes a paragraph without space around it of each line that is typed.
+                    names = attributes.get("class") or ""
+                    has_space = not (style.has_no_margin or names.startswith("Mso"))
                 if tag in _BLOCKS:
                     self._start_block()
-                    stack.append((tag, ink))
+                    stack.append((tag if has_space or tag != "p" else "div", ink))
                     if tag == "pre":
                         ink = ink._replace(keeps_lines=True)
                 children = [(child, ink) for child in node.iter(include_text=True)]
@@ -168,16 +175,19 @@ class _Writer:
             return
         if not text.isascii():
             text = _WIDE_LINE_END.sub("", text)
+        is_space = "\xa0" in text
         text = _SPACES.sub(" ", text)
         if self._line_is_empty:
             text = text.lstrip(" ")
+            self._is_blank = self._is_blank or (not text and is_space)
         if text:
             self.out.append(text)
-            self._line_is_empty = False
+            self._line_is_empty = self._is_blank = False
 
     def _newline(self) -> None:
         self.out.append("\n")
         self._line_is_empty = True
+        self._is_blank = False
 
     def _quote(self) -> None:
         self._start_block()
@@ -189,7 +199,7 @@ class _Writer:
             self._newline()
 
     def _end_block(self, tag: str) -> None:
-        if not self._line_is_empty:
+        if not self._line_is_empty or (self._is_blank and tag in _LINES):
             self._newline()
         if tag in _PARAGRAPHS:
             self._newline()

@@ -99,6 +99,18 @@ def test_lines_of_the_source_are_no_lines() -> None:
     assert visible_text('<div style="white-space:pre-wrap">a\nb</div><p>c\nd</p>') == "a\nb\nc d"
 
 
+def test_paragraphs_without_space_around_them_are_lines() -> None:
+    """Word makes a paragraph of each line that is typed, and an empty one of an empty line."""
+    word = "<p class=MsoNormal>今回は採用を見送<o:p></o:p></p><p class=MsoNormal>ります。</p>"
+    blank = "<p class=MsoNormal><o:p>&nbsp;</o:p></p>"
+    assert visible_text(f"{word}{blank}{word}") == "\n".join(
+        ["今回は採用を見送", "ります。", "", "今回は採用を見送", "ります。"]
+    )
+    assert visible_text('<p style="margin:0 0 0 0">a</p><p style="margin: 0px">b</p>c') == "a\nb\nc"
+    assert visible_text('<p style="margin:0.5em">a</p><p style="margin:0 0 1em">b</p>c')[1] == "\n"
+    assert visible_text('<p style="margin:1em 0">a</p>b') == "a\n\nb"
+
+
 def test_readings_above_the_words_are_left_out() -> None:
     """Ruby shows how kanji are read; the words are those below."""
     ruby = "<ruby>採用<rp>(</rp><rt>さいよう</rt><rp>)</rp></ruby>を<wbr>見送ります。"
