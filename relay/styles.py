@@ -73,8 +73,15 @@ class Style:
     has_no_margin: bool = False
     """Above and below: a paragraph is then a line."""
 
-
-PLAIN = Style()
+    @property
+    def leaves_ink(self) -> bool:
+        """Tell whether text is set as outside of the element."""
+        return (
+            self.is_tiny is None
+            and self.colour is None
+            and not self.has_background
+            and self.keeps_lines is None
+        )
 
 
 class Ink(NamedTuple):
@@ -109,7 +116,7 @@ class Sheet(NamedTuple):
 
 def ink_within(ink: Ink, style: Style, *, may_be_coloured: bool = False) -> Ink:
     """Return how text is set inside an element; a style sheet may colour its background."""
-    if style is PLAIN and not may_be_coloured:
+    if style.leaves_ink and not may_be_coloured:
         return ink
     is_tiny = ink.is_tiny if style.is_tiny is None else style.is_tiny
     colour = ink.colour if style.colour is None else style.colour
@@ -143,7 +150,7 @@ def read_style(text: str) -> Style:
     background = said.get("background-color", said.get("background"))
     colour = said.get("color")
     white_space = said.get("white-space")
-    style = Style(
+    return Style(
         hides=_hides(said),
         shows=display is not None and display != "none",
         is_quote=_is_quote(said),
@@ -158,7 +165,6 @@ def read_style(text: str) -> Style:
         keeps_lines=None if white_space is None else white_space.startswith("pre"),
         has_no_margin=_has_no_margin(said),
     )
-    return PLAIN if style == PLAIN else style
 
 
 def _hides(said: dict[str, str]) -> bool:
