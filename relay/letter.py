@@ -39,14 +39,16 @@ _META_CHARSET = re.compile(
 )
 _LINK = re.compile(r"https?://\S+")
 # What no reader sees and no word is spelt with: preheaders are padded with it, long words and links
-# are given places to break.
-_INVISIBLE = dict.fromkeys(
+# are given places to break. Of two dashes that look alike the one is JIS's, the other Windows'.
+_AS_SEEN = dict.fromkeys(
     (
         *(0x00AD, 0x034F, 0x061C, 0x180E, 0xFEFF),
         *(*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070)),
         *(*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)),
     )
-)
+) | {0x301C: "～", 0x2212: "－", 0x2016: "∥"}
+# In HTML several spaces are one: in a table of plain text they are no more.
+_GAP = re.compile(r"(?<=\S)[ \t\xa0]{2,}|(?<=\S)[\t\xa0]")
 # Who is named beside an address; what stands there without one is none.
 _SHOWN_IN = ("from", "to")
 _NAME = re.compile(r"([^<>,;\"@]{2,100}?)\"?\s*<[^<>]{0,320}>")
@@ -85,7 +87,7 @@ def read_words(message_map: MessageMap) -> Words:
     own: list[str] = []
     rest: list[str] = []
     for text in islice(_texts_of(message_map, message_map.root), TEXT_PARTS_MAX):
-        lines = _without_invisible(text).split("\n")
+        lines = _as_seen(text).split("\n")
         first = next((line for line in lines if line.strip()), "")
         is_footer = bool(own) and is_part_of_signature(first)
         end = 0 if is_footer else end_of_own_text(lines)
@@ -93,12 +95,12 @@ def read_words(message_map: MessageMap) -> Words:
         rest += lines[end:]
         if any(map(str.strip, rest)):
             break
-    subject = _without_invisible(_decode(message_map.header("subject")))
-    return Words(subject, "\n".join(own), rest)
+    subject = _as_seen(_decode(message_map.header("subject")))
+    return Words(subject, _GAP.sub(" ", "\n".join(own)), rest)
 
 
-def _without_invisible(text: str) -> str:
-    return text if text.isascii() else text.translate(_INVISIBLE)
+def _as_seen(text: str) -> str:
+    return text if text.isascii() else text.translate(_AS_SEEN)
 
 
 def read_letter(message_map: MessageMap, envelope: Envelope, words: Words | None = None) -> Letter:

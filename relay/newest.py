@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
+from unicodedata import normalize
 
 from relay.signature import (
     MARK_SIZE_MAX_CHARS,
@@ -87,6 +88,7 @@ _ATTRIBUTION_START = re.compile(
 _ATTRIBUTION_INITIALS = frozenset("OoAaDdLlEe在于")
 _YEAR_SEARCHED_MAX_CHARS = 7
 _DIGIT = re.compile(r"\d")
+_ODD_WIDTH = re.compile("[０-９Ａ-Ｚａ-ｚ｡-ﾟ]")
 _QUOTED = re.compile(r"\s{0,3}(?:[>＞]|\|(?:\s|$))")
 _QUOTE_MARKS = frozenset(">＞|")
 _SPACES = frozenset(filter(str.isspace, map(chr, range(0x3001))))
@@ -101,6 +103,8 @@ def end_of_own_text(lines: Sequence[str]) -> int:
     above it left on the other side, and `len(lines)` where none of these is found. Quoted lines
     that the writer answers below are inside the range; `own_lines` leaves them out.
     """
+    # Old systems write half-width kana, and forms full-width letters: the marks are the same.
+    lines = [normalize("NFKC", line) if _ODD_WIDTH.search(line) else line for line in lines]
     end = _start_of_history(lines)
     end = without_trailing_blank(lines, end)
     return start_of_signature(lines, end)
@@ -197,7 +201,7 @@ def _opens_history(lines: Sequence[str], index: int) -> bool:
     if is_from and _HEADER_LINE.match(line):
         return True
     # Thunderbird and Apple Mail begin with the subject.
-    following = [other[:40] for other in lines[index + 1 : index + QUOTED_HEADER_LINES_MAX]]
+    following = [other.lstrip()[:40] for other in lines[index + 1 : index + QUOTED_HEADER_LINES_MAX]]
     others = sum(_HEADER_OTHER.match(other) is not None for other in following)
     return others >= (2 if is_from else 1) and (is_from or any(map(_HEADER_FROM.match, following)))
 

@@ -261,6 +261,8 @@ def _is_prose(text: str, *, has_contact: bool) -> bool:
     """Tell whether a line is part of a sentence to the reader rather than of an address block."""
     if has_contact or text[0] in "※*＊" or _is_footer(text[:MARK_SIZE_MAX_CHARS]):
         return False
+    if _is_ruler(text) or _SIGNATURE_MARK.match(text):
+        return False
     return not _is_name_line(text, has_contact=has_contact)
 
 
