@@ -103,8 +103,6 @@ def weigh_texts(
     lexicons: Lexicons,
 ) -> tuple[Evidence, ...]:
     """Return what `weigh` does, given subject and text as normalised, and what is known of them."""
-    if not candidates:
-        return ()
     lines = prepare(split(subject, without_quotations(text), language), lexicons)
     decisions: list[Evidence] = []
     needed = math.inf
@@ -121,17 +119,17 @@ def weigh_texts(
                     beside.add(index)
                     needed = min(needed, OBJECT_BESIDE_MIN)
                 needed = min(needed, entry.object_min)
-    if not decisions:
-        return ()
-    if not any(_is_said_in_text(item) for item in decisions):
-        decisions = [_promoted(item) for item in decisions]
     context = _context(lines, deciding)
-    if beside:
-        context.append(_OBJECT_BESIDE)
+    context.extend(_address_evidence(letter, lines))
     if letter.is_auto_reply:
         context.append(Evidence("counter.automatic-reply", FORBIDDING_WEIGHT, "Auto-Submitted"))
+    if not decisions:
+        return tuple(context)
+    if not any(_is_said_in_text(item) for item in decisions):
+        decisions = [_promoted(item) for item in decisions]
+    if beside:
+        context.append(_OBJECT_BESIDE)
     missing = _missing_object(decisions, context, needed)
-    context.extend(_address_evidence(letter, lines))
     unnamed = () if is_job_named else _unnamed_job(context)
     return (*decisions, *context, *missing, *unnamed, *_missing_reader(lines, deciding))
 

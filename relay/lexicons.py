@@ -28,7 +28,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
-from relay.fragments import Groups as Strings
+from relay.fragments import Groups as Pieces
 from relay.fragments import fragments_needed, phrases_needed
 from relay.literals import (
     Groups,
@@ -38,7 +38,8 @@ from relay.literals import (
     stems_needed,
     words_needed,
 )
-from relay.needles import Needles
+from relay.needles import Needles, Strings
+from relay.wording import Wording, WordingError, characters_of, load_wording, words_of
 
 # Entries come from our own files, but a company may extend them: a slip must not eat the memory.
 PATTERN_SIZE_MAX_CHARS = 2000
@@ -119,7 +120,7 @@ class Alternative:
     # Where a script has words and case: of each group one as a whole word.
     words: Groups
     # Of each group one as it stands: words with the spaces between them, or pieces of writing.
-    strings: Strings
+    strings: Pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,18 @@ class Lexicon:
     needles: Needles
     # All words that a pattern of a decision needs.
     needed_words: frozenset[str]
+    # Words of which a letter holds one, if it is worth reading; `None`: any letter is.
+    gate: Strings | None = None
+    # What letters in this language sound like, if that was learned.
+    wording: Wording | None = None
+
+    def may_concern(self, wording_text: str) -> bool:
+        """Tell whether a letter, as `wording_text` gives it, may speak of work at all."""
+        return self.gate is None or bool(self.gate.find(wording_text))
+
+    def wording_text(self, text: str) -> str:
+        """Return a text as the gate and the model of the wording read it."""
+        return words_of(text) if self.folds_case else characters_of(text)
 
     def of(self, section: Section, scope: Scope | None = None) -> tuple[Entry, ...]:
         """Return the entries of a section, or those of one scope, in the order of the file."""
@@ -183,10 +196,20 @@ def load_lexicons(folder: Path = _FOLDER) -> Lexicons:
     lexicons: dict[str, Lexicon] = {}
     for path in sorted(folder.glob("*.toml")):
         lexicon = parse_lexicon(path.read_text(encoding="utf-8"), path.name)
+        learned = path.with_suffix(".wording")
+        if learned.exists():
+            lexicon = replace(lexicon, wording=_load_wording(learned))
         lexicons[lexicon.language] = lexicon
     if not lexicons:
         raise LexiconError(f"{folder}: no lexicon file (*.toml) found")
     return lexicons
+
+
+def _load_wording(path: Path) -> Wording:
+    try:
+        return load_wording(path)
+    except WordingError as error:
+        raise LexiconError(str(error)) from error
 
 
 def parse_lexicon(text: str, file: str) -> Lexicon:
@@ -199,6 +222,7 @@ def parse_lexicon(text: str, file: str) -> Lexicon:
     if not isinstance(language, str) or not language:
         raise LexiconError(f"{file}: 'language' must be a language code such as \"ja\"")
     folds_case = bool(data.pop("folds_case", False))
+    gate = _list_of_strings(data.pop("gate", []), f"{file}: 'gate'")
     words = _strings(data.pop("words", {}), f"{file}: [words]")
     spellings = _strings(data.pop("spellings", {}), f"{file}: [spellings]")
     entries: dict[Section, tuple[Entry, ...]] = {}
@@ -235,7 +259,17 @@ def parse_lexicon(text: str, file: str) -> Lexicon:
         needed_words=frozenset(
             word for one in alternatives for group in one.words for word in group
         ),
+        gate=Strings(_gate_strings(gate, folds_case=folds_case)) if gate else None,
     )
+
+
+def _gate_strings(words: Sequence[str], *, folds_case: bool) -> list[str]:
+    """Return what is looked for in a text as the model of the wording reads it."""
+    if not folds_case:
+        return [characters_of(word) for word in words]
+    return [
+        f" {word.lower().removesuffix('*')}" + ("" if word.endswith("*") else " ") for word in words
+    ]
 
 
 def _alternatives(entry: Entry, *, has_words: bool) -> list[Alternative]:

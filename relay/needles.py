@@ -1,4 +1,6 @@
-"""Which of many alternatives the paragraphs of a text may hold, told by one look for their strings.
+"""Which of many strings a text holds, told by one look for all of them.
+
+`Needles` tells which of many alternatives the paragraphs of a text may hold.
 
 Each alternative needs one string of each of its groups. Every group of every alternative is a bit:
 the strings that a paragraph holds, put together, show which alternatives have all that they need.
@@ -66,6 +68,19 @@ class Needles:
             if fitting:
                 places[index] = fitting
         return places
+
+
+class Strings:
+    """Strings that are looked for as they stand, wherever they stand."""
+
+    def __init__(self, strings: Iterable[str]) -> None:
+        self._automaton = BytesAhoCorasick(map(str.encode, strings))
+
+    def find(self, text: str) -> list[int]:
+        """Return which of the strings were found, counted from 0, each as often as it was."""
+        octets = text.encode(errors="replace")
+        found = self._automaton.find_matches_as_indexes(octets, overlapping=True)
+        return [string for string, _, _ in found]
 
 
 def _is_common(string: str) -> bool:

@@ -17,10 +17,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from relay.candidates import find_candidates
-from relay.evidence import Evidence, weigh_texts
+from relay.evidence import FORBIDDING_WEIGHT, Evidence, weigh_texts
 from relay.letter import Letter
-from relay.lexicons import Entry, Lexicons, Section
+from relay.lexicons import Entry, Lexicon, Lexicons, Section
 from relay.sentences import language_of, languages_in, normalise
+from relay.wording import REJECTION_SCORE_MIN, UNSURE_SCORE_MIN, Wording
 
 # What has to be overcome before a letter is taken for a rejection: most mail is none.
 BIAS = -3.5
@@ -30,9 +31,13 @@ DECISION_CONFIRMATIONS_MAX = 2
 # Words of a job application and what stands around a rejection never decide alone.
 OBJECT_WEIGHT_MAX = 2.5
 SUPPORT_WEIGHT_MAX = 2.0
-# From here on a letter is taken for a rejection, and from there on for worth a second look.
-REJECTION_SCORE_MIN = 0.8
-UNSURE_SCORE_MIN = 0.35
+# What the lexicon says is bounded, so that it and the wording are weighed against each other.
+TOTAL_MIN = -12.0
+TOTAL_MAX = 8.0
+# A counter-cue that forbids leaves a score below every threshold.
+FORBIDDEN_SCORE = 0.3
+# The observation of the model of the wording.
+WORDING = "wording.as-a-whole"
 
 
 class Kind(StrEnum):
@@ -79,28 +84,74 @@ def judge_mail(letter: Letter, lexicons: Lexicons) -> Verdict:
 def judge_words(subject: str, text: str, read: Callable[[], Letter], lexicons: Lexicons) -> Verdict:
     """Return what `judge_mail` does; the rest of the letter is read where its words ask for it."""
     subject, text = normalise(subject), normalise(text)
-    candidates = find_candidates(subject, text, lexicons)
-    if not candidates:
+    whole = f"{subject}\n{text}"
+    near = _worth_reading(whole, lexicons)
+    if not near:
+        return NOTHING_SAID
+    language = language_of(whole)
+    lexicon = near.get(language)
+    model = lexicon.wording if lexicon is not None else None
+    observed: tuple[Evidence, ...] = ()
+    if lexicon is not None and model is not None:
+        weight = model.weigh(lexicon.wording_text(whole))
+        if model.score(weight + TOTAL_MAX) < UNSURE_SCORE_MIN:
+            return NOTHING_SAID
+        observed = (Evidence(WORDING, weight, "the wording as a whole"),)
+    candidates = find_candidates(subject, text, near)
+    if not candidates and model is None:
         return NOTHING_SAID
     letter = read()
-    language = language_of(f"{subject}\n{text}")
-    evidence = weigh_texts(letter, subject, text, language, candidates, lexicons)
-    kind, score = conclude(evidence)
+    evidence = weigh_texts(letter, subject, text, language, candidates, lexicons) + observed
+    kind, score = conclude(evidence, model)
     if kind is Kind.OTHER:
         return Verdict(kind, score, evidence, language, None, None)
     stage, position = _codes(subject, text, lexicons)
     return Verdict(kind, score, evidence, language, stage, position)
 
 
-def conclude(evidence: tuple[Evidence, ...]) -> tuple[Kind, float]:
-    """Return verdict and score for the evidence alone."""
+def _worth_reading(whole: str, lexicons: Lexicons) -> Lexicons:
+    """Return the lexicons of languages in which the letter may speak of work."""
+    texts: dict[bool, str] = {}
+    near: dict[str, Lexicon] = {}
+    for language, lexicon in lexicons.items():
+        if lexicon.gate is not None:
+            if lexicon.folds_case not in texts:
+                texts[lexicon.folds_case] = lexicon.wording_text(whole)
+            if not lexicon.may_concern(texts[lexicon.folds_case]):
+                continue
+        near[language] = lexicon
+    return near
+
+
+def conclude(evidence: tuple[Evidence, ...], model: Wording | None = None) -> tuple[Kind, float]:
+    """Return verdict and score for the evidence alone.
+
+    With a model of the wording, what the lexicon says is read on the scale on which the two were
+    learned together. Without one a decision must be stated.
+    """
+    total = weight_of(evidence)
+    if model is not None:
+        score = model.score(total + _sum(evidence, WORDING))
+    elif any(item.name.startswith("decision.") for item in evidence):
+        score = 1.0 / (1.0 + math.exp(-max(-50.0, min(50.0, BIAS + total))))
+    else:
+        score = 0.0
+    if any(
+        item.name.startswith("counter.") and item.weight <= FORBIDDING_WEIGHT for item in evidence
+    ):
+        score = min(score, FORBIDDEN_SCORE)
+    score = round(score, 4)
+    if score >= REJECTION_SCORE_MIN:
+        return Kind.REJECTION, score
+    return (Kind.UNSURE, score) if score >= UNSURE_SCORE_MIN else (Kind.OTHER, score)
+
+
+def weight_of(evidence: tuple[Evidence, ...]) -> float:
+    """Return what the observations of the lexicon weigh together."""
     decisions = sorted((e.weight for e in evidence if e.name.startswith("decision.")), reverse=True)
-    if not decisions:
-        return Kind.OTHER, 0.0
-    confirmations = min(len(decisions) - 1, DECISION_CONFIRMATIONS_MAX)
+    confirmations = max(0, min(len(decisions) - 1, DECISION_CONFIRMATIONS_MAX))
     total = (
-        BIAS
-        + decisions[0]
+        (decisions[0] if decisions else 0.0)
         + DECISION_CONFIRMATION_WEIGHT * confirmations
         + min(_sum(evidence, "object."), OBJECT_WEIGHT_MAX)
         + min(_sum(evidence, "support."), SUPPORT_WEIGHT_MAX)
@@ -108,10 +159,7 @@ def conclude(evidence: tuple[Evidence, ...]) -> tuple[Kind, float]:
         + _sum(evidence, "counter.")
         + _sum(evidence, "assertion.")
     )
-    score = round(1.0 / (1.0 + math.exp(-max(-50.0, min(50.0, total)))), 4)
-    if score >= REJECTION_SCORE_MIN:
-        return Kind.REJECTION, score
-    return (Kind.UNSURE, score) if score >= UNSURE_SCORE_MIN else (Kind.OTHER, score)
+    return max(TOTAL_MIN, min(TOTAL_MAX, total))
 
 
 def _sum(evidence: tuple[Evidence, ...], prefix: str) -> float:
