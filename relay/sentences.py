@@ -35,6 +35,8 @@ SAME_LANGUAGE_BONUS = 2
 # A line shorter than this was ended by its writer, not by a mail program's wrapping.
 WRAPPED_SIZE_MIN_CHARS_LATIN = 45
 WRAPPED_SIZE_MIN_CHARS_JAPANESE = 14
+# Mail programs take a full stop into the line or leave a number whole for the next one.
+WRAPPED_SLACK_CHARS = 4
 
 _ITEM = re.compile(
     r"[-*・●○■□◆◇◎▼▽▲△★☆※→>【〔〈《①-⑳]|\(?\d{1,2}[.)、:]|[一二三四五六七八九十][、.]"
@@ -240,43 +242,64 @@ def _blocks(text: str) -> list[str]:
     blocks: list[str] = []
     current = ""
     previous = ""
-    for raw in text.split("\n"):
-        line = _squeeze(raw)
+    typed_size = 0
+    lines = [_squeeze(raw) for raw in text.split("\n")]
+    columns = max(map(len, lines))
+    for line in lines:
         if not line:
             if current:
                 blocks.append(current)
             current = previous = ""
+            typed_size = 0
             continue
-        if current and _reads_on(previous, line):
+        wrapped = bool(previous) and _is_wrapped(previous, line, columns)
+        if current and _reads_on(previous, line, typed_size, is_wrapped=wrapped):
             glue = "" if _is_wide(previous[-1]) or _is_wide(line[0]) else " "
             current += glue + line
         else:
             if current:
                 blocks.append(current)
             current = line
+        # What a mail program broke counts as the line that its writer typed.
+        typed_size = (typed_size if wrapped else 0) + len(line)
         previous = line
     if current:
         blocks.append(current)
     return blocks
 
 
-def _reads_on(previous: str, line: str) -> bool:
+def _is_wrapped(previous: str, line: str, columns: int) -> bool:
+    """Tell whether a line was broken because what follows did not fit."""
+    if _ends_wide(previous):
+        return len(previous) + WRAPPED_SLACK_CHARS >= columns
+    return len(previous) + 1 + len(line.partition(" ")[0]) > columns
+
+
+def _reads_on(previous: str, line: str, typed_size: int, *, is_wrapped: bool) -> bool:
     """Tell whether `line` continues the sentence of `previous`."""
-    if _may_be_item(line) and _ITEM.match(line):
+    item = _ITEM.match(line) if _may_be_item(line) else None
+    # Behind a wrapped line "scenario: you …" is no label, and "14." no item.
+    if item and not (is_wrapped and (line[0].islower() or item.end() == len(line))):
         return False
-    if _is_wide(previous[-1]):
+    if _ends_wide(previous):
         if previous[-1] in "。!?":
             return False
         return (
-            len(previous) >= WRAPPED_SIZE_MIN_CHARS_JAPANESE
+            typed_size >= WRAPPED_SIZE_MIN_CHARS_JAPANESE
             or previous[-1] in _JAPANESE_GOES_ON
             or previous[-1] in _KOREAN_GOES_ON
         )
     if previous[-1] == "," and _is_wide(previous[-2:-1]):
         return True
-    if previous[-1] in ".!?:;" and len(previous) < WRAPPED_SIZE_MIN_CHARS_LATIN:
+    if previous[-1] in ".!?:;" and typed_size < WRAPPED_SIZE_MIN_CHARS_LATIN:
         return False
-    return len(previous) >= WRAPPED_SIZE_MIN_CHARS_LATIN or line[0].islower()
+    return typed_size >= WRAPPED_SIZE_MIN_CHARS_LATIN or line[0].islower()
+
+
+def _ends_wide(line: str) -> bool:
+    """Tell whether a line ends in Japanese, be it in a number or a bracket of it."""
+    last = line[-1]
+    return _is_wide(last) or ((last.isalnum() or last == ")") and any(map(_is_wide, line[-8:])))
 
 
 def _may_be_item(line: str) -> bool:

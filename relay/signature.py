@@ -19,6 +19,9 @@ MARK_SIZE_MAX_CHARS = 240
 SIGNATURE_LINES_MAX = 30
 # A name, a department or a title fits this; a line of prose seldom does without a full stop.
 NAME_SIZE_MAX_CHARS = 48
+# A line that is shorter than this was ended by its writer, not by a mail program.
+WRAPPED_MIN_CHARS = 40
+WRAPPED_MIN_CHARS_WIDE = 24
 # A signature may hold a line or two of advertising; more prose means the letter goes on.
 SLOGAN_LINES_MAX = 2
 
@@ -80,8 +83,8 @@ _FOOTER_GOES_ON = re.compile(
     r"|in error|attachments?|monitored)\b",
     re.IGNORECASE,
 )
-# Three lines of it are wrapped at the usual width; a longer legal text has a ruler of its own.
-FOOTER_LINES_MAX = 4
+# What lawyers write about secrecy takes ten lines of the usual width.
+FOOTER_LINES_MAX = 12
 _VALEDICTION = re.compile(
     r"\s{0,4}(?:(?:with|my|our|many|very|kind(?:est)?|best|warm(?:est|ly)?|all the|sincere(?:ly)?"
     r"|yours?|thanks?|cordially|respectfully|faithfully|truly|regards|wishes|cheers|love|take care"
@@ -138,6 +141,10 @@ _PROSE_END = re.compile(
 # No ending of a sentence above is longer.
 _PROSE_END_MAX_CHARS = 4
 _CLOSING_WORD = re.compile(r"(?:敬具|以上|草々|早々|かしこ|敬白|謹白|拝)\s?[。.]?$")
+# A department, a reading or opening hours in brackets behind a name.
+_NAME_IN_BRACKETS = re.compile(
+    r"[^。、をにはがでともて()（）]{2,30}[(（][^。、をはがでも()（）]{1,12}[)）]"
+)
 _ITEM = re.compile(r"(?:[-*•・●○■◆◎▼①-⑳]|\(?\d{1,2}[.)．])\s{0,3}\S")
 _ABBREVIATION_END = re.compile(r"\b(?:Jr|Sr|Ph\.?D|M\.?D|Inc|Ltd|Co|Corp|Dept|[A-Z])\.$")
 _LATIN_WORD = re.compile(r"[^\W\d_][\w'’.-]*")
@@ -194,16 +201,35 @@ def _opens_signature(lines: Sequence[str], index: int, end: int) -> bool:
         return _count_below(lines, index, end)[0] <= SLOGAN_LINES_MAX
     if _is_ruler(line):
         prose, contacts = _count_below(lines, index, end)
-        return contacts > 2 * prose and prose <= SLOGAN_LINES_MAX
-    return _is_valediction(line) and all(map(_may_be_name, lines[index + 1 : end]))
+        return (contacts > 2 * prose or not prose) and prose <= SLOGAN_LINES_MAX
+    return (
+        _is_valediction(line)
+        and not _is_wrapped(lines, index)
+        and all(map(_may_be_name, lines[index + 1 : end]))
+    )
 
 
 def _end_of_footer(lines: Sequence[str], index: int, end: int) -> int:
     """Return the index of the last line of a footer that is wrapped or says more of the same."""
     last = min(index + FOOTER_LINES_MAX, end - 1)
-    while index < last and _FOOTER_GOES_ON.search(lines[index + 1][:MARK_SIZE_MAX_CHARS]):
+    while index < last and (
+        _FOOTER_GOES_ON.search(lines[index + 1][:MARK_SIZE_MAX_CHARS])
+        or _is_wrapped(lines, index + 1)
+    ):
         index += 1
     return index
+
+
+def _is_wrapped(lines: Sequence[str], index: int) -> bool:
+    """Tell whether a line is the rest of the sentence above it, which did not fit."""
+    above = lines[index - 1].strip()
+    if len(above) < (WRAPPED_MIN_CHARS_WIDE if _JAPANESE.search(above) else WRAPPED_MIN_CHARS):
+        return False
+    return not (
+        _ends_prose(above)
+        or _is_ruler(above)
+        or _is_name_line(above, has_contact=_has_contact(above))
+    )
 
 
 def _may_be_name(line: str) -> bool:
@@ -251,6 +277,8 @@ def _before_name_block(lines: Sequence[str], end: int, earliest: int) -> int:
         line = lines[index - 1].strip()
         if line and not (_is_name_line(line, has_contact=_has_contact(line)) or _is_ruler(line)):
             break
+        if line and _is_wrapped(lines, index - 1):
+            break
         index -= 1
     while index < end and not lines[index].strip():
         index += 1
@@ -288,7 +316,7 @@ def _is_name_line(text: str, *, has_contact: bool) -> bool:
         return True
     if _ends_prose(text) and not _ABBREVIATION_END.search(text):
         # 「(担当：山田)」 closes with a bracket and is a name all the same.
-        return text[-1] in ")）" and has_contact
+        return text[-1] in ")）" and (has_contact or _NAME_IN_BRACKETS.fullmatch(text) is not None)
     if has_contact:
         return True
     if _ITEM.match(text):

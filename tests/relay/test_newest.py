@@ -150,6 +150,24 @@ SIGNATURES = {
         "このメールは送信専用アドレスから配信されています。",
         "ご返信いただいてもお答えできませんのでご了承ください。",
     ],
+    "footer-ja-wrapped": [
+        "※本メールは送信専用アドレスから配信しています。ご返信いただいても",
+        "お答えできません。",
+    ],
+    "footer-and-ruler": [
+        "※本メールは送信専用です。",
+        "",
+        "──────────",
+        "株式会社青葉 人事部",
+        "──────────",
+    ],
+    "ruler-and-names": [
+        "**********",
+        "独立行政法人 青葉機構",
+        "人事課　新里（にいさと）",
+        "**********",
+    ],
+    "half-width": ["------------------", "(株)青葉 ｻｲﾖｳﾀﾝﾄｳ", "ＴＥＬ ０３－００００－００００"],
     "footer-ja-notice": ["【ご注意】本メールは宛先の方のみを対象としています。"],
     "outlook-ios-ja": ["Outlook for iOS を入手"],
     "footer-en-wrapped": [
@@ -244,6 +262,20 @@ def test_a_footer_above_the_letter_does_not_end_it() -> None:
     """「このメールは自動送信です」 may stand over the letter itself."""
     lines = ["青木様", "このメールは自動送信です。", *OWN_JA[2:], "返信は不要です。"]
     assert end_of_own_text(lines) == len(lines)
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        ["We wish you all the best and hope that our paths will cross", "again."],
+        ["Thank you for writing to our imaginary angry customers so", "kindly."],
+        ["青木様のご経験を必要とされる企業との出会いがありますことを心", "よりお祈り申し上げます"],
+    ],
+)
+def test_the_rest_of_a_wrapped_sentence_is_no_signature(wrapped: list[str]) -> None:
+    """A last line of one word that did not fit reads like a name or a valediction."""
+    lines = [*OWN_EN, *wrapped]
+    assert end_of_own_text([*lines, "", "Anna Smith"]) == len(lines)
 
 
 def test_a_list_of_dates_is_no_quoted_header() -> None:

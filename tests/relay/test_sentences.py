@@ -29,6 +29,28 @@ def test_english_wrapped_lines_are_joined_with_a_space() -> None:
     ]
 
 
+def test_what_a_mail_program_wraps_reads_as_it_was_typed() -> None:
+    """The rest of a line counts with the line; a word and a colon or a number there is no item."""
+    typed = (
+        "ご面談の結果、今回は採用を見送らせていただくこととし、選考に関する書類は弊社で破棄いたし\n"
+        "ますのでご了承ください。ご登録の情報（応募番号12）は、3月31日までに消去いたします。"
+    )
+    wrapped = (
+        "ご面談の結果、今回は採用を見送らせていただくこととし、選考に関する\n書類は弊社で破棄いたし\n"
+        "ますのでご了承ください。ご登録の情報（応募番号12）は、\n3月31日までに消去いたします。"
+    )
+    assert texts(wrapped) == texts(typed)
+    wrapped = (
+        "The marks that you lost were in the second\nscenario: you got there in the end but only\n"
+        "with a hint. Thank you."
+    )
+    assert [text.strip() for text in texts(wrapped)] == [
+        "The marks that you lost were in the second scenario: you got there in the end but only with"
+        " a hint.",
+        "Thank you.",
+    ]
+
+
 def test_labels_items_and_blank_lines_begin_a_sentence() -> None:
     """A result line of a form stands for itself."""
     assert texts("応募番号：12\n選考結果：不採用\n・書類は返却します") == [
