@@ -45,8 +45,8 @@ def test_what_a_mail_program_wraps_reads_as_it_was_typed() -> None:
         "with a hint. Thank you."
     )
     assert [text.strip() for text in texts(wrapped)] == [
-        "The marks that you lost were in the second scenario: you got there in the end but only with"
-        " a hint.",
+        "The marks that you lost were in the second scenario: you got there in the end but only"
+        " with a hint.",
         "Thank you.",
     ]
 
