@@ -54,8 +54,8 @@ WEIGHT_FACTOR = 0.05
 WEIGHT_DIVISOR = 8.0
 PASSES_MAX = 200
 TOLERANCE = 0.01
-# Pairs of letters that differ in one thing each: they teach, but no mailbox is made of them: they
-# say nothing about how sure a sum is.
+# Pairs of letters that differ in one thing each teach, but no mailbox is made of them. How sure a sum
+# is shows on the other letters that were written for us.
 TWINS = "-twins"
 # Letters told at the sums that the thresholds stand for are, in cross-validation, right so often.
 PRECISION_REJECTION = 0.98
@@ -289,12 +289,12 @@ def cross_validate(examples: Sequence[Example], language: str) -> list[float]:
 
 def threshold(examples: Sequence[Example], sums: Sequence[float], precision: float) -> float:
     """Return the lowest sum from which on letters are right so often."""
+    shown = {path.stem for path in WRITTEN.glob("*.jsonl") if not path.stem.endswith(TWINS)}
     ranked = sorted(
         (
             (told, example.is_rejection)
             for told, example in zip(sums, examples, strict=True)
-            if not (example.is_forbidden or example.is_arguable)
-            and not example.source.endswith(TWINS)
+            if example.source in shown and not (example.is_forbidden or example.is_arguable)
         ),
         reverse=True,
     )

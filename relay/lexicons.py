@@ -42,7 +42,7 @@ from relay.needles import Needles, Strings
 from relay.wording import Wording, WordingError, characters_of, load_wording, words_of
 
 # Entries come from our own files, but a company may extend them: a slip must not eat the memory.
-PATTERN_SIZE_MAX_CHARS = 2000
+PATTERN_SIZE_MAX_CHARS = 4000
 PHRASE_SIZE_MAX_CHARS = 100
 
 # The sign that every text shows, and a pattern needs of which nothing better is known.

@@ -67,7 +67,7 @@ ENTRY = '[[decision]]\nname = "n"\ncomment = "c"\n'
         (f'language = "x"\n{ENTRY}patterns = ["a"]\nweight = "much"', "'weight' must"),
         (f'language = "x"\n{ENTRY}patterns = ["a"]\nscope = "there"', "'scope' must"),
         (f'language = "x"\n{ENTRY}patterns = ["a"]\nwieght = 1', "unknown key 'wieght'"),
-        (f'language = "x"\n{ENTRY}patterns = ["{"a" * 2001}"]', "over 2000"),
+        (f'language = "x"\n{ENTRY}patterns = ["{"a" * 4001}"]', "over 4000"),
         ('language = "x"\ndecision = ["a"]', "must be a table"),
         ('language = "x"\nwords = ["a"]', "table of strings"),
     ],
