@@ -32,7 +32,7 @@ from relay.candidates import find_candidates
 from relay.cli.judge import build_message
 from relay.cli.letterfile import envelope_from_header
 from relay.evidence import FORBIDDING_WEIGHT, weigh_texts
-from relay.letter import read_letter
+from relay.letter import Letter, read_letter
 from relay.lexicons import Lexicons, load_lexicons
 from relay.mimemap import map_message
 from relay.sentences import language_of, normalise
@@ -54,8 +54,8 @@ WEIGHT_FACTOR = 0.05
 WEIGHT_DIVISOR = 8.0
 PASSES_MAX = 200
 TOLERANCE = 0.01
-# Pairs of letters that differ in one thing each teach, but no mailbox is made of them. How sure a sum
-# is shows on the other letters that were written for us.
+# Pairs of letters that differ in one thing each teach, but no mailbox is made of them. How sure a
+# sum is shows on the other letters that were written for us.
 TWINS = "-twins"
 # Letters told at the sums that the thresholds stand for are, in cross-validation, right so often.
 PRECISION_REJECTION = 0.98
@@ -144,32 +144,41 @@ def read_rows() -> Iterable[tuple[str, dict[str, Any]]]:
 
 def read_examples(language: str, lexicons: Lexicons) -> list[Example]:
     """Return the letters of a language, each with what the lexicon says of it."""
+    read = (
+        read_example(source, row, letter_of(row), language, lexicons) for source, row in read_rows()
+    )
+    return [example for example in read if example is not None]
+
+
+def letter_of(row: dict[str, Any]) -> Letter:
+    """Return the letter of a row, made into a mail and read as one."""
+    message_map = map_message(build_message(row))
+    return read_letter(message_map, envelope_from_header(message_map))
+
+
+def read_example(
+    source: str, row: dict[str, Any], letter: Letter, language: str, lexicons: Lexicons
+) -> Example | None:
+    """Return what is learned from a letter, if it is in this language."""
     lexicon = lexicons[language]
-    examples: list[Example] = []
-    for source, row in read_rows():
-        message_map = map_message(build_message(row))
-        letter = read_letter(message_map, envelope_from_header(message_map))
-        subject, text = normalise(letter.subject), normalise(letter.text)
-        whole = f"{subject}\n{text}"
-        if language_of(whole) != language:
-            continue
-        candidates = find_candidates(subject, text, lexicons)
-        evidence = weigh_texts(letter, subject, text, language, candidates, lexicons)
-        examples.append(
-            Example(
-                source=source,
-                id=row["id"],
-                is_rejection=row["label"] == "rejection",
-                is_forbidden=any(
-                    item.name.startswith("counter.") and item.weight <= FORBIDDING_WEIGHT
-                    for item in evidence
-                ),
-                counts=Counter(grams_of(lexicon.wording_text(whole), language)),
-                weight=round(weight_of(evidence), 3),
-                is_arguable="ambiguous" in row["note"] or "borderline" in row["note"],
-            )
-        )
-    return examples
+    subject, text = normalise(letter.subject), normalise(letter.text)
+    whole = f"{subject}\n{text}"
+    if language_of(whole) != language:
+        return None
+    candidates = find_candidates(subject, text, lexicons)
+    evidence = weigh_texts(letter, subject, text, language, candidates, lexicons)
+    return Example(
+        source=source,
+        id=row["id"],
+        is_rejection=row["label"] == "rejection",
+        is_forbidden=any(
+            item.name.startswith("counter.") and item.weight <= FORBIDDING_WEIGHT
+            for item in evidence
+        ),
+        counts=Counter(grams_of(lexicon.wording_text(whole), language)),
+        weight=round(weight_of(evidence), 3),
+        is_arguable="ambiguous" in row["note"] or "borderline" in row["note"],
+    )
 
 
 def grams_of(text: str, language: str) -> Iterable[str]:
