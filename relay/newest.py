@@ -27,7 +27,8 @@ from relay.signature import (
 
 # Gmail and Apple Mail wrap an attribution over at most three lines.
 ATTRIBUTION_LINES_MAX = 3
-# A mail header quoted by Outlook has From, Sent, To, Cc, Subject: the needed two stand within six.
+# A mail header quoted by Outlook has From, Sent, To, Cc, Subject: the needed two stand within six,
+# between which a program may have put empty lines.
 QUOTED_HEADER_LINES_MAX = 6
 
 _DIVIDER_MARKS = frozenset("-_=―─━")
@@ -201,7 +202,9 @@ def _opens_history(lines: Sequence[str], index: int) -> bool:
     if is_from and _HEADER_LINE.match(line):
         return True
     # Thunderbird and Apple Mail begin with the subject.
-    following = [other.lstrip()[:40] for other in lines[index + 1 : index + QUOTED_HEADER_LINES_MAX]]
+    below = lines[index + 1 : index + 2 * QUOTED_HEADER_LINES_MAX]
+    following = [text[:40] for other in below if (text := other.lstrip())]
+    following = following[: QUOTED_HEADER_LINES_MAX - 1]
     others = sum(_HEADER_OTHER.match(other) is not None for other in following)
     return others >= (2 if is_from else 1) and (is_from or any(map(_HEADER_FROM.match, following)))
 

@@ -225,6 +225,8 @@ def _is_wrapped(lines: Sequence[str], index: int) -> bool:
     above = lines[index - 1].strip()
     if len(above) < (WRAPPED_MIN_CHARS_WIDE if _JAPANESE.search(above) else WRAPPED_MIN_CHARS):
         return False
+    if above[-1] in ",、":
+        return True
     return not (
         _ends_prose(above)
         or _is_ruler(above)
