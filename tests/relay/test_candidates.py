@@ -126,11 +126,7 @@ def assert_nothing_is_left_out(raw_subject: str, raw_text: str) -> None:
     full = weigh_texts(letter, subject, text, language, everything(), lexicons())
     found = find_candidates(subject, text, lexicons())
     assert weigh_texts(letter, subject, text, language, found, lexicons()) == full
-    verdict = judge_mail(letter, lexicons())
-    assert verdict.evidence == full
     assert judge(letter, lexicons()).language == language
-    if verdict is NOTHING_SAID:
-        assert full == ()
 
 
 @given(st.data())
