@@ -32,6 +32,24 @@ def test_label_is_followed(codec: str, label: str) -> None:
     assert decode_text(WORDS.encode(codec), label) == WORDS
 
 
+@pytest.mark.parametrize(
+    ("words", "codec", "label"),
+    [
+        ("很遗憾地通知您，您未被录用。", "gb18030", "gb18030"),
+        ("很遗憾地通知您，您未被录用。", "gbk", "gb2312"),
+        ("很遺憾地通知您，您未被錄取。", "cp950", "big5"),
+        ("안타깝게도 불합격하셨습니다. 똠", "cp949", "euc-kr"),
+        ("안타깝게도 불합격하셨습니다.", "cp949", "ks_c_5601-1987"),
+        ("안타깝게도 불합격하셨습니다.", "iso2022_kr", "iso-2022-kr"),
+        ("Überraschend für Łódź", "cp1250", "windows-1250"),
+        ("10 € für André", "iso8859-15", "iso-8859-15"),
+    ],
+)
+def test_labels_of_other_countries_are_followed(words: str, codec: str, label: str) -> None:
+    """Chinese, Korean and European letters are read as they are labelled."""
+    assert decode_text(words.encode(codec), label) == words
+
+
 @pytest.mark.parametrize("codec", ["utf-8", "cp932", "euc_jp", "iso2022_jp"])
 @pytest.mark.parametrize(
     "label", ["iso-2022-jp", "utf-8", "shift_jis", "us-ascii", "iso-8859-1x", "", None]
@@ -139,6 +157,9 @@ def test_any_bytes_are_read(data: bytes, label: str) -> None:
         (" 選考".encode("cp932"), "選考"),
         (b" =?utf-8?B?!!!?=", ""),
         (b" =?broken", "=?broken"),
+        # Cut between escape and kanji, and in a word of another spelling of the charset.
+        (b" =?ISO-2022-JP?B?GyRCQSo5?=\r\n =?iso-2022-jp?B?TTdrMkwbKEI=?=", "選考結果"),
+        (b" =?shift_jis?B?kUmNbIw=?=\r\n\t=?Shift_JIS?B?i4nK?=", "選考結果"),
     ],
 )
 def test_header_values_are_decoded(value: bytes, text: str) -> None:

@@ -99,6 +99,16 @@ def verdict_as_written(number: int) -> Verdict:
     return judged(build(LETTERS[number], LETTERS[number]["body"]))
 
 
+def is_rejection(verdict: Verdict) -> bool:
+    """Tell whether a letter would get the line."""
+    return verdict.kind is Kind.REJECTION
+
+
+def language(row: Row) -> str:
+    """Return the language of a letter."""
+    return language_of(normalise(as_written(row).text))
+
+
 def read_otherwise(rows: list[Row], rewrite: Callable[[Row], bytes]) -> list[str]:
     """Return the ids of the letters of which other sentences are read when they are rewritten."""
     return [
@@ -222,8 +232,10 @@ def test_the_columns_do_not_matter(way: str) -> None:
     changed = {
         name
         for name in otherwise
-        if judged(build(LETTERS[NUMBERS[name]], rewrap(LETTERS[NUMBERS[name]]["body"]))).kind
-        is not verdict_as_written(NUMBERS[name]).kind
+        if is_rejection(
+            judged(build(LETTERS[NUMBERS[name]], rewrap(LETTERS[NUMBERS[name]]["body"])))
+        )
+        != is_rejection(verdict_as_written(NUMBERS[name]))
     }
     assert changed == set()
 
@@ -231,19 +243,17 @@ def test_the_columns_do_not_matter(way: str) -> None:
 def test_a_salutation_does_not_matter() -> None:
     """A letter that addresses somebody else first is judged as before."""
     changed: list[str] = []
-    for number, row in enumerate(LETTERS):
+    rows = [row for row in FRESH if language(row) in ("ja", "en")]
+    for number, row in enumerate(rows):
         names = rewriting.salutations(row["body"])
-        line = names[number % len(names)]
-        kind = judged(build(row, line + row["body"])).kind
-        if kind is not verdict_as_written(number).kind:
+        message = build(row, names[number % len(names)] + row["body"])
+        if is_rejection(judged(message)) != is_rejection(verdict_as_written(NUMBERS[row["id"]])):
             changed.append(row["id"])
     assert changed == []
 
 
 REJECTIONS = [
-    row
-    for row in LETTERS
-    if row["label"] == "rejection" and language_of(normalise(as_written(row).text)) in ("ja", "en")
+    row for row in LETTERS if row["label"] == "rejection" and language(row) in ("ja", "en")
 ]
 NEUTRAL = {"subject": "ご連絡"}
 APPLICANT = {
@@ -255,11 +265,7 @@ APPLICANT = {
 
 def still_rejected(letters: list[tuple[Row, Row, str]]) -> list[str]:
     """Return the ids of the rows whose rewritten letters are taken for rejections."""
-    return [
-        row["id"]
-        for row, header, text in letters
-        if judged(build(header, text)).kind is Kind.REJECTION
-    ]
+    return [row["id"] for row, header, text in letters if is_rejection(judged(build(header, text)))]
 
 
 def conditionals() -> list[tuple[Row, Row, str]]:
