@@ -261,8 +261,6 @@ class Delivery:
         decision, verdict = outcome.decision, outcome.verdict
         link = outcome.link if decision.action is Action.INJECT else None
         self._count(outcome, transaction, times)
-        if answer.is_positive:
-            self.shapes.count(outcome, self._now())
         log.info(
             "message",
             incident=job.incident,
@@ -282,6 +280,8 @@ class Delivery:
             judge_ms=round((times.judged - times.started) * 1000, 2),
             total_ms=round((times.sent - times.started) * 1000, 2),
         )
+        if answer.is_positive:
+            self.shapes.count(outcome, self._now())
         if link is None or transaction.outcome_unknown:
             return  # Whether the letter arrived is unknown: no event says that it did.
         make = events.letter_delivered if answer.is_positive else events.letter_refused
