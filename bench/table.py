@@ -81,17 +81,18 @@ def _number(value: float | None, digits: int) -> str:
 
 def show_case(console: Console, case: Case, figures: list[Figures]) -> None:
     """Print what one case came to."""
-    _show(console, case.title, heading(case), rows(case, figures))
+    show(console, case.title, heading(case), rows(case, figures))
 
 
 def show_idle(console: Console, figures: list[Figures]) -> None:
     """Print what the servers hold before they have work."""
     # What came of the sample was said at the start, and has no room here.
     idle = [(row[0], row[2], row[3]) for row in idle_rows(figures)]
-    _show(console, "before the first letter", (IDLE_HEADING[0], *IDLE_HEADING[2:4]), idle)
+    show(console, "before the first letter", (IDLE_HEADING[0], *IDLE_HEADING[2:4]), idle)
 
 
-def _show(console: Console, title: str, names: Row, lines: list[Row]) -> None:
+def show(console: Console, title: str, names: Row, lines: list[Row]) -> None:
+    """Print a table."""
     shown = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
     for number, name in enumerate(names):
         shown.add_column(name, justify="right" if number else "left", no_wrap=True)
@@ -123,22 +124,28 @@ def machine(load: float) -> str:
 
 def write(path: Path, figures: list[Figures], options: list[str], load: float) -> None:
     """Put the tables between the two marks of the document, in place of those that are there."""
-    text = path.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"{path}: the marks {BEGIN} and {END} are missing; nothing was written")
     words = " ".join(option for option in options if option != "--write")
     command = f'make bench ARGS="{words}"' if words else "make bench"
     parts = [f"{machine(load)}; `{command}`."]
     for case in CASES:
-        parts += [f"**{case.title}**", _markdown(heading(case), rows(case, figures))]
-    parts += ["**Before the first letter**", _markdown(IDLE_HEADING, idle_rows(figures))]
+        parts += [f"**{case.title}**", markdown(heading(case), rows(case, figures))]
+    parts += ["**Before the first letter**", markdown(IDLE_HEADING, idle_rows(figures))]
+    put(path, BEGIN, parts)
+
+
+def put(path: Path, begin_mark: str, parts: list[str]) -> None:
+    """Put paragraphs between two marks of a document, in place of those that are there."""
+    text = path.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(begin_mark)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"{path}: the marks {begin_mark} and {END} are missing; nothing written")
     body = "\n\n".join(parts)
-    path.write_text(f"{before}{BEGIN}\n\n{body}\n\n{END}{after}", encoding="utf-8")
+    path.write_text(f"{before}{begin}\n\n{body}\n\n{end}{after}", encoding="utf-8")
 
 
-def _markdown(names: Row, lines: list[Row]) -> str:
+def markdown(names: Row, lines: list[Row]) -> str:
+    """Return a table as the documentation has it."""
     words = (names[0], "version", "sample at the next hop")
     text = {number for number, name in enumerate(names) if name in words}
     rule = tuple("---" if number in text else "---:" for number in range(len(names)))

@@ -1,0 +1,86 @@
+"""How well rejections are recognised, and in what time: our recogniser beside three others.
+
+    python bench/recognise.py [--quick] [--json] [--write]          (make recognise)
+
+On the same letters and in the same run: a list of keywords, character n-grams with a logistic
+regression, and a phrase that decides beside an object. What learns has seen no letter of the source
+it is measured on; "as installed" is our recogniser as it is shipped, which has learned from these
+letters. `docs/recognition.md` says how, and how to read it. A language is measured in a process of
+its own; the times are taken when nothing else of this runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+
+import ngrams
+from results import Results, print_objects, print_tables, write
+from rich.console import Console
+from samples import LANGUAGES, Sample, read_ordinary, read_samples
+from speed import Judges, time_letters, time_ordinary
+from told import KEYWORDS, NGRAMS, OURS, PHRASES, tell
+from train import ROOT
+from words import keyword_finder, phrase_finder
+
+from relay.entries import Lexicons
+from relay.lexicons import load_lexicons
+
+DOCUMENT = ROOT / "docs" / "recognition.md"
+WIDTH = 120  # Of what goes into a file or a pipe.
+
+
+def main() -> None:
+    """Measure, and print, tell or write what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a few sources, to see it work")
+    parser.add_argument("--json", action="store_true", help="one object a line")
+    parser.add_argument("--write", action="store_true", help=f"into docs/{DOCUMENT.name}")
+    options = parser.parse_args()
+    load = os.getloadavg()[0]
+    with ProcessPoolExecutor(len(LANGUAGES)) as pool:
+        told = pool.map(partial(tell, is_quick=options.quick), LANGUAGES)
+        letters = [one for some in told for one in some]
+    lexicons = load_lexicons()
+    samples = {code: read_samples(code, lexicons, is_quick=options.quick) for code in LANGUAGES}
+    judges = _judges(samples, lexicons)
+    times = {
+        language: time_letters(some, OURS, lexicons, judges, language)
+        for language, some in samples.items()
+    }
+    mails = read_ordinary(is_quick=options.quick)
+    ordinary = time_ordinary(mails, OURS, lexicons, judges) if mails else None
+    results = Results(letters, times, ordinary)
+    if options.json:
+        print_objects(results)
+    else:
+        console = Console()
+        print_tables(console if console.is_terminal else Console(width=WIDTH), results)
+    if options.write:
+        write(DOCUMENT, results, load)
+
+
+def _judges(samples: Mapping[str, Sequence[Sample]], lexicons: Lexicons) -> Judges:
+    """Return the others, as one would install them: learned from all letters there are."""
+    scores = {
+        language: ngrams.fit(
+            [sample.text for sample in some],
+            [sample.example.is_rejection for sample in some],
+            language,
+        )
+        for language, some in samples.items()
+    }
+    keywords = {language: keyword_finder(language) for language in samples}
+    has_phrase = phrase_finder(lexicons)
+    return {
+        NGRAMS: lambda language, text: scores[language](text) >= 0.0,
+        KEYWORDS: lambda language, text: keywords[language](text),
+        PHRASES: lambda _, text: has_phrase(text),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""What each recogniser says of each letter, learned without the letters of its source.
+
+Ours knows the wording of letters from a model, which is learned once for each source, of all other
+letters. So are the n-grams. Where either says "a rejection" from is set on the other sources, each
+letter as told without its own: as high as it takes for a precision of 0.98 there. The lexicons of
+ours and the two recognisers without a memory are the same for all.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import ngrams
+from samples import Group, Sample, read_samples
+from train import PRECISION_REJECTION, PRECISION_UNSURE, Example, Learned, learn, threshold
+from words import keyword_finder, phrase_finder
+
+from relay.entries import Lexicons
+from relay.lexicons import load_lexicons
+from relay.verdict import Kind, judge
+from relay.wording import Scale, Wording
+
+INSTALLED = "as installed"
+OURS = "Career Relay"
+NGRAMS = "n-grams"
+KEYWORDS = "keywords"
+PHRASES = "phrase and object"
+RECOGNISERS = (OURS, NGRAMS, KEYWORDS, PHRASES, INSTALLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A letter, whether each recogniser takes it for a rejection, and how sure it is if it says."""
+
+    language: str
+    source: str
+    kind: str
+    group: Group
+    is_rejection: bool
+    found: Mapping[str, bool]
+    scores: Mapping[str, float]
+
+
+def tell(language: str, *, is_quick: bool) -> list[Told]:
+    """Return what all recognisers say of the letters of a language."""
+    lexicons = load_lexicons()
+    samples = read_samples(language, lexicons, is_quick=is_quick)
+    found: list[dict[str, bool]] = [{} for _ in samples]
+    scores: list[dict[str, float]] = [{} for _ in samples]
+    has_keyword, has_phrase = keyword_finder(language), phrase_finder(lexicons)
+    for place, sample in enumerate(samples):
+        verdict = judge(sample.letter, lexicons)
+        scores[place][INSTALLED] = verdict.score
+        found[place][INSTALLED] = verdict.kind is Kind.REJECTION
+        found[place][KEYWORDS] = has_keyword(sample.text)
+        found[place][PHRASES] = has_phrase(sample.text)
+    _tell_ngrams(samples, language, found, scores)
+    _tell_ours(samples, language, lexicons, found, scores)
+    return [
+        Told(
+            language=language,
+            source=sample.example.source,
+            kind=sample.kind,
+            group=sample.group,
+            is_rejection=sample.example.is_rejection,
+            found=found[place],
+            scores=scores[place],
+        )
+        for place, sample in enumerate(samples)
+        if sample.is_measured
+    ]
+
+
+def _tell_ngrams(
+    samples: Sequence[Sample],
+    language: str,
+    found: Sequence[dict[str, bool]],
+    scores: Sequence[dict[str, float]],
+) -> None:
+    # What a lexicon forbids is nothing to them.
+    examples = [replace(sample.example, is_forbidden=False) for sample in samples]
+    truths = [example.is_rejection for example in examples]
+    sources = [example.source for example in examples]
+    told = [0.0] * len(samples)
+    texts = [sample.text for sample in samples]
+    for source, scored in ngrams.score_without(texts, truths, sources, language):
+        _say(f"{language}: n-grams without {source}")
+        for place, score in scored.items():
+            told[place] = score
+    for source, held in _by_source(samples).items():
+        enough = _threshold_without(source, examples, told, PRECISION_REJECTION)
+        for place in held:
+            scores[place][NGRAMS] = told[place]
+            found[place][NGRAMS] = told[place] >= enough
+
+
+def _tell_ours(
+    samples: Sequence[Sample],
+    language: str,
+    lexicons: Lexicons,
+    found: Sequence[dict[str, bool]],
+    scores: Sequence[dict[str, float]],
+) -> None:
+    examples = [sample.example for sample in samples]
+    by_source = _by_source(samples)
+    models: dict[str, Learned] = {}
+    sums = [0.0] * len(samples)
+    for source, held in by_source.items():
+        if not any(samples[place].is_measured for place in held):
+            continue
+        _say(f"{language}: the wording without {source}")
+        learned = learn([one for one in examples if one.source != source], language)
+        models[source] = learned
+        for place, told in zip(held, learned.sums([examples[i] for i in held]), strict=True):
+            sums[place] = told
+    for source in models:
+        held = by_source[source]
+        rejection = _threshold_without(source, examples, sums, PRECISION_REJECTION)
+        unsure = _threshold_without(source, examples, sums, PRECISION_UNSURE)
+        wording = installed(models[source], rejection, min(unsure, rejection - 0.1))
+        own = {**lexicons, language: replace(lexicons[language], wording=wording)}
+        for place in held:
+            verdict = judge(samples[place].letter, own)
+            scores[place][OURS] = verdict.score
+            found[place][OURS] = verdict.kind is Kind.REJECTION
+
+
+def installed(learned: Learned, rejection: float, unsure: float) -> Wording:
+    """Return a model as it is when it has been written and read again."""
+    grams = zip(learned.grams, learned.weights, learned.rarities, strict=True)
+    scale = Scale(learned.bias, learned.unit, rejection, unsure)
+    return Wording(scale, [gram for gram in grams if gram[1]])
+
+
+def _threshold_without(
+    source: str, examples: Sequence[Example], told: Sequence[float], precision: float
+) -> float:
+    """Return the score from which on letters of the other sources are right so often."""
+    others = [place for place, example in enumerate(examples) if example.source != source]
+    return threshold([examples[i] for i in others], [told[i] for i in others], precision)
+
+
+def _by_source(samples: Sequence[Sample]) -> dict[str, list[int]]:
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, sample in enumerate(samples):
+        places[sample.example.source].append(place)
+    return dict(sorted(places.items()))
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
