@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from relay.candidates import without_quotations
+from relay.entries import Lexicons, Section
 from relay.evidence import FORBIDDING_WEIGHT, Evidence
 from relay.fingerprint import Fingerprint, count_sentences
 from relay.letter import Letter
-from relay.lexicons import Lexicons, Section
 from relay.lines import prepare
 from relay.sentences import normalise, split
 from relay.verdict import Verdict

@@ -17,8 +17,8 @@ from functools import cache
 from itertools import groupby
 from operator import attrgetter
 
+from relay.entries import Alternative, Entry, Lexicon, Lexicons, Section
 from relay.fragments import Groups, fragments_needed
-from relay.lexicons import Alternative, Entry, Lexicon, Lexicons, Section
 from relay.needles import PARAGRAPH_END
 from relay.sentences import SENTENCE_SIZE_MAX_CHARS, cut, is_of_script, languages_in
 

@@ -23,8 +23,8 @@ from relay.candidates import (
     has_cue,
     without_quotations,
 )
+from relay.entries import Entry, Lexicons, Scope, Section
 from relay.letter import Letter
-from relay.lexicons import Entry, Lexicons, Scope, Section
 from relay.lines import Line, Match, matching, prepare
 from relay.sentences import (
     language_of,

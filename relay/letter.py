@@ -87,7 +87,7 @@ def read_words(message_map: MessageMap) -> Words:
     own: list[str] = []
     rest: list[str] = []
     for text in islice(_texts_of(message_map, message_map.root), TEXT_PARTS_MAX):
-        lines = _as_seen(text).split("\n")
+        lines = as_seen(text).split("\n")
         first = next((line for line in lines if line.strip()), "")
         is_footer = bool(own) and is_part_of_signature(first)
         end = 0 if is_footer else end_of_own_text(lines)
@@ -95,11 +95,12 @@ def read_words(message_map: MessageMap) -> Words:
         rest += lines[end:]
         if any(map(str.strip, rest)):
             break
-    subject = _as_seen(_decode(message_map.header("subject")))
+    subject = as_seen(_decode(message_map.header("subject")))
     return Words(subject, _GAP.sub(" ", "\n".join(own)), rest)
 
 
-def _as_seen(text: str) -> str:
+def as_seen(text: str) -> str:
+    """Return a text without what no reader sees, and with one form of dashes that look alike."""
     return text if text.isascii() else text.translate(_AS_SEEN)
 
 

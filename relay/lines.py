@@ -16,8 +16,8 @@ from functools import lru_cache
 from itertools import groupby
 
 from relay.candidates import has_cue, without_emphasis
+from relay.entries import Entry, Lexicon, Lexicons, Scope, Section
 from relay.fragments import fragments_needed, phrases_needed
-from relay.lexicons import Entry, Lexicon, Lexicons, Scope, Section
 from relay.needles import PARAGRAPH_END, Needles
 from relay.sentences import Sentence
 

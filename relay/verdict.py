@@ -17,9 +17,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from relay.candidates import find_candidates
+from relay.entries import Entry, Lexicon, Lexicons, Section
 from relay.evidence import FORBIDDING_WEIGHT, Evidence, weigh_texts
 from relay.letter import Letter
-from relay.lexicons import Entry, Lexicon, Lexicons, Section
 from relay.sentences import language_of, languages_in, normalise
 from relay.wording import REJECTION_SCORE_MIN, UNSURE_SCORE_MIN, Wording
 

@@ -13,7 +13,8 @@ import typer
 from relay.approved import ApprovedLetters
 from relay.approvedfile import ApprovedFileError, load_approved
 from relay.config import FILE_NAME, Config, ConfigError, find_config, load_config
-from relay.lexicons import LexiconError, load_lexicons
+from relay.entries import LexiconError
+from relay.lexicons import load_lexicons
 from relay.note import TemplateError, load_templates
 from relay.pipeline import Rules, make_rules
 from signer.errors import KeyRingError

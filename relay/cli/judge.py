@@ -33,10 +33,11 @@ from relay.cli.common import (
 from relay.cli.letterfile import envelope_from_header, read_letter_file
 from relay.cli.tally import Tally
 from relay.compare import State, compare
+from relay.entries import LexiconError, Lexicons
 from relay.envelope import Envelope
 from relay.gate import dismiss
 from relay.letter import read_letter
-from relay.lexicons import LexiconError, Lexicons, load_lexicons
+from relay.lexicons import load_lexicons
 from relay.mimemap import MapError, map_message
 from relay.pipeline import Outcome, Rules, passed, process
 from relay.policy import Company, Mode, Reason, decide

@@ -29,7 +29,8 @@ from relay.cli.parts import PartError, make_doors, make_hop_settings, make_limit
 from relay.cli.secretfile import SecretFileError, read_secret
 from relay.config import Config, ConfigError, load_config
 from relay.door import Door, Limits
-from relay.lexicons import LexiconError, load_lexicons
+from relay.entries import LexiconError
+from relay.lexicons import load_lexicons
 from relay.nexthops import HopSettings
 from relay.note import TemplateError, load_templates
 from relay.pipeline import Rules, make_rules

@@ -46,7 +46,7 @@ from relay.cli.replaystate import (
 from relay.cli.replaysums import Rate, Worth, estimate
 from relay.cli.replayview import Report, print_report, render_page
 from relay.cli.replaywatch import watching
-from relay.lexicons import LexiconError
+from relay.entries import LexiconError
 from relay.mailstore import SENT_NAMES, Source, find_sources, look_at, sent_names_of
 from relay.note import TemplateError
 from relay.pipeline import Rules

@@ -26,7 +26,8 @@ from relay.cli.replayrun import Run
 from relay.cli.replaystate import Progress, Seen, StateFile, identify
 from relay.cli.replaysums import UNKNOWN, Finding, Place, Rate, Sums, estimate
 from relay.cli.replaywords import POSITIONS, REASONS, STAGES
-from relay.lexicons import Section, load_lexicons
+from relay.entries import Section
+from relay.lexicons import load_lexicons
 from relay.mailstore import SENT_NAMES, find_sources
 from relay.policy import Reason
 from tests.cli.process import CAREERRELAY, careerrelay, create

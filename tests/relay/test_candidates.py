@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from relay.candidates import Candidate, Candidates, find_candidates
+from relay.entries import Lexicons, Section
 from relay.evidence import weigh_texts
 from relay.fragments import fragments_needed, phrases_needed
 from relay.letter import Letter
-from relay.lexicons import Lexicons, Section, load_lexicons
+from relay.lexicons import load_lexicons
 from relay.sentences import language_of, normalise
 from relay.verdict import NOTHING_SAID, judge, judge_mail
 

@@ -15,7 +15,8 @@ import pytest
 
 from relay.cli.judge import judge_row
 from relay.cli.tally import Tally
-from relay.lexicons import Lexicons, load_lexicons
+from relay.entries import Lexicons
+from relay.lexicons import load_lexicons
 
 LETTERS = Path(__file__).parents[2].parent / "shared" / "letters"
 

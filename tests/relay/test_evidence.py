@@ -7,9 +7,10 @@ import time
 import pytest
 
 from relay.candidates import find_candidates
+from relay.entries import Lexicons
 from relay.evidence import weigh, weigh_texts
 from relay.letter import Letter
-from relay.lexicons import Lexicons, load_lexicons
+from relay.lexicons import load_lexicons
 
 THANKS = "このたびは当社の求人にご応募いただき、ありがとうございました。\n"
 

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from relay.entries import Lexicons
 from relay.envelope import Envelope
 from relay.fingerprint import Fingerprint, fingerprint_of, shape_of
 from relay.letter import read_letter, read_names
-from relay.lexicons import Lexicons, load_lexicons
+from relay.lexicons import load_lexicons
 from relay.mimemap import map_message
 from relay.verdict import judge
 from tests.relay.templates import (

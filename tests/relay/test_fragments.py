@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from relay.entries import Entry, Section
 from relay.fragments import Groups, fragments_needed, phrases_needed
-from relay.lexicons import Entry, Section, load_lexicons
+from relay.lexicons import load_lexicons
 
 JAPANESE = load_lexicons()["ja"].of(Section.DECISION)
 ENGLISH = load_lexicons()["en"].of(Section.DECISION)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from relay.entries import Lexicons
 from relay.envelope import Envelope
 from relay.letter import read_letter
-from relay.lexicons import Lexicons, load_lexicons
+from relay.lexicons import load_lexicons
 from relay.mimemap import MapError, map_message
 from relay.verdict import Kind, judge
 

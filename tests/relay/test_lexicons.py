@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from relay.lexicons import LexiconError, Section, load_lexicons, parse_lexicon
+from relay.entries import LexiconError, Section
+from relay.lexicons import load_lexicons, parse_lexicon
 
 
 def test_the_installed_lexicons_load() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from relay.lexicons import Scope, Section, load_lexicons
+from relay.entries import Scope, Section
+from relay.lexicons import load_lexicons
 from relay.lines import prepare
 from relay.sentences import Sentence, language_of, normalise, split
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relay.lexicons import Entry, Lexicon, Section, load_lexicons
+from relay.entries import Entry, Lexicon, Section
+from relay.lexicons import load_lexicons
 from relay.literals import pairs_needed, stems_needed, words_needed
 
 LEXICONS = load_lexicons()

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from relay.entries import Lexicons, Section
 from relay.envelope import Envelope
 from relay.letter import Letter, read_letter
-from relay.lexicons import Lexicons, Section, load_lexicons
+from relay.lexicons import load_lexicons
 from relay.mimemap import map_message
 from relay.newest import own_lines
 from relay.verdict import Kind, Verdict, judge

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.entries import Lexicons
 from relay.evidence import Evidence
 from relay.letter import Letter
-from relay.lexicons import Lexicons, load_lexicons
+from relay.lexicons import load_lexicons
 from relay.verdict import Kind, conclude, judge
 
 
