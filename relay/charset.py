@@ -195,7 +195,8 @@ def _decode_eight_bit(data: bytes, name: str) -> str:
     if claimed is not None:
         return claimed
     if codec in ("", "utf-8") and not _is_dense(data) and not _UTF8_SEQUENCE.search(data):
-        codec = "cp1252"
+        # English with a quote of Windows, or of CP932: the latter's first octet is no letter there.
+        return _strictly(data, "cp1252") or best or data.decode("cp1252", "replace")
     return _decode_euc_jp(data) if codec == "euc_jp" else data.decode(codec or "utf-8", "replace")
 
 

@@ -99,6 +99,13 @@ def test_typographic_quotes_of_windows_are_read(label: str | None) -> None:
     assert decode_text(words.encode("cp1252"), label) == words
 
 
+@pytest.mark.parametrize("label", ["utf-8", "iso-2022-jp", None, "shift_jis"])
+def test_typographic_quotes_of_japan_are_read(label: str | None) -> None:
+    """English from a Japanese mail program has its quotes in CP932."""
+    words = "We don’t think so. “No” is our answer…"
+    assert decode_text(words.encode("cp932"), label) == words
+
+
 def test_one_damaged_octet_spoils_one_character() -> None:
     """The rest of a Japanese text is read, whatever its charset."""
     for codec, label in (("utf-8", "utf-8"), ("cp932", "shift_jis"), ("euc_jp", "euc-jp")):
