@@ -73,6 +73,8 @@ class Entry:
     # Whether the words refuse grants and loans as well, so that the letter must name a job.
     needs_job: bool
     code: str
+    # What it is for, in the words of who wrote it.
+    comment: str
 
     def may_match(self, signs: Set[str]) -> bool:
         """Tell whether the pattern may match a text that has these signs."""

@@ -84,19 +84,61 @@ def parse_lexicon(text: str, file: str) -> Lexicon:
     gate = _list_of_strings(data.pop("gate", []), f"{file}: 'gate'")
     words = _strings(data.pop("words", {}), f"{file}: [words]")
     spellings = _strings(data.pop("spellings", {}), f"{file}: [spellings]")
+    entries = _parse_sections(data, words, spellings, file, folds_case=folds_case)
+    lexicon = _assemble(language, spellings, entries, folds_case=folds_case)
+    strings = _gate_strings(gate, folds_case=folds_case)
+    return replace(lexicon, gate=Strings(strings) if gate else None)
+
+
+def extend_lexicon(lexicon: Lexicon, data: dict[str, Any], file: str) -> Lexicon:
+    """Return a lexicon with the entries of a parsed file behind its own, and with an open gate.
+
+    The gate knows of words that a company's own wording need not hold.
+    """
+    words = _strings(data.pop("words", {}), f"{file}: [words]")
+    spellings = {variant: form for _, variant, form in lexicon.spellings}
+    further = _parse_sections(data, words, spellings, file, folds_case=lexicon.folds_case)
+    entries = {
+        section: (*lexicon.of(section), *further.get(section, ()))
+        for section in {**lexicon.entries, **further}
+    }
+    whole = _assemble(lexicon.language, spellings, entries, folds_case=lexicon.folds_case)
+    return replace(whole, wording=lexicon.wording)
+
+
+def _parse_sections(
+    data: Mapping[str, Any],
+    words: Mapping[str, str],
+    spellings: Mapping[str, str],
+    file: str,
+    *,
+    folds_case: bool,
+) -> dict[Section, tuple[Entry, ...]]:
     entries: dict[Section, tuple[Entry, ...]] = {}
     for key, rows in data.items():
         if key not in set(Section):
             raise LexiconError(f"{file}: unknown section [[{key}]]; known: {', '.join(Section)}")
         section = Section(key)
+        if not isinstance(rows, list):
+            raise LexiconError(f"{file}: write [[{section}]] before each entry, in double brackets")
         parsed = (
             _parse_entry(row, section, words, spellings, file, folds_case=folds_case)
-            for row in rows
+            for row in cast(list[object], rows)
         )
         if folds_case and section is Section.DECISION:
             parsed = (_with_needs(entry, spellings) for entry in parsed)
         entries[section] = tuple(parsed)
-    variants = tuple((rarest(variant), variant, form) for variant, form in spellings.items())
+    return entries
+
+
+def _assemble(
+    language: str,
+    spellings: Mapping[str, str],
+    entries: Mapping[Section, tuple[Entry, ...]],
+    *,
+    folds_case: bool,
+) -> Lexicon:
+    """Return the lexicon of some entries, with all that finds them made ready."""
     decisions = entries.get(Section.DECISION, ())
     alternatives = tuple(
         chain.from_iterable(_alternatives(entry, has_words=folds_case) for entry in decisions)
@@ -108,7 +150,7 @@ def parse_lexicon(text: str, file: str) -> Lexicon:
     }
     return Lexicon(
         language=language,
-        spellings=variants,
+        spellings=tuple((rarest(variant), variant, form) for variant, form in spellings.items()),
         folds_case=folds_case,
         entries=entries,
         scoped=scoped,
@@ -118,7 +160,6 @@ def parse_lexicon(text: str, file: str) -> Lexicon:
         needed_words=frozenset(
             word for one in alternatives for group in one.words for word in group
         ),
-        gate=Strings(_gate_strings(gate, folds_case=folds_case)) if gate else None,
     )
 
 
@@ -212,6 +253,7 @@ def _parse_entry(
         object_min=_number(fields, "object_min", where),
         needs_job=fields.get("needs_job", False) is True,
         code=str(fields.get("code", "")),
+        comment=fields["comment"],
     )
 
 

@@ -104,6 +104,8 @@ def judge_words(subject: str, text: str, read: Callable[[], Letter], lexicons: L
     evidence = weigh_texts(letter, subject, text, language, candidates, lexicons) + observed
     kind, score = conclude(evidence, model)
     if kind is Kind.OTHER:
+        if not candidates:
+            return NOTHING_SAID
         return Verdict(kind, score, evidence, language, None, None)
     stage, position = _codes(subject, text, lexicons)
     return Verdict(kind, score, evidence, language, stage, position)

@@ -30,13 +30,14 @@ from relay.cli.common import (
     read_config_if_any,
     read_rules,
 )
+from relay.cli.explain import conclusion, print_letter, reasons
 from relay.cli.letterfile import envelope_from_header, read_letter_file
 from relay.cli.tally import Tally
 from relay.compare import State, compare
 from relay.entries import LexiconError, Lexicons
 from relay.envelope import Envelope
 from relay.gate import dismiss
-from relay.letter import read_letter
+from relay.letter import read_letter, read_words
 from relay.lexicons import load_lexicons
 from relay.mimemap import MapError, map_message
 from relay.pipeline import Outcome, Rules, passed, process
@@ -69,6 +70,7 @@ def check(files: LetterFiles, as_json: JsonOption = False, config: ConfigOption 
             print_json(row)
         else:
             _print_explanation(console, row)
+            _print_reasons(console, message, verdict, lexicons)
             if rules is None:
                 console.print("  no configuration: decided as for any company", style="dim")
             _print_difference(console, message, outcome.message)
@@ -125,11 +127,19 @@ def _print_explanation(console: Console, row: dict[str, Any]) -> None:
     if row["shape"]:
         approved = "an approved letter" if row["is_approved"] else "not approved"
         console.print(f"  shape {row['shape']}: {approved}", markup=False, highlight=False)
-    if not row["evidence"]:
-        console.print("  no sentence turns the reader down", markup=False)
-    for item in row["evidence"]:
-        line = f"  {item['weight']:+5.1f}  {item['name']}: {item['text']}"
-        console.print(line, markup=False, highlight=False)
+
+
+def _print_reasons(console: Console, message: bytes, verdict: Verdict, lexicons: Lexicons) -> None:
+    """Print the text that was judged, what weighed in, and what follows from it."""
+    try:
+        words = read_words(map_message(message))
+    except MapError:
+        return
+    print_letter(console, words.subject, words.text, verdict)
+    for weight, reason in reasons(verdict, lexicons):
+        style = "green" if weight > 0 else "red" if weight < 0 else ""
+        console.print(f"  {weight:+5.1f}  {reason}", style=style, markup=False, highlight=False)
+    console.print(f"  {conclusion(verdict)}", style="bold", markup=False, highlight=False)
 
 
 def _print_difference(console: Console, before: bytes, after: bytes) -> None:
