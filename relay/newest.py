@@ -105,7 +105,10 @@ def end_of_own_text(lines: Sequence[str]) -> int:
     that the writer answers below are inside the range; `own_lines` leaves them out.
     """
     # Old systems write half-width kana, and forms full-width letters: the marks are the same.
-    lines = [normalize("NFKC", line) if _ODD_WIDTH.search(line) else line for line in lines]
+    lines = [
+        line if line.isascii() or not _ODD_WIDTH.search(line) else normalize("NFKC", line)
+        for line in lines
+    ]
     end = _start_of_history(lines)
     end = without_trailing_blank(lines, end)
     return start_of_signature(lines, end)
