@@ -50,7 +50,6 @@ _HAIR_LINE = re.compile(r"(?=.*\b1px\b)(?=.*(?:#ccc\b|#cccccc\b|rgb\(204, ?204, 
 # The line that Outlook draws above the header it quotes.
 _DIVIDER_LINE = re.compile(r"#(?:e1e1e1|b5c4df)|rgb\((?:225, ?225, ?225|181, ?196, ?223)\)")
 _IMAGE = re.compile(r"url\(|gradient\(")
-_CSS_COMMENT = re.compile(r"/\*.*?\*/|<!--|-->", re.DOTALL)
 _BRACE = re.compile(r"[{}]")
 _SELECTOR = re.compile(r"(?:[a-z][a-z0-9]*)?[.#][\w-]+\Z")
 
@@ -257,7 +256,7 @@ def _attribute_colour(value: str) -> Colour | None:
 
 def read_sheet(css: str) -> Sheet:
     """Return what style sheets say that is of use here."""
-    text = _CSS_COMMENT.sub(" ", css[:SHEET_SIZE_MAX_CHARS]).lower()
+    text = _without_comments(css[:SHEET_SIZE_MAX_CHARS]).lower()
     hidden: dict[str, bool] = {}
     for selectors, declarations in _rules(text):
         style = read_style(declarations)
@@ -267,6 +266,12 @@ def read_sheet(css: str) -> Sheet:
                     hidden[selector.strip()] = style.hides
     names = frozenset(name for name, is_hidden in hidden.items() if is_hidden)
     return Sheet(names, "background" in text)
+
+
+def _without_comments(css: str) -> str:
+    # One that never ends hides all behind it; a pattern would look for its end from each beginning.
+    first, *others = css.replace("<!--", " ").replace("-->", " ").split("/*")
+    return " ".join([first, *(other.partition("*/")[2] for other in others)])
 
 
 def _rules(css: str) -> Iterator[tuple[str, str]]:
