@@ -122,7 +122,8 @@ def test_readings_above_the_words_are_left_out() -> None:
     ["<div>" * 100_000 + "x", "<div>" * 20_000 + "</div>" * 20_000, "<b><i><p>" * 20_000,
      "<table><tr><td><p><b" * 20_000, "<table><tr><td><p><b>" * 9_000, "<" * 1_000_000,
      "<style>" + "/*" * 200_000, "<style>" + "@media{" * 50_000, "<pre>" + "\n" * 500_000, ""],
-    ids=["open", "closed", "inline", "broken", "tables", "brackets", "comments", "media", "lines", "empty"],
+    ids=["open", "closed", "inline", "broken", "tables", "brackets", "comments", "media",
+         "lines", "empty"],
 )  # fmt: skip
 def test_deep_and_broken_html_does_not_harm(html: str) -> None:
     """Nesting without end and unclosed tags take bounded time and raise nothing."""
