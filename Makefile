@@ -6,7 +6,7 @@ BIN    := .venv/bin
 PIP    := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 CODE   := relay signer queue tests bench
 
-.PHONY: help run test lint check format bench fuzz lock clean
+.PHONY: help run test lint check format bench fuzz model lock clean
 
 help:
 	@echo "make run    the whole pipeline on this machine, with sample letters   (ARGS=\"--once --json\")"
@@ -56,6 +56,10 @@ bench: .venv/dev
 fuzz: .venv/dev
 	@$(BIN)/python tests/fuzz.py $(ARGS)
 	@$(BIN)/python -m tests.dialogue $(ARGS)
+
+# Minutes. Needs ../shared; writes the same bytes wherever it is run.
+model: .venv/dev
+	@$(BIN)/python bench/train.py $(ARGS)
 
 # Needs uv. Hashes for every platform; no index address is written.
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \

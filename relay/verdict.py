@@ -36,6 +36,14 @@ TOTAL_MIN = -12.0
 TOTAL_MAX = 8.0
 # A counter-cue that forbids leaves a score below every threshold.
 FORBIDDEN_SCORE = 0.3
+# Words of an application, and how many of them a letter holds that states no decision.
+SURE_OBJECTS = frozenset(
+    f"object.{name}"
+    for name in (
+        "job-word interview application applicant candidate thanks-for-applying thanks"
+    ).split()
+)
+SURE_OBJECTS_MIN = 1.5
 # The observation of the model of the wording.
 WORDING = "wording.as-a-whole"
 
@@ -94,7 +102,7 @@ def judge_words(subject: str, text: str, read: Callable[[], Letter], lexicons: L
     observed: tuple[Evidence, ...] = ()
     if lexicon is not None and model is not None:
         weight = model.weigh(lexicon.wording_text(whole))
-        if model.score(weight + TOTAL_MAX) < UNSURE_SCORE_MIN:
+        if model.rules_out(weight):
             return NOTHING_SAID
         observed = (Evidence(WORDING, weight, "the wording as a whole"),)
     candidates = find_candidates(subject, text, near)
@@ -138,14 +146,27 @@ def conclude(evidence: tuple[Evidence, ...], model: Wording | None = None) -> tu
         score = 1.0 / (1.0 + math.exp(-max(-50.0, min(50.0, BIAS + total))))
     else:
         score = 0.0
-    if any(
-        item.name.startswith("counter.") and item.weight <= FORBIDDING_WEIGHT for item in evidence
-    ):
+    if is_ruled_out(evidence):
         score = min(score, FORBIDDEN_SCORE)
     score = round(score, 4)
     if score >= REJECTION_SCORE_MIN:
         return Kind.REJECTION, score
     return (Kind.UNSURE, score) if score >= UNSURE_SCORE_MIN else (Kind.OTHER, score)
+
+
+def is_ruled_out(evidence: tuple[Evidence, ...]) -> bool:
+    """Tell whether a letter is no rejection however it sounds.
+
+    A counter-cue forbids it, or it neither states a decision nor surely speaks of an application:
+    how letters sound was learned from letters about applications, and says nothing of other mail.
+    """
+    if any(
+        item.name.startswith("counter.") and item.weight <= FORBIDDING_WEIGHT for item in evidence
+    ):
+        return True
+    if any(item.name.startswith("decision.") for item in evidence):
+        return False
+    return sum(item.weight for item in evidence if item.name in SURE_OBJECTS) < SURE_OBJECTS_MIN
 
 
 def weight_of(evidence: tuple[Evidence, ...]) -> float:

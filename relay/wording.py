@@ -25,6 +25,9 @@ from relay.needles import Strings
 
 # How many times a gram was found counts as little more than that it was found.
 _DAMPED = [0.0, *(1.0 + math.log(count) for count in range(1, 65))]
+# So far below the sum that is worth a second look, no rejection of `bench/train.py` was found whose
+# lexicon weight had made it one.
+RULED_OUT_MARGIN = 0.1
 # Words as the model reads them: letters and the ends of sentences, all else is space.
 _ENDS = (b".", b"?", b"!")
 _LETTERS = bytes(
@@ -68,6 +71,10 @@ class Wording:
             length += damped * damped * self._squared[gram]
         grams = total / math.sqrt(length) if length else 0.0
         return (grams + self.scale.bias) / self.scale.unit
+
+    def rules_out(self, weight: float) -> bool:
+        """Tell whether the wording is so unlike a rejection that nothing said in it makes it one."""
+        return weight * self.scale.unit < self.scale.unsure - RULED_OUT_MARGIN
 
     def score(self, weight: float) -> float:
         """Return how sure a rejection is, 0 to 1, for the weight of all that was observed."""

@@ -1,0 +1,96 @@
+"""The model of the wording: its files, what it weighs, and how it is learned."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from bench import train
+from relay.entries import LexiconError
+from relay.lexicons import load_lexicons
+from relay.wording import WordingError, characters_of, load_wording, words_of
+
+FOLDER = Path(train.__file__).parents[1] / "relay" / "lexicon"
+HEAD = "bias\t-0.1\nunit\t0.05\nrejection\t0.4\nunsure\t-0.2\n\n"
+
+
+def test_words_and_characters_as_the_model_reads_them() -> None:
+    """Case, white space and figures make no difference, the ends of sentences do."""
+    assert words_of("We regret, Ms. Ōe:\n you're  NOT No. 12!") == (
+        " we regret ms . e you're not no . ! "
+    )
+    assert characters_of("採用を 見送\n らせて 2026 年") == "採用を見送らせて0年"
+
+
+def test_grams_weigh_by_their_weight_and_the_length_of_the_letter(tmp_path: Path) -> None:
+    """What is found counts, more of the same a little more, and a longer letter thins it out."""
+    path = tmp_path / "en.wording"
+    path.write_text(HEAD + "1.0\t1.0\t_regret_\n-1.0\t1.0\t_welcome_\n0.0\t1.0\t_desk_\n")
+    model = load_wording(path)
+    nothing = model.weigh(" chair ")
+    regret, welcome = model.weigh(" regret "), model.weigh(" welcome ")
+    assert welcome < nothing < regret
+    assert nothing < model.weigh(" regret desk ") < regret
+    assert model.weigh(" regret ") == pytest.approx((1.0 - 0.1) / 0.05)
+    assert model.score(0.4 / 0.05) == pytest.approx(0.8)
+    assert model.score(-0.2 / 0.05) == pytest.approx(0.35)
+    assert model.rules_out(-0.4 / 0.05)
+    assert not model.rules_out(-0.2 / 0.05)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "bias, unit, rejection, unsure"),
+        ("bias 1\n\n", "line 1: expected name, tab and value"),
+        (HEAD.replace("0.05", "much"), "bias, unit, rejection, unsure"),
+        (HEAD + "1.0\t_regret_\n", "gram 1: expected weight, rarity and gram"),
+        (HEAD + "1.0\t1.0\t_a_\nx\t1.0\t_b_\n", "gram 2"),
+    ],
+)
+def test_a_broken_file_is_named(tmp_path: Path, text: str, complaint: str) -> None:
+    """The file and the line are told, by the loader of the lexicons too."""
+    path = tmp_path / "en.wording"
+    path.write_text(text)
+    with pytest.raises(WordingError, match=complaint):
+        load_wording(path)
+    (tmp_path / "en.toml").write_text('language = "en"\n')
+    with pytest.raises(LexiconError, match=r"en\.wording"):
+        load_lexicons(tmp_path)
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_an_installed_model_is_whole(language: str) -> None:
+    """The file is what was written: its digest is that of its grams."""
+    head, _, rows = (FOLDER / f"{language}.wording").read_text(encoding="utf-8").partition("\n\n")
+    digest = dict(line.split("\t") for line in head.splitlines())["digest"]
+    assert hashlib.sha256(rows.encode()).hexdigest()[:16] == digest
+
+
+def test_learning_tells_what_is_told_apart_and_is_the_same_each_time() -> None:
+    """From a few letters of two kinds the words that differ are learned, to the last bit."""
+    examples = [
+        train.Example(
+            source="s",
+            id=str(number),
+            is_rejection=bool(number % 2),
+            is_forbidden=False,
+            counts=Counter(
+                train.grams_of(" regret role " if number % 2 else " welcome role ", "en")
+            ),
+            weight=2.0 if number % 2 else -1.0,
+            is_arguable=False,
+        )
+        for number in range(8)
+    ]
+    learned = train.learn(examples, "en")
+    weights = dict(zip(learned.grams, learned.weights, strict=True))
+    assert weights[" regret "] > 0 > weights[" welcome "]
+    assert learned == train.learn(examples, "en")
+    sums = learned.sums(examples)
+    assert all(
+        (told > 0) is example.is_rejection for told, example in zip(sums, examples, strict=True)
+    )
