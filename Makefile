@@ -13,6 +13,8 @@ help:
 	@echo "make test   the tests                                                (ARGS=\"-k relay\")"
 	@echo "make check  format, lint, types, tests: the whole gate"
 	@echo "make bench  what it costs, beside no relay, Haraka and Postfix       (ARGS=\"--quick\")"
+	@echo "make recognise  how well rejections are told, beside three others    (ARGS=\"--quick\")"
+	@echo "make hostile    how long letters made to take long hold the relay   (ARGS=\"--quick\")"
 	@echo "make fuzz   hostile mail and dialogues                                  (ARGS=\"--seconds 60\")"
 
 .venv/run: requirements.txt pyproject.toml
@@ -52,6 +54,12 @@ bench: .venv/dev
 	@$(BIN)/python bench/smtp.py $(ARGS)
 	@$(BIN)/python bench/judge.py
 	@$(BIN)/python bench/record.py
+
+recognise: .venv/dev
+	@$(BIN)/python bench/recognise.py $(ARGS)
+
+hostile: .venv/dev
+	@$(BIN)/python bench/hostile.py $(ARGS)
 
 fuzz: .venv/dev
 	@$(BIN)/python tests/fuzz.py $(ARGS)

@@ -20,7 +20,7 @@ from functools import partial
 import ngrams
 from results import Results, print_objects, print_tables, write
 from rich.console import Console
-from samples import LANGUAGES, Sample, read_ordinary, read_samples
+from samples import LANGUAGES, Sample, read_language, read_ordinary
 from speed import Judges, time_letters, time_ordinary
 from told import KEYWORDS, NGRAMS, OURS, PHRASES, tell
 from train import ROOT
@@ -45,7 +45,7 @@ def main() -> None:
         told = pool.map(partial(tell, is_quick=options.quick), LANGUAGES)
         letters = [one for some in told for one in some]
     lexicons = load_lexicons()
-    samples = {code: read_samples(code, lexicons, is_quick=options.quick) for code in LANGUAGES}
+    samples = {code: read_language(code, lexicons, is_quick=options.quick) for code in LANGUAGES}
     judges = _judges(samples, lexicons)
     times = {
         language: time_letters(some, OURS, lexicons, judges, language)

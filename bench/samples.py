@@ -1,7 +1,7 @@
 """The letters and mails that recognisers are measured on, read as the relay reads them.
 
 The letters are those that `train.py` learns from: `../shared/letters` and `tests/written`. Their
-source is the file they stand in, and mostly one author. The short letters of the tests are learned
+source is the file they stand in, and mostly one author. The other letters of the tests are learned
 from and not measured: whoever wrote the lexicons wrote them beside. Ordinary mail is that of a
 public collection, `../shared/mime/ordinary`: none of it turns an applicant down.
 """
@@ -11,8 +11,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 
-from train import ROOT, SHARED, TWINS, WRITTEN, Example, letter_of, read_example, read_rows
+from train import (
+    ROOT,
+    SHARED,
+    TWINS,
+    WRITTEN,
+    Example,
+    letter_of,
+    read_example,
+    read_rows,
+    read_samples,
+)
 
 from relay.cli.letterfile import envelope_from_header
 from relay.entries import Lexicons
@@ -62,14 +73,14 @@ class Mail:
     envelope: Envelope
 
 
-def read_samples(language: str, lexicons: Lexicons, *, is_quick: bool) -> list[Sample]:
+def read_language(language: str, lexicons: Lexicons, *, is_quick: bool) -> list[Sample]:
     """Return the letters in a language, or those of a few sources."""
     files = {path.stem for folder in (SHARED, WRITTEN) for path in folder.glob("*.jsonl")}
+    rows = ((source, row, letter_of(row)) for source, row in read_rows())
     samples: list[Sample] = []
-    for source, row in read_rows():
+    for source, row, letter in chain(rows, read_samples()):
         if is_quick and source not in QUICK_SOURCES:
             continue
-        letter = letter_of(row)
         example = read_example(source, row, letter, language, lexicons)
         if example is not None:
             text = f"{normalise(letter.subject)}\n{normalise(letter.text)}"

@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import ngrams
-from samples import Group, Sample, read_samples
+from linear import solve
+from samples import Group, Sample, read_language
 from train import PRECISION_REJECTION, PRECISION_UNSURE, Example, Learned, learn, threshold
 from words import keyword_finder, phrase_finder
 
@@ -47,7 +48,7 @@ class Told:
 def tell(language: str, *, is_quick: bool) -> list[Told]:
     """Return what all recognisers say of the letters of a language."""
     lexicons = load_lexicons()
-    samples = read_samples(language, lexicons, is_quick=is_quick)
+    samples = read_language(language, lexicons, is_quick=is_quick)
     found: list[dict[str, bool]] = [{} for _ in samples]
     scores: list[dict[str, float]] = [{} for _ in samples]
     has_keyword, has_phrase = keyword_finder(language), phrase_finder(lexicons)
@@ -112,7 +113,7 @@ def _tell_ours(
         if not any(samples[place].is_measured for place in held):
             continue
         _say(f"{language}: the wording without {source}")
-        learned = learn([one for one in examples if one.source != source], language)
+        learned = learn([one for one in examples if one.source != source], language, solve)
         models[source] = learned
         for place, told in zip(held, learned.sums([examples[i] for i in held]), strict=True):
             sums[place] = told
