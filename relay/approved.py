@@ -62,7 +62,7 @@ class ApprovedLetters:
 
 def is_forbidden(verdict: Verdict) -> bool:
     """Say whether a counter-cue forbids the line, whoever has approved the letter."""
-    return any(item.weight <= FORBIDDING_WEIGHT for item in verdict.evidence)
+    return any(map(_forbids, verdict.evidence))
 
 
 def find_forbidding(letter: Letter, verdict: Verdict, lexicons: Lexicons) -> Evidence | None:
@@ -71,7 +71,7 @@ def find_forbidding(letter: Letter, verdict: Verdict, lexicons: Lexicons) -> Evi
     Of letters without a decision the verdict holds no evidence: their sentences are looked at here.
     """
     for item in verdict.evidence:
-        if item.weight <= FORBIDDING_WEIGHT:
+        if _forbids(item):
             return item
     subject, text = normalise(letter.subject), normalise(letter.text)
     sentences = split(subject, without_quotations(text), verdict.language)
@@ -80,3 +80,7 @@ def find_forbidding(letter: Letter, verdict: Verdict, lexicons: Lexicons) -> Evi
             if entry.weight <= FORBIDDING_WEIGHT:
                 return Evidence(f"{entry.section}.{entry.name}", entry.weight, match.group())
     return None
+
+
+def _forbids(item: Evidence) -> bool:
+    return item.name.startswith("counter.") and item.weight <= FORBIDDING_WEIGHT

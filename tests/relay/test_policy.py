@@ -74,3 +74,11 @@ def test_a_forbidding_cue_is_stronger_than_an_approval(kind: Kind, reason: Reaso
     cue = Evidence("counter.invites", FORBIDDING_WEIGHT, "please come on Monday")
     found = replace(verdict(kind), evidence=(cue,))
     assert decide(COMPANY, found, approved=True) == Decision(Action.PASS, reason)
+
+
+def test_only_a_counter_cue_forbids() -> None:
+    """How the letter sounds as a whole weighs as much, and is no cue."""
+    found = replace(
+        verdict(Kind.OTHER), evidence=(Evidence("wording.as-a-whole", 2 * FORBIDDING_WEIGHT, ""),)
+    )
+    assert decide(COMPANY, found, approved=True).action is Action.INJECT
