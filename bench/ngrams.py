@@ -6,7 +6,8 @@ are, how rare each is, what it weighs. The only file that knows scikit-learn.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -21,14 +22,26 @@ SIZES = {"ja": (1, 4), "en": (2, 5)}
 LETTERS_MIN = 2  # An n-gram of one letter alone tells of that letter.
 COST = 10.0  # 30 and 100 tell Japanese letters as well: average precision 0.937, 0.939, 0.940.
 
-Scores = Callable[[str], float]
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What has been learned from some letters."""
+
+    language: str
+    model: Any
+    threshold: float
+
+    def finds(self, text: str) -> bool:
+        """Tell whether a text is taken for a rejection."""
+        score = self.model.decision_function([_prepared(text, self.language)])[0]
+        return bool(score >= self.threshold)
 
 
-def fit(texts: Sequence[str], truths: Sequence[bool], language: str) -> Scores:
-    """Return what scores a text, learned from some letters."""
+def fit(texts: Sequence[str], truths: Sequence[bool], language: str, threshold: float) -> Fitted:
+    """Return what is learned from some letters; texts are rejections from the threshold on."""
     model: Any = _pipeline.make_pipeline(_counter(language, LETTERS_MIN), *_rest())
     model.fit([_prepared(text, language) for text in texts], truths)
-    return lambda text: float(model.decision_function([_prepared(text, language)])[0])
+    return Fitted(language, model, threshold)
 
 
 def score_without(

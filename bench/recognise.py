@@ -13,16 +13,15 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
-import ngrams
 from results import Results, print_objects, print_tables, write
 from rich.console import Console
-from samples import LANGUAGES, Sample, read_language, read_ordinary
+from samples import LANGUAGES, read_ordinary
 from speed import Judges, time_letters, time_ordinary
-from told import KEYWORDS, NGRAMS, OURS, PHRASES, tell
+from told import KEYWORDS, NGRAMS, OURS, PHRASES, Language, tell
 from train import ROOT
 from words import keyword_finder, phrase_finder
 
@@ -42,17 +41,16 @@ def main() -> None:
     options = parser.parse_args()
     load = os.getloadavg()[0]
     with ProcessPoolExecutor(len(LANGUAGES)) as pool:
-        told = pool.map(partial(tell, is_quick=options.quick), LANGUAGES)
-        letters = [one for some in told for one in some]
+        languages = list(pool.map(partial(tell, is_quick=options.quick), LANGUAGES))
     lexicons = load_lexicons()
-    samples = {code: read_language(code, lexicons, is_quick=options.quick) for code in LANGUAGES}
-    judges = _judges(samples, lexicons)
+    judges = _judges(languages, lexicons)
     times = {
-        language: time_letters(some, OURS, lexicons, judges, language)
-        for language, some in samples.items()
+        language.code: time_letters(language.timed, OURS, lexicons, judges, language.code)
+        for language in languages
     }
     mails = read_ordinary(is_quick=options.quick)
     ordinary = time_ordinary(mails, OURS, lexicons, judges) if mails else None
+    letters = [one for language in languages for one in language.letters]
     results = Results(letters, times, ordinary)
     if options.json:
         print_objects(results)
@@ -63,20 +61,13 @@ def main() -> None:
         write(DOCUMENT, results, load)
 
 
-def _judges(samples: Mapping[str, Sequence[Sample]], lexicons: Lexicons) -> Judges:
-    """Return the others, as one would install them: learned from all letters there are."""
-    scores = {
-        language: ngrams.fit(
-            [sample.text for sample in some],
-            [sample.example.is_rejection for sample in some],
-            language,
-        )
-        for language, some in samples.items()
-    }
-    keywords = {language: keyword_finder(language) for language in samples}
+def _judges(languages: Sequence[Language], lexicons: Lexicons) -> Judges:
+    """Return the others, as one would install them."""
+    models = {language.code: language.ngrams for language in languages}
+    keywords = {language.code: keyword_finder(language.code) for language in languages}
     has_phrase = phrase_finder(lexicons)
     return {
-        NGRAMS: lambda language, text: scores[language](text) >= 0.0,
+        NGRAMS: lambda language, text: models[language].finds(text),
         KEYWORDS: lambda language, text: keywords[language](text),
         PHRASES: lambda _, text: has_phrase(text),
     }

@@ -29,6 +29,7 @@ OURS = "Career Relay"
 NGRAMS = "n-grams"
 KEYWORDS = "keywords"
 PHRASES = "phrase and object"
+LETTERS_TIMED = 200
 RECOGNISERS = (OURS, NGRAMS, KEYWORDS, PHRASES, INSTALLED)
 
 
@@ -45,7 +46,18 @@ class Told:
     scores: Mapping[str, float]
 
 
-def tell(language: str, *, is_quick: bool) -> list[Told]:
+@dataclass(frozen=True, slots=True)
+class Language:
+    """What came of the letters in a language, and what is needed to take times."""
+
+    code: str
+    letters: Sequence[Told]
+    ngrams: ngrams.Fitted
+    """Learned from all letters, as one would install it."""
+    timed: Sequence[Sample]
+
+
+def tell(language: str, *, is_quick: bool) -> Language:
     """Return what all recognisers say of the letters of a language."""
     lexicons = load_lexicons()
     samples = read_language(language, lexicons, is_quick=is_quick)
@@ -58,9 +70,9 @@ def tell(language: str, *, is_quick: bool) -> list[Told]:
         found[place][INSTALLED] = verdict.kind is Kind.REJECTION
         found[place][KEYWORDS] = has_keyword(sample.text)
         found[place][PHRASES] = has_phrase(sample.text)
-    _tell_ngrams(samples, language, found, scores)
+    fitted = _tell_ngrams(samples, language, found, scores)
     _tell_ours(samples, language, lexicons, found, scores)
-    return [
+    letters = [
         Told(
             language=language,
             source=sample.example.source,
@@ -73,6 +85,9 @@ def tell(language: str, *, is_quick: bool) -> list[Told]:
         for place, sample in enumerate(samples)
         if sample.is_measured
     ]
+    measured = [sample for sample in samples if sample.is_measured]
+    timed = measured[:: max(1, len(measured) // LETTERS_TIMED)]
+    return Language(language, letters, fitted, timed)
 
 
 def _tell_ngrams(
@@ -80,7 +95,8 @@ def _tell_ngrams(
     language: str,
     found: Sequence[dict[str, bool]],
     scores: Sequence[dict[str, float]],
-) -> None:
+) -> ngrams.Fitted:
+    """Tell what the n-grams say, and return what they learn from all letters."""
     # What a lexicon forbids is nothing to them.
     examples = [replace(sample.example, is_forbidden=False) for sample in samples]
     truths = [example.is_rejection for example in examples]
@@ -96,6 +112,7 @@ def _tell_ngrams(
         for place in held:
             scores[place][NGRAMS] = told[place]
             found[place][NGRAMS] = told[place] >= enough
+    return ngrams.fit(texts, truths, language, threshold(examples, told, PRECISION_REJECTION))
 
 
 def _tell_ours(
