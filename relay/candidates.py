@@ -21,6 +21,7 @@ from relay.entries import Alternative, Entry, Lexicon, Lexicons, Section
 from relay.fragments import Groups, fragments_needed
 from relay.needles import PARAGRAPH_END
 from relay.sentences import SENTENCE_SIZE_MAX_CHARS, cut, is_of_script, languages_in
+from relay.timebox import TimeBox
 
 # A quotation longer than this is somebody else's wording, a shorter one an emphasised word.
 _QUOTATION = re.compile(
@@ -58,7 +59,9 @@ _Near = tuple[tuple[Candidate, ...], str]
 _NOTHING: _Near = ((), "")
 
 
-def find_candidates(subject: str, text: str, lexicons: Lexicons) -> Candidates:
+def find_candidates(
+    subject: str, text: str, lexicons: Lexicons, box: TimeBox | None = None
+) -> Candidates:
     """Return per language the decisions that sentences of the letter may state, most often none.
 
     This is what most mail costs. What patterns need is looked for first, in whole paragraphs and
@@ -75,7 +78,9 @@ def find_candidates(subject: str, text: str, lexicons: Lexicons) -> Candidates:
             continue
         look = _by_words if lexicon.folds_case else _by_fragments
         candidates, paragraphs = look(subject, own, whole, lexicon)
-        if candidates and _is_stated(candidates, cut(subject, paragraphs), lexicon):
+        if candidates and _is_stated(
+            candidates, cut(subject, paragraphs), lexicon, box or TimeBox()
+        ):
             found[lexicon.language] = candidates
     return found
 
@@ -209,12 +214,15 @@ def _may_be_cut_off(text: str) -> bool:
     )
 
 
-def _is_stated(candidates: tuple[Candidate, ...], pieces: list[str], lexicon: Lexicon) -> bool:
+def _is_stated(
+    candidates: tuple[Candidate, ...], pieces: list[str], lexicon: Lexicon, box: TimeBox
+) -> bool:
     """Tell whether a pattern matches in a sentence that may be in this language."""
     plains = lexicon.plain_lines(
         [without_emphasis(piece) for piece in pieces if is_of_script(piece, lexicon.language)]
     )
     for candidate in candidates:
+        box.check()
         for plain in plains:
             if candidate.may_match(plain) and candidate.entry.pattern.search(plain):
                 return True

@@ -31,6 +31,7 @@ from relay.sentences import (
     normalise,
     split,
 )
+from relay.timebox import TimeBox
 
 # The words shown with an observation: enough to recognise the place, never the letter.
 SHOWN_SIZE_MAX_CHARS = 80
@@ -101,6 +102,7 @@ def weigh_texts(
     language: str,
     candidates: Candidates,
     lexicons: Lexicons,
+    box: TimeBox | None = None,
 ) -> tuple[Evidence, ...]:
     """Return what `weigh` does, given subject and text as normalised, and what is known of them."""
     lines = prepare(split(subject, without_quotations(text), language), lexicons)
@@ -109,7 +111,9 @@ def weigh_texts(
     is_job_named = False
     deciding: set[int] = set()
     beside: set[int] = set()
+    box = box or TimeBox()
     for index, line in enumerate(lines):
+        box.check()
         for entry, evidence in _decisions(line, candidates.get(line.lexicon.language, ())):
             decisions.append(evidence)
             if evidence.name.startswith("decision."):
@@ -119,7 +123,7 @@ def weigh_texts(
                     beside.add(index)
                     needed = min(needed, OBJECT_BESIDE_MIN)
                 needed = min(needed, entry.object_min)
-    context = _context(lines, deciding)
+    context = _context(lines, deciding, box)
     context.extend(_address_evidence(letter, lines))
     if letter.is_auto_reply:
         context.append(Evidence("counter.automatic-reply", FORBIDDING_WEIGHT, "Auto-Submitted"))
@@ -202,12 +206,13 @@ def _foreign_object(line: Line) -> Entry | None:
     return None
 
 
-def _context(lines: list[Line], deciding: set[int]) -> list[Evidence]:
+def _context(lines: list[Line], deciding: set[int], box: TimeBox) -> list[Evidence]:
     """Return what else the letter holds, each entry once, with the words it was first seen in."""
     seen: dict[str, Evidence] = {}
     joined = [(scope, _joined(lines, scope)) for scope in _JOINED_SCOPES]
     for section in _CONTEXT_SECTIONS:
         for index, line in enumerate(lines):
+            box.check()
             for entry, match in _held(line, section, is_deciding=index in deciding):
                 weight = _weight_in(line, entry, is_opening=index < OPENING_SENTENCES_MAX)
                 name = f"{section}.{entry.name}"

@@ -21,6 +21,7 @@ from relay.entries import Entry, Lexicon, Lexicons, Section
 from relay.evidence import FORBIDDING_WEIGHT, Evidence, weigh_texts
 from relay.letter import Letter
 from relay.sentences import language_of, languages_in, normalise
+from relay.timebox import SECONDS, TimeBox, TimeBoxError
 from relay.wording import REJECTION_SCORE_MIN, UNSURE_SCORE_MIN, Wording
 
 # What has to be overcome before a letter is taken for a rejection: most mail is none.
@@ -69,6 +70,14 @@ class Verdict:
 
 
 NOTHING_SAID = Verdict(Kind.OTHER, 0.0, (), "", None, None)
+TOO_LONG = Verdict(
+    Kind.OTHER,
+    0.0,
+    (Evidence("counter.time-box", FORBIDDING_WEIGHT, f"over {SECONDS * 1000:.0f} ms"),),
+    "",
+    None,
+    None,
+)
 
 
 def judge(letter: Letter, lexicons: Lexicons) -> Verdict:
@@ -90,7 +99,19 @@ def judge_mail(letter: Letter, lexicons: Lexicons) -> Verdict:
 
 
 def judge_words(subject: str, text: str, read: Callable[[], Letter], lexicons: Lexicons) -> Verdict:
-    """Return what `judge_mail` does; the rest of the letter is read where its words ask for it."""
+    """Return what `judge_mail` does; the rest of the letter is read where its words ask for it.
+
+    `TOO_LONG` stands for a letter that would take more than the time box.
+    """
+    try:
+        return _judge_words(subject, text, read, lexicons, TimeBox())
+    except TimeBoxError:
+        return TOO_LONG
+
+
+def _judge_words(
+    subject: str, text: str, read: Callable[[], Letter], lexicons: Lexicons, box: TimeBox
+) -> Verdict:
     subject, text = normalise(subject), normalise(text)
     whole = f"{subject}\n{text}"
     near = _worth_reading(whole, lexicons)
@@ -105,11 +126,11 @@ def judge_words(subject: str, text: str, read: Callable[[], Letter], lexicons: L
         if model.rules_out(weight):
             return NOTHING_SAID
         observed = (Evidence(WORDING, weight, "the wording as a whole"),)
-    candidates = find_candidates(subject, text, near)
+    candidates = find_candidates(subject, text, near, box)
     if not candidates and model is None:
         return NOTHING_SAID
     letter = read()
-    evidence = weigh_texts(letter, subject, text, language, candidates, lexicons) + observed
+    evidence = weigh_texts(letter, subject, text, language, candidates, lexicons, box) + observed
     kind, score = conclude(evidence, model)
     if kind is Kind.OTHER:
         if not candidates:
