@@ -62,7 +62,7 @@ TOLERANCE = 0.01
 TWINS = "-twins"
 # Letters told at the sums that the thresholds stand for are, in cross-validation, right so often.
 PRECISION_REJECTION = 0.98
-PRECISION_UNSURE = 0.80
+PRECISION_UNSURE = 0.90
 
 # Gives weights for the columns, of rows (columns, their values, whether a rejection) and how many.
 Solver = Callable[[list[list[int]], list[list[float]], list[bool], int], list[float]]
