@@ -36,6 +36,7 @@ from relay.configvalues import (
     check_domain,
     check_mail_address,
     check_optional_mail_address,
+    check_phrase,
     check_registration_url,
     matching,
 )
@@ -57,6 +58,13 @@ _SectionT = TypeVar("_SectionT", bound=BaseModel)
 ShownName = Annotated[
     str, AfterValidator(matching(r"[^\x00-\x1f\x7f]{1,100}", "1 to 100 characters on one line"))
 ]
+
+# Each is looked for in every subject, or in the text of every rejection.
+TAGS_MAX_COUNT = 20
+PHRASES_MAX_COUNT = 100
+
+Tag = Annotated[str, AfterValidator(check_phrase(3, 50))]
+Phrase = Annotated[str, AfterValidator(check_phrase(2, 200))]
 
 
 class LinkSection(Section):
@@ -122,10 +130,14 @@ class CompanySection(Section):
     dkim: Literal["pass", "strip", "resign"] = "pass"
     language: Literal["ja", "en"] = "ja"
     contact: Annotated[str, AfterValidator(check_mail_address)]
+    no_relay: Annotated[tuple[Tag, ...], Field(max_length=TAGS_MAX_COUNT)] = ("[no-relay]",)
+    stop_phrases: Annotated[tuple[Phrase, ...], Field(max_length=PHRASES_MAX_COUNT)] = ()
+    must_phrases: Annotated[tuple[Phrase, ...], Field(max_length=PHRASES_MAX_COUNT)] = ()
+    lexicon: Path | None = None
 
     def company(self) -> Company:
         """Return the value that the pure stations work with."""
-        return Company(**self.model_dump())
+        return Company(**self.model_dump(exclude={"lexicon"}))
 
 
 class Config(BaseSettings):
@@ -170,6 +182,11 @@ class Config(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment override the file, and read nothing else."""
         return (env_settings, init_settings)
+
+    @property
+    def company_lexicons(self) -> Mapping[str, Path]:
+        """The files of those companies that have wordings of their own."""
+        return {one.id: one.lexicon for one in self.company if one.lexicon is not None}
 
     @property
     def companies(self) -> tuple[Company, ...]:
@@ -247,6 +264,7 @@ def _with_absolute_paths(config: Config, directory: Path) -> Config:
         "intake": _at(directory, config.intake),
         "next_hop": _at(directory, config.next_hop),
         "relay": _at(directory, config.relay).model_copy(update={"listener": listeners}),
+        "company": tuple(_at(directory, company) for company in config.company),
     }
     return config.model_copy(update=sections)
 

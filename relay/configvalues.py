@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from email_validator import EmailNotValidError, validate_email
 
 from relay.addresses import Address, parse_address
+from relay.phrases import fold
 
 # With a token of 43 characters the link stays within the 75 columns that quoted-printable keeps on
 # one line of the source (RFC 2045 §6.7).
@@ -80,6 +81,21 @@ def matching(pattern: str, expected: str) -> Callable[[str], str]:
     def check(value: str) -> str:
         if not form.fullmatch(value):
             raise ValueError(f"expected {expected}")
+        return value
+
+    return check
+
+
+def check_phrase(chars_min: int, chars_max: int) -> Callable[[str], str]:
+    """Return a check that a text is a tag or phrase: nothing that stands in every letter."""
+
+    def check(value: str) -> str:
+        is_sized = chars_min <= len(fold(value).strip()) and len(value) <= chars_max
+        if not is_sized or value != value.strip() or not value.isprintable():
+            raise ValueError(
+                f"expected {chars_min} to {chars_max} characters on one line, "
+                "without a space at either end"
+            )
         return value
 
     return check

@@ -47,6 +47,8 @@ _AS_WANTED = frozenset(
         Reason.INJECTED,
         Reason.OBSERVE,
         Reason.NOT_APPROVED,
+        Reason.STOP_PHRASE,
+        Reason.MUST_PHRASE_MISSING,
         Reason.ALREADY_MARKED,
         Reason.ALREADY_LINKED,
     }
@@ -137,7 +139,7 @@ class Delivery:
         judged = clock()
         outcome = await self._put_on_record(outcome, message, job)
         recorded = clock()
-        if outcome.decision.action is Action.INJECT:
+        if outcome.message is not message:
             wire = await self._run(stuff, outcome.message)
         trace = self._trace(outcome, job)
         size_max_bytes = transaction.size_max_bytes
@@ -193,9 +195,8 @@ class Delivery:
         except Exception:  # Promise 1. The cause is logged.
             log.exception("judge_failed", incident=job.incident)
             return passed(message, Reason.INTERNAL_ERROR)
-        is_changed = outcome.decision.action is Action.INJECT
-        if is_changed and 0 < size_max_bytes < len(outcome.message):
-            # With our note it would be refused for good; without, it may just fit.
+        if outcome.message is not message and 0 < size_max_bytes < len(outcome.message):
+            # Changed, it would be refused for good; as it was, it may just fit.
             return passed(message, Reason.TOO_LARGE, outcome)
         return outcome
 

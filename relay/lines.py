@@ -21,8 +21,8 @@ from relay.fragments import fragments_needed, phrases_needed
 from relay.needles import PARAGRAPH_END, Needles
 from relay.sentences import Sentence
 
-# There are lexicons of seven languages; a few more would not fall out of the cache either.
-LANGUAGES_MAX = 16
+# There are lexicons of seven languages, and of companies with wordings of their own at most 200.
+LEXICONS_MAX = 256
 
 # What is looked for in each sentence besides decisions.
 _SECTIONS = (Section.OBJECT, Section.FOREIGN, Section.SUPPORT, Section.COUNTER, Section.READER)
@@ -104,7 +104,7 @@ def _likely(
     return likely
 
 
-@lru_cache(maxsize=LANGUAGES_MAX)
+@lru_cache(maxsize=LEXICONS_MAX)
 def _needles(patterns: tuple[tuple[str, ...], ...], *, has_words: bool) -> Needles:
     """Return the strings that the patterns of some entries need, made ready to be looked for."""
     needed = phrases_needed if has_words else fragments_needed

@@ -10,31 +10,35 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from relay.approved import ApprovedLetters
 from relay.charset import decode_header
+from relay.companylexicon import CompanyLexicons
+from relay.entries import Lexicons
 from relay.envelope import Envelope, domain_of
 from relay.fingerprint import fingerprint_of
 from relay.gate import dismiss
 from relay.inject import Mark, NotInjected, inject
 from relay.inject import Rules as SafetyRules
-from relay.letter import read_letter, read_names, read_words
-from relay.lexicons import Lexicons
+from relay.letter import Letter, Words, read_letter, read_names, read_words
 from relay.mimemap import MapError, MessageMap, map_message
 from relay.note import NoteTemplates, TemplateError
 from relay.policy import Action, Company, Decision, Mode, Reason, decide
-from relay.verdict import Verdict, judge_words
+from relay.safety import is_sealed
+from relay.subjecttag import Kept, Untagged, find_tag, find_tag_in, take_out
+from relay.verdict import TOO_LONG, Verdict, judge, judge_words
 from signer.keyring import KeyRing
 from signer.links import derive_link_id, link_url
 from signer.marks import check_mark, make_mark
 from signer.tokens import make_token
 
-# In a subject, the recruiter's word that this letter gets no line.
-OVERRIDE_TAG = "[no-relay]"
 # What of the header is searched for From when the envelope does not tell the company.
 HEADER_SEARCHED_MAX_BYTES = 64 * 1024
 _FROM = re.compile(rb"^from:((?:[^\n]|\n[ \t])*)", re.IGNORECASE | re.MULTILINE)
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
+# Why the gate dismisses a letter whose subject may stand in it a second time.
+_SEALED = (Reason.SIGNED, Reason.ENCRYPTED, Reason.PGP)
 _ADDRESS_DOMAIN = re.compile(r"@([A-Za-z0-9.-]+)")
 
 
@@ -49,6 +53,8 @@ class Rules:
     ring: KeyRing
     base_url: str
     approved: ApprovedLetters
+    # By company, of those that have wordings of their own.
+    own: Mapping[str, CompanyLexicons]
 
 
 def make_rules(
@@ -58,12 +64,13 @@ def make_rules(
     ring: KeyRing,
     base_url: str,
     approved: ApprovedLetters | None = None,
+    own: Mapping[str, CompanyLexicons] | None = None,
 ) -> Rules:
     """Return the rules with companies found by their domains."""
     known = tuple(companies)
     by_domain = {domain: company for company in known for domain in company.domains}
     approved = approved or ApprovedLetters()
-    return Rules(known, by_domain, lexicons, templates, ring, base_url, approved)
+    return Rules(known, by_domain, lexicons, templates, ring, base_url, approved, own or {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +86,8 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What to do with a message. `message` is the original unless the decision is to inject."""
+    """What to do with a message. `message` is the original unless the decision is to inject, or the
+    reason is `override`."""
 
     decision: Decision
     message: bytes
@@ -89,6 +97,8 @@ class Outcome:
     shape: str = ""
     """Under what id letters like it are counted, where the words or an approval ask for it."""
     is_approved: bool = False
+    kept: Kept | None = None
+    """Why a recruiter's tag is still in the subject."""
 
 
 def passed(message: bytes, reason: Reason, instead_of: Outcome | None = None) -> Outcome:
@@ -108,25 +118,34 @@ def process(message: bytes, envelope: Envelope, rules: Rules) -> Outcome:
         return Outcome(Decision(Action.PASS, Reason.MODE_OFF), message, company.id)
     reason = dismiss(message, envelope, company)
     if reason is not None:
+        tag = find_tag_in(message, company.no_relay) if reason in _SEALED else None
+        if tag is not None:
+            return override(message, company, tag, Kept.SEALED)
         return Outcome(Decision(Action.PASS, reason), message, company.id)
     try:
         message_map = map_message(message)
     except MapError as error:
+        tag = find_tag_in(message, company.no_relay)
+        if tag is not None:
+            return override(message, company, tag, Kept.NOT_MAPPED)
         return Outcome(Decision(Action.PASS, Reason(error.reason)), message, company.id)
     words = read_words(message_map)
-    if OVERRIDE_TAG in words.subject.lower():
-        return Outcome(Decision(Action.PASS, Reason.OVERRIDE), message, company.id)
-    verdict = judge_words(
-        words.subject,
-        words.text,
-        lambda: read_letter(message_map, envelope, words),
-        rules.lexicons,
+    tag = _find_tag(message_map, words, company)
+    if tag is not None:
+        return override(message, company, tag, Kept.SEALED if is_sealed(message_map) else None)
+    own = rules.own.get(company.id)
+    texts = words.subject, words.text
+    read = partial(read_letter, message_map, envelope, words)
+    verdict = (
+        judge_words(*texts, read, rules.lexicons) if own is None else own.judge_words(*texts, read)
     )
+    if verdict is TOO_LONG:
+        return Outcome(Decision(Action.PASS, Reason.TIME_BOX), message, company.id, verdict)
     if not verdict.evidence and not rules.approved.may_hold(company.id, words.text):
         return Outcome(decide(company, verdict), message, company.id, verdict)
     fingerprint = fingerprint_of(words.subject, words.text, verdict, read_names(message_map))
     approved = rules.approved.find(company.id, fingerprint)
-    decision = decide(company, verdict, approved=approved is not None)
+    decision = decide(company, verdict, approved=approved is not None, texts=texts)
     outcome = Outcome(
         decision,
         message,
@@ -141,6 +160,31 @@ def process(message: bytes, envelope: Envelope, rules: Rules) -> Outcome:
         verdict = replace(verdict, language=approved.language)
     noted = add_note(message_map, envelope, company, verdict, rules)
     return replace(noted, shape=outcome.shape, is_approved=outcome.is_approved)
+
+
+def _find_tag(message_map: MessageMap, words: Words, company: Company) -> str | None:
+    if len(message_map.headers("subject")) > 1:  # Only the first of them has been read.
+        return find_tag_in(message_map.message, company.no_relay)
+    return find_tag(words.subject, company.no_relay)
+
+
+def override(message: bytes, company: Company, tag: str, kept: Kept | None = None) -> Outcome:
+    """Return what becomes of a message with a recruiter's tag in its subject: no line, no tag.
+
+    `kept` is what forbids taking it out, if anything is known to.
+    """
+    if kept is None and company.mode is Mode.OBSERVE:
+        kept = Kept.OBSERVE
+    untagged = Untagged(message, kept) if kept else take_out(message, company.no_relay)
+    reason = Reason.OVERRIDE_KEPT if untagged.kept else Reason.OVERRIDE
+    decision = Decision(Action.PASS, reason, tag)
+    return Outcome(decision, untagged.message, company.id, kept=untagged.kept)
+
+
+def judge_letter(letter: Letter, company: Company | None, rules: Rules) -> Verdict:
+    """Return the verdict on a letter by what the letters of its company are judged by."""
+    own = None if company is None else rules.own.get(company.id)
+    return judge(letter, rules.lexicons) if own is None else own.judge(letter)
 
 
 def add_note(

@@ -8,10 +8,12 @@ a rejection passes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from relay.approved import is_forbidden
+from relay.phrases import find_phrase
 from relay.verdict import Kind, Verdict
 
 
@@ -35,6 +37,9 @@ class Company:
     dkim: str = "pass"
     language: str = "ja"
     contact: str = ""
+    no_relay: tuple[str, ...] = ("[no-relay]",)
+    stop_phrases: tuple[str, ...] = ()
+    must_phrases: tuple[str, ...] = ()
 
 
 class Action(StrEnum):
@@ -56,7 +61,8 @@ class Reason(StrEnum):
     OBSERVE = "observe"  # would have been injected, the company only watches
     INTERNAL_RECIPIENTS = "internal_recipients"
     NO_RECIPIENTS = "no_recipients"
-    OVERRIDE = "override"  # the recruiter's own tag
+    OVERRIDE = "override"  # the recruiter's own tag, taken out of the subject
+    OVERRIDE_KEPT = "override_kept"  # the same, but it could not be taken out safely
 
     # What kind of mail it is.
     LIST_MAIL = "list_mail"
@@ -73,6 +79,8 @@ class Reason(StrEnum):
     NOT_REJECTION = "not_rejection"
     UNSURE = "unsure"
     NOT_APPROVED = "not_approved"  # recognised, but the company accepts approved letters only
+    STOP_PHRASE = "stop_phrase"  # recognised, but it holds one of the company's stop_phrases
+    MUST_PHRASE_MISSING = "must_phrase_missing"  # recognised, but it holds none of must_phrases
 
     # The message as bytes.
     AMBIGUOUS_MIME = "ambiguous_mime"
@@ -107,14 +115,23 @@ class Decision:
 
     action: Action
     reason: Reason
+    words: str = ""
+    """The tag or phrase of the company that it rests on, as configured."""
 
 
-def decide(company: Company | None, verdict: Verdict, *, approved: bool = False) -> Decision:
+def decide(
+    company: Company | None,
+    verdict: Verdict,
+    *,
+    approved: bool = False,
+    texts: Sequence[str] = (),
+) -> Decision:
     """Return what `company` wants done with a letter of this verdict.
 
     `approved` says that the letter is one of the company's approved letters: then it is a rejection
-    whatever the words say, unless one of them forbids it. `observe` comes last, so that its count
-    is the number of letters that would have been changed.
+    whatever the words say, unless one of them forbids it. `texts` are its subject and own text.
+    `observe` comes last, so that its count is the number of letters that would have been changed;
+    phrases come before it, so that theirs is the number that they have kept from it.
     """
     if company is None:
         return Decision(Action.PASS, Reason.NOT_OWN_COMPANY)
@@ -127,6 +144,11 @@ def decide(company: Company | None, verdict: Verdict, *, approved: bool = False)
             return Decision(Action.PASS, Reason.UNSURE)
         if company.accept == "approved":
             return Decision(Action.PASS, Reason.NOT_APPROVED)
+    stop = find_phrase(company.stop_phrases, texts)
+    if stop is not None:
+        return Decision(Action.PASS, Reason.STOP_PHRASE, stop)
+    if company.must_phrases and find_phrase(company.must_phrases, texts) is None:
+        return Decision(Action.PASS, Reason.MUST_PHRASE_MISSING)
     if company.mode is Mode.OBSERVE:
         return Decision(Action.PASS, Reason.OBSERVE)
     return Decision(Action.INJECT, Reason.INJECTED)

@@ -92,6 +92,12 @@ def check_safety(message_map: MessageMap, rules: Rules) -> dict[int, bytes]:
     return bodies
 
 
+def is_sealed(message_map: MessageMap) -> bool:
+    """Tell whether a part is signed or encrypted: the subject may stand in there a second time."""
+    reasons = {_BY_TYPE.get(part.content_type) for part in _all_parts(message_map.root)}
+    return not reasons.isdisjoint({"signed", "encrypted", "pgp"})
+
+
 def _all_parts(part: Part) -> Iterator[Part]:
     yield part
     for child in part.children:

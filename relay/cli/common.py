@@ -12,6 +12,7 @@ import typer
 
 from relay.approved import ApprovedLetters
 from relay.approvedfile import ApprovedFileError, load_approved
+from relay.companylexicon import load_company_lexicons
 from relay.config import FILE_NAME, Config, ConfigError, find_config, load_config
 from relay.entries import LexiconError
 from relay.lexicons import load_lexicons
@@ -60,13 +61,15 @@ def read_config_if_any(option: Path | None) -> Config | None:
 def read_rules(config: Config) -> Rules:
     """Return what decisions rest on, or end the command naming the file that is wrong."""
     try:
+        lexicons = load_lexicons()
         return make_rules(
             config.companies,
-            load_lexicons(),
+            lexicons,
             load_templates(),
             load_key_ring(config.link.key_ring),
             config.link.base_url,
             ApprovedLetters(load_approved(config.relay.approved_letters)),
+            load_company_lexicons(lexicons, config.company_lexicons),
         )
     except (KeyRingError, LexiconError, TemplateError, ApprovedFileError) as error:
         fail(str(error))

@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from relay.cli.applied import applied
 from relay.cli.common import (
     ConfigOption,
     JsonOption,
@@ -40,8 +41,17 @@ from relay.gate import dismiss
 from relay.letter import read_letter, read_words
 from relay.lexicons import load_lexicons
 from relay.mimemap import MapError, map_message
-from relay.pipeline import Outcome, Rules, passed, process
+from relay.pipeline import (
+    Outcome,
+    Rules,
+    find_company,
+    judge_letter,
+    override,
+    passed,
+    process,
+)
 from relay.policy import Company, Mode, Reason, decide
+from relay.subjecttag import find_tag_in
 from relay.verdict import Kind, Verdict, judge
 
 # Fewer rows are done before a progress bar could be read.
@@ -70,7 +80,11 @@ def check(files: LetterFiles, as_json: JsonOption = False, config: ConfigOption 
             print_json(row)
         else:
             _print_explanation(console, row)
-            _print_reasons(console, message, verdict, lexicons)
+            own = rules.own.get(outcome.company or "") if rules is not None else None
+            known = lexicons if own is None else own.lexicons
+            _print_reasons(console, message, verdict, known)
+            for sentence in applied(outcome, verdict, rules):
+                console.print(f"  {sentence}", markup=False, highlight=False)
             if rules is None:
                 console.print("  no configuration: decided as for any company", style="dim")
             _print_difference(console, message, outcome.message)
@@ -86,13 +100,18 @@ def explain(message: bytes, lexicons: Lexicons, rules: Rules | None) -> tuple[Ve
     except MapError as error:
         return _NOTHING_READ, passed(message, Reason(error.reason))
     envelope = envelope_from_header(message_map)
-    verdict = judge(read_letter(message_map, envelope), lexicons)
+    letter = read_letter(message_map, envelope)
     if rules is not None:
-        return verdict, process(message, envelope, rules)
+        company = find_company(message, envelope, rules)
+        return judge_letter(letter, company, rules), process(message, envelope, rules)
+    verdict = judge(letter, lexicons)
     known = Envelope(envelope.sender or "-", envelope.recipients or ("-",))
     reason = dismiss(message, known, _ANY_COMPANY)
     if reason is not None:
         return verdict, passed(message, reason)
+    tag = find_tag_in(message, _ANY_COMPANY.no_relay)
+    if tag is not None:
+        return verdict, override(message, _ANY_COMPANY, tag)
     return verdict, Outcome(decide(_ANY_COMPANY, verdict), message)
 
 
@@ -113,6 +132,8 @@ def explained_row(file: str, verdict: Verdict, outcome: Outcome) -> dict[str, ob
         ],
         "shape": outcome.shape or None,
         "is_approved": outcome.is_approved,
+        "phrase": outcome.decision.words or None,
+        "kept": outcome.kept,
     }
 
 

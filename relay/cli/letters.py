@@ -40,10 +40,10 @@ from relay.fingerprint import fingerprint_of
 from relay.letter import read_letter, read_names
 from relay.masking import bare
 from relay.mimemap import MapError, map_message
-from relay.pipeline import Rules, find_company
+from relay.pipeline import Rules, find_company, judge_letter
 from relay.policy import Company
 from relay.sentences import TEXT_SIZE_MAX_CHARS
-from relay.verdict import Verdict, judge
+from relay.verdict import Verdict
 
 # With less in it, a letter in which the words find no decision may be any letter. A character of
 # Japanese says what three of Latin letters do.
@@ -169,13 +169,15 @@ def _read(message: bytes, rules: Rules, owner: Company | None) -> tuple[Approved
             "its sender has the domain of no [[company]]; say whose it is with --company"
         )
     letter = read_letter(message_map, envelope)
-    verdict = judge(letter, rules.lexicons)
+    verdict = judge_letter(letter, company, rules)
     fingerprint = fingerprint_of(letter.subject, letter.text, verdict, read_names(message_map))
     if not fingerprint.sentences:
         raise _Refused("no text of its own can be read in it")
     if len(fingerprint.sentences) > SENTENCES_MAX or len(letter.text) > TEXT_SIZE_MAX_CHARS:
         raise _Refused("it is too long for a letter to an applicant")
-    forbidding = find_forbidding(letter, verdict, rules.lexicons)
+    own = rules.own.get(company.id)
+    lexicons = rules.lexicons if own is None else own.lexicons
+    forbidding = find_forbidding(letter, verdict, lexicons)
     if forbidding is not None:
         raise _Refused(f'it says "{forbidding.text}" ({forbidding.name})')
     decided = any(item.name.startswith("decision.") for item in verdict.evidence)

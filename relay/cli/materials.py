@@ -27,6 +27,7 @@ from relay.approved import ApprovedLetters
 from relay.approvedfile import ApprovedFileError, load_approved
 from relay.cli.parts import PartError, make_doors, make_hop_settings, make_limits
 from relay.cli.secretfile import SecretFileError, read_secret
+from relay.companylexicon import load_company_lexicons
 from relay.config import Config, ConfigError, load_config
 from relay.door import Door, Limits
 from relay.entries import LexiconError
@@ -108,6 +109,7 @@ def load_materials(config: Config) -> Materials:
                 ring,
                 config.link.base_url,
                 ApprovedLetters(load_approved(config.relay.approved_letters)),
+                load_company_lexicons(lexicons, config.company_lexicons),
             ),
             policies=read_policies(),
             log_key=load_log_key(config.store.log_key),

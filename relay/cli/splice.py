@@ -15,11 +15,10 @@ from relay.cli.common import FOUND_WRONG, ConfigOption, fail, read_config, read_
 from relay.cli.letterfile import envelope_from_header, read_letter_file
 from relay.letter import read_letter
 from relay.mimemap import MapError, map_message
-from relay.pipeline import Outcome, Rules, add_note, find_company, passed, process
+from relay.pipeline import Outcome, Rules, add_note, find_company, judge_letter, passed, process
 from relay.policy import Action, Reason
 from relay.undo import NotOurs
 from relay.undo import restore as restore_message
-from relay.verdict import judge
 
 LetterFile = Annotated[
     Path,
@@ -67,5 +66,5 @@ def inject_message(message: bytes, rules: Rules, *, force: bool) -> Outcome:
     if company is None:
         return passed(message, Reason.NOT_OWN_COMPANY)
     # The verdict is asked for the language only.
-    verdict = judge(read_letter(message_map, envelope), rules.lexicons)
+    verdict = judge_letter(read_letter(message_map, envelope), company, rules)
     return add_note(message_map, envelope, company, verdict, rules)

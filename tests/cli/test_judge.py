@@ -141,6 +141,8 @@ def test_check_explains_letters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         "evidence",
         "shape",
         "is_approved",
+        "phrase",
+        "kept",
     ]
     assert (rows[0]["verdict"], rows[0]["decision"]) == ("rejection", "inject")
     assert set(rows[0]["evidence"][0]) == {"name", "weight", "text"}
