@@ -32,6 +32,9 @@ ENTRIES_MAX_COUNT = 500
 FILES_MAX_COUNT = 200
 # What forbids a rejection whatever else is there, and as much for one.
 WEIGHT_MAX = 10.0
+# Of ours the surest weigh as much, and the least that any wants of a job beside it is this.
+DECISION_WEIGHT_MAX = 4.0
+OBJECT_MIN_MIN = 0.5
 # A part that may come more often must not hold another that varies: tried in every division, a
 # sentence of 40 letters takes for ever.
 REPEATED_MAX_COUNT = 10
@@ -128,14 +131,14 @@ def extended(lexicons: Lexicons, text: str, file: str) -> Lexicons:
         raise LexiconError(
             f"{file}: {key!r} is nothing a company can add; known: words, {', '.join(SECTIONS)}"
         )
-    count = sum(len(cast(list[Any], data[key])) for key in data if isinstance(data[key], list))
-    if not 0 < count <= ENTRIES_MAX_COUNT:
-        raise LexiconError(f"{file}: expected 1 to {ENTRIES_MAX_COUNT} entries, found {count}")
     ours = lexicons[language]
     whole = extend_lexicon(ours, data, file)
+    count = sum(len(whole.of(section)) - len(ours.of(section)) for section in SECTIONS)
+    if not 0 < count <= ENTRIES_MAX_COUNT:
+        raise LexiconError(f"{file}: expected 1 to {ENTRIES_MAX_COUNT} entries, found {count}")
     for section in SECTIONS:
         names = {entry.name for entry in ours.of(section)}
-        for entry in whole.of(section)[len(names) :]:
+        for entry in whole.of(section)[len(ours.of(section)) :]:
             _check(entry, names, f"{file}: [[{section}]] {entry.name!r}")
             names.add(entry.name)
     return {**lexicons, language: whole}
@@ -155,8 +158,16 @@ def _check(entry: Entry, taken: set[str], where: str) -> None:
         raise LexiconError(f"{where}: another entry has this name, perhaps one of ours")
     if not -WEIGHT_MAX <= entry.weight <= WEIGHT_MAX:
         raise LexiconError(f"{where}: 'weight' must be from -{WEIGHT_MAX:g} to {WEIGHT_MAX:g}")
-    if entry.section is Section.DECISION and entry.weight <= 0:
-        raise LexiconError(f"{where}: 'weight' must be above 0, like 3.0")
+    if entry.section is Section.DECISION:
+        if not 0 < entry.weight <= DECISION_WEIGHT_MAX:
+            raise LexiconError(
+                f"{where}: 'weight' of a decision must be above 0, at most {DECISION_WEIGHT_MAX:g}"
+            )
+        if not entry.object_min >= OBJECT_MIN_MIN:
+            raise LexiconError(
+                f"{where}: 'object_min' must be {OBJECT_MIN_MIN:g} or more: how much else a letter "
+                "has to say about a job"
+            )
     for pattern in entry.alternatives:
         if re.search(pattern, ""):
             raise LexiconError(f"{where}: {pattern!r} matches every sentence")
