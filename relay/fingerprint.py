@@ -32,6 +32,9 @@ HASH_SIZE_CHARS = 16
 # Short enough to be typed; a company has some tens of letters.
 SHAPE_SIZE_CHARS = 12
 
+# The place of the subject among the sentences.
+SUBJECT = -1
+
 # Evidence of a job application, and what stands around a rejection, does not decide.
 _DECISION = "decision."
 _DECIDING = (_DECISION, "assertion.", "counter.", "foreign.", "support.subject-")
@@ -95,20 +98,21 @@ def fingerprint_of(
     has_outline = language_of(f"{subject}\n{text}") in _OUTLINED_LANGUAGES
     outlines = [bare(outline(wording)) if has_outline else bare(wording) for wording in wordings]
     wordings = [bare(wording) for wording in wordings]
-    deciding, is_subject_deciding = _deciding(subject, sentences, verdict)
+    places = _find_evidence(subject, sentences, verdict)
+    # Cues besides the decision may come with a name or a date: the shape does without them.
     parts = [
-        exact if index in deciding else outlined
+        exact if index in places.stated else outlined
         for index, (exact, outlined) in enumerate(zip(wordings, outlines, strict=True))
     ]
-    if is_subject_deciding:
+    if SUBJECT in places.stated:
         parts.append(said)
     return Fingerprint(
         shape=_hash("shape", *parts)[:SHAPE_SIZE_CHARS],
         outline=_hash("outline", *outlines),
         sentences=tuple(_hash("sentence", wording) for wording in wordings),
-        deciding=deciding,
+        deciding=frozenset(places.deciding - {SUBJECT}),
         subject=_hash("subject", said),
-        is_subject_deciding=is_subject_deciding,
+        is_subject_deciding=SUBJECT in places.deciding,
     )
 
 
@@ -140,29 +144,46 @@ def _without_salutation(text: str) -> str:
     return "\n".join(lines)
 
 
-def _deciding(subject: str, sentences: list[str], verdict: Verdict) -> tuple[frozenset[int], bool]:
-    """Return which sentences hold the words of deciding evidence, and whether the subject does."""
-    every = frozenset(range(len(sentences))), True
-    if not any(item.name.startswith(_DECISION) for item in verdict.evidence):
-        return every
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """In which sentences evidence was found, by index; the subject is `SUBJECT`."""
+
+    stated: frozenset[int]
+    """A decision."""
+    deciding: frozenset[int]
+    """A decision, or what speaks against one."""
+
+
+def _find_evidence(subject: str, sentences: list[str], verdict: Verdict) -> _Places:
+    """Return where a letter may state its decision: everywhere, if the words find none."""
+    every = frozenset((SUBJECT, *range(len(sentences))))
     plain = [bare(sentence) for sentence in sentences]
     ends = list(accumulate(map(len, plain)))
     stream, said = "".join(plain), bare(subject)
+    stated: set[int] = set()
     deciding: set[int] = set()
-    is_subject_deciding = False
     for item in verdict.evidence:
-        if not item.name.startswith(_DECIDING):
-            continue
-        words = bare(item.text)
-        if words not in stream and words not in said:
-            return every  # Spelled as the lexicon does, or from an address.
-        is_subject_deciding = is_subject_deciding or words in said
-        start = stream.find(words)
-        while start >= 0 and words:
-            stop = start + len(words)
-            deciding.update(range(bisect_right(ends, start), bisect_left(ends, stop) + 1))
-            start = stream.find(words, stop)
-    return frozenset(deciding), is_subject_deciding
+        if item.name.startswith(_DECIDING):
+            words = bare(item.text)
+            found = _find_words(words, stream, ends)
+            if words in said:
+                found.add(SUBJECT)
+            # Spelled as the lexicon does, or from an address: it may belong anywhere.
+            deciding |= found or every
+            if item.name.startswith(_DECISION):
+                stated |= found or every
+    return _Places(frozenset(stated), frozenset(deciding)) if stated else _Places(every, every)
+
+
+def _find_words(words: str, stream: str, ends: list[int]) -> set[int]:
+    """Return the sentences of a stream, each with its end, over which these words run."""
+    found: set[int] = set()
+    start = stream.find(words) if words else -1
+    while start >= 0:
+        stop = start + len(words)
+        found.update(range(bisect_right(ends, start), bisect_left(ends, stop) + 1))
+        start = stream.find(words, stop)
+    return found
 
 
 def _hash(*parts: str) -> str:
