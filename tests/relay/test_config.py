@@ -97,6 +97,42 @@ def test_a_company_only_watches_by_default(write: Write) -> None:
         ("example.jp/", "example.jp:99999/", "link.base_url = 'https://r.example.jp:99999/': exp"),
         ("r.example.jp/", "r.exam ple/", "link.base_url = 'https://r.exam ple/': expected"),
         ("r.example.jp/", "r.example.jp//", "link.base_url = 'https://r.example.jp//': expected"),
+        (
+            'mode = "inject"',
+            'no_relay = ["ab"]',
+            "company.0.no_relay.0 = 'ab': expected 3 to 50 characters on one line, without a space",
+        ),
+        (
+            'mode = "inject"',
+            'no_relay = ["[x] "]',
+            "company.0.no_relay.0 = '[x] ': expected 3 to 50",
+        ),
+        (
+            'mode = "inject"',
+            'no_relay = "[x]"',
+            "company.0.no_relay = '[x]': expected a list, like",
+        ),
+        (
+            'mode = "inject"',
+            f"no_relay = {['[x]'] * 21}",
+            "company.0.no_relay: Tuple should have at",
+        ),
+        (
+            'mode = "inject"',
+            f"stop_phrases = ['{'a' * 201}']",
+            f"company.0.stop_phrases.0 = '{'a' * 59}…: expected 2 to 200 characters on one line",
+        ),
+        (
+            'mode = "inject"',
+            "must_phrases = ['a\\tb', '']",
+            "company.0.must_phrases.1 = '': expected",
+        ),
+        (
+            'mode = "inject"',
+            f"must_phrases = {['ab'] * 101}",
+            "company.0.must_phrases: Tuple should",
+        ),
+        ('mode = "inject"', "lexicon = 1", "company.0.lexicon = 1: expected the path of a file"),
         ("株式会社あおぞら", "a\\nb", "company.0.name = 'a\\nb': expected 1 to 100 characters on"),
     ],
 )
@@ -146,6 +182,18 @@ def test_the_relay_is_not_its_own_next_hop(write: Write, listen: str) -> None:
         f'[relay]\nlisten = ["{listen}"]\nnext_hop = "127.0.0.1:2525"\nallow = ["192.0.2.0/24"]\n'
     )
     assert f"{path}: relay: next_hop 127.0.0.1:2525 is the relay's own listener" in problems(path)
+
+
+def test_overrides_of_a_company(write: Write, tmp_path: Path) -> None:
+    """One tag is known by default; tags, phrases and wordings are read, the file beside ours."""
+    (company,) = load_config(write(GOOD)).companies
+    assert (company.no_relay, company.stop_phrases) == (("[no-relay]",), ())
+    phrases = 'no_relay = []\nstop_phrases = ["面談"]\nmust_phrases = ["お祈り"]\n'
+    config = load_config(write(f'{GOOD}{phrases}lexicon = "own.toml"\n'))
+    (company,) = config.companies
+    assert (company.no_relay, company.stop_phrases) == ((), ("面談",))
+    assert company.must_phrases == ("お祈り",)
+    assert config.company_lexicons == {"aozora": tmp_path / "own.toml"}
 
 
 def test_two_companies_may_not_share_a_domain(write: Write) -> None:
