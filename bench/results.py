@@ -18,6 +18,7 @@ BEGIN = "<!-- figures: written by bench/recognise.py -->"
 NAMES = {"ja": "Japanese", "en": "English"}
 APART = {
     Group.TWINS: "twins: pairs that differ in what decides",
+    Group.ORDINARY: "ordinary business mail",
     Group.ARGUABLE: "arguable answers",
 }
 # Kinds with fewer letters are counted together: one letter would be several per cent.

@@ -34,6 +34,7 @@ from relay.sentences import normalise
 
 LANGUAGES = ("ja", "en")
 ORDINARY = ROOT.parent / "shared" / "mime" / "ordinary"
+ORDINARY_SOURCE = "-ordinary"
 QUICK_SOURCES = ("first-round", "ja-a", "ja-b", "en-a", "en-b")
 QUICK_MAILS = 40
 
@@ -43,6 +44,7 @@ class Group(StrEnum):
 
     LETTERS = "letters"
     TWINS = "twins"  # Pairs that differ in the one thing that decides.
+    ORDINARY = "ordinary"  # Business mail that was not written to mislead.
     ARGUABLE = "arguable"  # People could argue about the answer; their notes say so.
 
 
@@ -62,7 +64,10 @@ class Sample:
         """Return where the letter counts."""
         if self.example.is_arguable:
             return Group.ARGUABLE
-        return Group.TWINS if self.example.source.endswith(TWINS) else Group.LETTERS
+        source = self.example.source
+        if source.endswith(TWINS):
+            return Group.TWINS
+        return Group.ORDINARY if source.endswith(ORDINARY_SOURCE) else Group.LETTERS
 
 
 @dataclass(frozen=True, slots=True)
