@@ -127,6 +127,12 @@ dkim = "pass"
 language = "ja"
 # Whom a candidate may ask about the line.
 contact = "recruit@aozora.example.jp"
+# Tags for recruiters: with one in its subject a letter gets no line, and the tag is taken out. The
+# others are for you: see docs/admin/overrides.md.
+no_relay = ["[no-relay]"]
+# stop_phrases = ["社内異動"]           # a letter that holds one of these gets no line
+# must_phrases = ["選考結果"]           # a letter that holds none of these gets no line
+# lexicon = "aozora.toml"              # your own wordings of a rejection, see docs/languages.md
 """
 
 

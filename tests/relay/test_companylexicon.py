@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from email.message import EmailMessage
 from email.policy import SMTP
+from pathlib import Path
 
 import pytest
 
@@ -111,6 +112,14 @@ phrases = ["星の庭園でお待ちしております"]
     garden = f"{text}\n星の庭園でお待ちしております。\n"
     assert reason(garden, own) is Reason.NOT_REJECTION
     assert reason(garden, own, "hokuto.example.jp") is Reason.INJECTED
+
+
+@pytest.mark.parametrize("page", ["languages.md", "languages.ja.md"])
+def test_the_sample_of_the_page_works(page: str) -> None:
+    """What the page shows as a company's file decides the letter that it was written for."""
+    text = (Path(__file__).parents[2] / "docs" / page).read_text(encoding="utf-8")
+    (sample,) = (block for block in text.split("```") if "no-thread" in block)
+    assert reason(ODD, for_company(LEXICONS, sample.removeprefix("toml"), page)) is Reason.INJECTED
 
 
 def test_ours_are_left_as_they_are() -> None:
