@@ -45,6 +45,7 @@ SURE_OBJECTS = frozenset(
     ).split()
 )
 SURE_OBJECTS_MIN = 1.5
+NOBODY_ADDRESSED = "counter.reader-not-addressed"
 # The observation of the model of the wording.
 WORDING = "wording.as-a-whole"
 
@@ -178,16 +179,18 @@ def conclude(evidence: tuple[Evidence, ...], model: Wording | None = None) -> tu
 def is_ruled_out(evidence: tuple[Evidence, ...]) -> bool:
     """Tell whether a letter is no rejection however it sounds.
 
-    A counter-cue forbids it, or it neither states a decision nor surely speaks of an application:
-    how letters sound was learned from letters about applications, and says nothing of other mail.
+    A counter-cue forbids it, or it neither states a decision nor surely speaks of an application,
+    or it states one to nobody and speaks of none. How letters sound was learned from letters about
+    applications, and says nothing of other mail.
     """
     if any(
         item.name.startswith("counter.") and item.weight <= FORBIDDING_WEIGHT for item in evidence
     ):
         return True
+    sure = sum(item.weight for item in evidence if item.name in SURE_OBJECTS)
     if any(item.name.startswith("decision.") for item in evidence):
-        return False
-    return sum(item.weight for item in evidence if item.name in SURE_OBJECTS) < SURE_OBJECTS_MIN
+        return not sure and any(item.name == NOBODY_ADDRESSED for item in evidence)
+    return sure < SURE_OBJECTS_MIN
 
 
 def weight_of(evidence: tuple[Evidence, ...]) -> float:

@@ -73,7 +73,7 @@ class Wording:
         return (grams + self.scale.bias) / self.scale.unit
 
     def rules_out(self, weight: float) -> bool:
-        """Tell whether the wording is so unlike a rejection that nothing said in it makes it one."""
+        """Tell whether nothing said in such wording makes it a rejection."""
         return weight * self.scale.unit < self.scale.unsure - RULED_OUT_MARGIN
 
     def score(self, weight: float) -> float:

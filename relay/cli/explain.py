@@ -78,7 +78,7 @@ def reasons(verdict: Verdict, lexicons: Lexicons) -> Sequence[tuple[float, str]]
 
 
 def _in_words(item: Evidence, comments: dict[str, str]) -> str:
-    section, _, name = item.name.partition(".")
+    section = item.name.partition(".")[0]
     if section == "wording":
         likeness = "like that of rejections" if item.weight > 0 else "unlike that of rejections"
         return f"{item.name}: the wording as a whole is {likeness}"
@@ -108,5 +108,7 @@ def conclusion(verdict: Verdict) -> str:
     if forbidding:
         return f"No rejection: {forbidding[0]} rules it out, whatever else is there."
     if not verdict.evidence:
-        return "No rejection: nothing in it turns an applicant down."
+        return (
+            "No rejection: it does not sound like one, and nothing in it turns an applicant down."
+        )
     return f"No rejection: the score is {verdict.score:.2f}, below {UNSURE_SCORE_MIN:.2f}."

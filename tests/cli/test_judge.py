@@ -164,3 +164,50 @@ def test_a_letter_built_of_a_row_reads_as_the_row() -> None:
     assert b"multipart/alternative" in message
     odd = {**ROWS[0], "from": '"\n<x', "to": "山田 <yamada@example.jp>", "body": "\ud800"}
     assert b"yamada@example.jp" in judge.build_message(odd)
+
+
+def test_check_marks_the_sentences_and_gives_the_reasons(tmp_path: Path) -> None:
+    """A person sees what was read, what weighed, which way, and what follows."""
+    file = tmp_path / "letter.eml"
+    file.write_bytes(
+        judge.build_message(
+            {
+                "subject": "選考結果のご連絡",
+                "from": "採用担当 <saiyo@kaede.example.jp>",
+                "to": "水野 様 <mizuno@mail.example.com>",
+                "body": "水野 様\n\n"
+                "この度は弊社の事務職にご応募いただき、誠にありがとうございました。\n"
+                "書類選考の結果、誠に残念ながら今回は採用を見送らせていただくこととなりました。\n"
+                "末筆ながら、今後のご活躍をお祈り申し上げます。\n",
+            }
+        )
+    )
+    code, out, _ = run("check", file)
+    assert code == 0
+    marked = next(line for line in out.splitlines() if "見送らせていただく" in line)
+    assert marked.lstrip().startswith("++")
+    assert "turns the reader down" in out
+    assert "wording.as-a-whole" in out
+    assert "A rejection: the score is" in out
+
+
+def test_check_says_what_rules_a_rejection_out(tmp_path: Path) -> None:
+    """A counter-cue that forbids is named, whatever else is there."""
+    file = tmp_path / "letter.eml"
+    file.write_bytes(
+        judge.build_message(
+            {
+                "subject": "選考結果のご連絡",
+                "from": "採用担当 <saiyo@kaede.example.jp>",
+                "to": "水野 様 <mizuno@mail.example.com>",
+                "body": "水野 様\n\n"
+                "この度は弊社の事務職にご応募いただき、誠にありがとうございました。\n"
+                "ご辞退のお申し出を承り、今回は採用を見送らせていただくことといたしました。\n"
+                "ご縁がなく残念ですが、今後のご活躍を心よりお祈り申し上げます。\n",
+            }
+        )
+    )
+    code, out, _ = run("check", file)
+    assert code == 0
+    assert "No rejection: counter." in out
+    assert "rules it out, whatever else is there" in out
