@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from relay.candidates import without_emphasis
@@ -39,13 +40,31 @@ def print_letter(console: Console, subject: str, text: str, verdict: Verdict) ->
     language = verdict.language or language_of(f"{subject}\n{text}")
     places = [item for item in verdict.evidence if not item.name.startswith("wording.")]
     for sentence in split(subject, text, language):
-        weight = sum(item.weight for item in places if _is_from(item, sentence.text))
-        sign, style = _mark(weight)
-        line = Text(f"  {sign:>2} ", style=style)
-        line.append(sentence.text, style=style if sign else "")
+        sign, style = _mark(sum(item.weight for item in places if _is_from(item, sentence.text)))
+        shown = Text(sentence.text, style=style)
         if sentence.is_subject:
-            line.append("  (subject)", style="dim")
-        console.print(line)
+            shown.append("  (subject)", style="dim")
+        _print_row(console, Text(f"{sign:>4}", style=style), shown)
+
+
+def print_reasons(console: Console, verdict: Verdict, lexicons: Lexicons) -> None:
+    """Print why the verdict is what it is, and what follows."""
+    for weight, reason in reasons(verdict, lexicons):
+        style = "green" if weight > 0 else "red" if weight < 0 else ""
+        _print_row(console, Text(f"{weight:+7.1f}", style=style), Text(reason, style=style))
+    console.print(f"  {conclusion(verdict)}", style="bold", markup=False, highlight=False)
+
+
+def _print_row(console: Console, mark: Text, text: Text) -> None:
+    """Print a line; on a terminal what is too long for one goes on below its own beginning."""
+    if not console.is_terminal:
+        console.print(mark, text)
+        return
+    row = Table.grid(padding=(0, 1))
+    row.add_column(no_wrap=True)
+    row.add_column(overflow="fold")
+    row.add_row(mark, text)
+    console.print(row, soft_wrap=False)
 
 
 def _is_from(item: Evidence, sentence: str) -> bool:

@@ -31,7 +31,7 @@ from relay.cli.common import (
     read_config_if_any,
     read_rules,
 )
-from relay.cli.explain import conclusion, print_letter, reasons
+from relay.cli.explain import print_letter, print_reasons
 from relay.cli.letterfile import envelope_from_header, read_letter_file
 from relay.cli.tally import Tally
 from relay.compare import State, compare
@@ -157,10 +157,7 @@ def _print_reasons(console: Console, message: bytes, verdict: Verdict, lexicons:
     except MapError:
         return
     print_letter(console, words.subject, words.text, verdict)
-    for weight, reason in reasons(verdict, lexicons):
-        style = "green" if weight > 0 else "red" if weight < 0 else ""
-        console.print(f"  {weight:+5.1f}  {reason}", style=style, markup=False, highlight=False)
-    console.print(f"  {conclusion(verdict)}", style="bold", markup=False, highlight=False)
+    print_reasons(console, verdict, lexicons)
 
 
 def _print_difference(console: Console, before: bytes, after: bytes) -> None:
