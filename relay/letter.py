@@ -22,7 +22,7 @@ from relay.visible import visible_text
 
 # Text behind this is not read: the longest letters of a person are a tenth of it, and decoding and
 # cutting cost time in proportion.
-READ_SIZE_MAX_BYTES = 256 * 1024
+READ_SIZE_MAX_BYTES = 96 * 1024
 # Apple Mail cuts a letter in two for each picture in it. More are no letter, and cost time.
 TEXT_PARTS_MAX = 8
 # A plain alternative shorter than this beside a much longer HTML part is a hint, not the letter:
@@ -92,7 +92,7 @@ def read_words(message_map: MessageMap) -> Words:
     """Return subject and own text of a message. Never raises; what cannot be read is empty."""
     own: list[str] = []
     rest: list[str] = []
-    for part_text in islice(_texts_of(message_map, message_map.root), TEXT_PARTS_MAX):
+    for part_text in _first_of(_texts_of(message_map, message_map.root)):
         lines = as_seen(part_text).split("\n")
         first = next((line for line in lines if line.strip()), "")
         is_footer = bool(own) and is_part_of_signature(first)
@@ -187,7 +187,17 @@ def _read_alternatives(message_map: MessageMap, part: Part) -> str:
 
 
 def _join(message_map: MessageMap, part: Part | None) -> str:
-    return "\n\n".join(_texts_of(message_map, part)) if part else ""
+    return "\n\n".join(_first_of(_texts_of(message_map, part))) if part else ""
+
+
+def _first_of(texts: Iterator[str]) -> Iterator[str]:
+    """Give the first texts: so many, and until they are as long as what is read of one part."""
+    size = 0
+    for text in islice(texts, TEXT_PARTS_MAX):
+        yield text
+        size += len(text.encode(errors="replace"))
+        if size >= READ_SIZE_MAX_BYTES // 2:
+            break
 
 
 def _read_part(message_map: MessageMap, part: Part) -> str:

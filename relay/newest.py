@@ -106,7 +106,9 @@ def end_of_own_text(lines: Sequence[str]) -> int:
     """
     # Old systems write half-width kana, and forms full-width letters: the marks are the same.
     lines = [
-        line if line.isascii() or not _ODD_WIDTH.search(line) else normalize("NFKC", line)
+        normalize("NFKC", line)
+        if len(line) <= MARK_SIZE_MAX_CHARS and not line.isascii() and _ODD_WIDTH.search(line)
+        else line
         for line in lines
     ]
     end = _start_of_history(lines)

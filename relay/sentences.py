@@ -107,11 +107,19 @@ class Sentence:
     is_subject: bool = False
 
 
+_MARKS = re.compile(
+    "(?<=[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\u3099\u309a\ufe20-\ufe2f]{4})"
+    "[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\u3099\u309a\ufe20-\ufe2f]+"
+)
+
+
 def normalise(text: str) -> str:
     """Return `text` in NFKC with one kind of line ending and quote mark."""
     if text.isascii():
         return text[:TEXT_SIZE_MAX_CHARS].replace("\r\n", "\n").replace("\r", "\n")
-    text = unicodedata.normalize("NFKC", text[:TEXT_SIZE_MAX_CHARS])
+    # Marks that combine are put in order: of thousands in a row that takes seconds (UAX #15 §13).
+    text = _MARKS.sub("", text[:TEXT_SIZE_MAX_CHARS])
+    text = unicodedata.normalize("NFKC", text)[:TEXT_SIZE_MAX_CHARS]
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u200b", "")
     text = text.translate(_KATAKANA_TO_HIRAGANA) if _is_all_katakana(text) else text
     text = text.replace("’", "'").replace("‘", "'").replace("“", '"').replace("”", '"')

@@ -55,6 +55,9 @@ _DIVIDER_ID = re.compile(
 )
 _TAG = re.compile(r"<(/?)(?!(?:br|img|hr|meta|input|link|wbr|col|li|p|td|tr|tbody|th)\b)[a-zA-Z]")
 _STYLE_TAG = re.compile(r"<style\b", re.IGNORECASE)
+# A tag has a dozen attributes; a picture in its address is wrapped into some hundred lines.
+ATTRIBUTES_MAX = 2000
+_LONG_TAG = re.compile(r"<[a-zA-Z/][^<>]{4000,}")
 _BLANK_LINES = re.compile(r"\n{3,}")
 # Between two wide characters the end of a source line is no space to the reader.
 _WIDE = r"[\u3001-\u9fff\uf900-\ufaff\uff01-\uffef\U00020000-\U0003ffff]"
@@ -63,12 +66,20 @@ _WIDE_LINE_END = re.compile(rf"(?<={_WIDE})[ \t]*[\r\n][ \t\r\n]*(?={_WIDE})")
 _SPACES = re.compile(r"[\t\r\n\f\u00a0][ \t\r\n\f\u00a0]*| [ \t\r\n\f\u00a0]+")
 
 
+def _has_too_many_attributes(html: str) -> bool:
+    """Tell whether a tag has more attributes than a letter needs: parsers choke on them."""
+    return any(
+        len(met[0].split(maxsplit=ATTRIBUTES_MAX)) > ATTRIBUTES_MAX
+        for met in _LONG_TAG.finditer(html)
+    )
+
+
 def visible_text(html: str) -> str:
     """Return what a person reads of `html`, lines separated by LF. Never raises.
 
     What is too large or nested too deep for a letter is not read and gives no text.
     """
-    if html.count("<") > 2 * NODES_MAX or _is_too_deep(html):
+    if html.count("<") > 2 * NODES_MAX or _is_too_deep(html) or _has_too_many_attributes(html):
         return ""
     parser = LexborHTMLParser(html)
     body = parser.body
