@@ -74,7 +74,9 @@ class Wording:
 
     def rules_out(self, weight: float) -> bool:
         """Tell whether nothing said in such wording makes it a rejection."""
-        return weight * self.scale.unit < self.scale.unsure - RULED_OUT_MARGIN
+        # Of a short letter there are few grams, and the sum is little more than the bias.
+        usual = min(self.scale.unsure, self.scale.bias)
+        return weight * self.scale.unit < usual - RULED_OUT_MARGIN
 
     def score(self, weight: float) -> float:
         """Return how sure a rejection is, 0 to 1, for the weight of all that was observed."""
