@@ -16,13 +16,12 @@ from dataclasses import dataclass, replace
 import ngrams
 from linear import solve
 from samples import Group, Sample, read_language
-from train import PRECISION_REJECTION, PRECISION_UNSURE, Example, Learned, learn, threshold
+from train import PRECISION_REJECTION, Example, Learned, calibrating, find_enough, learn, threshold
 from words import keyword_finder, phrase_finder
 
 from relay.entries import Lexicons
 from relay.lexicons import load_lexicons
 from relay.verdict import Kind, judge
-from relay.wording import Scale, Wording
 
 INSTALLED = "as installed"
 OURS = "Career Relay"
@@ -97,8 +96,7 @@ def _tell_ngrams(
     scores: Sequence[dict[str, float]],
 ) -> ngrams.Fitted:
     """Tell what the n-grams say, and return what they learn from all letters."""
-    # What a lexicon forbids is nothing to them.
-    examples = [replace(sample.example, is_forbidden=False) for sample in samples]
+    examples = [sample.example for sample in samples]
     truths = [example.is_rejection for example in examples]
     sources = [example.source for example in examples]
     told = [0.0] * len(samples)
@@ -108,11 +106,11 @@ def _tell_ngrams(
         for place, score in scored.items():
             told[place] = score
     for source, held in _by_source(samples).items():
-        enough = _threshold_without(source, examples, told, PRECISION_REJECTION)
+        needed = _threshold(examples, told, source)
         for place in held:
             scores[place][NGRAMS] = told[place]
-            found[place][NGRAMS] = told[place] >= enough
-    return ngrams.fit(texts, truths, language, threshold(examples, told, PRECISION_REJECTION))
+            found[place][NGRAMS] = told[place] >= needed
+    return ngrams.fit(texts, truths, language, _threshold(examples, told))
 
 
 def _tell_ours(
@@ -130,15 +128,15 @@ def _tell_ours(
         if not any(samples[place].is_measured for place in held):
             continue
         _say(f"{language}: the wording without {source}")
-        learned = learn([one for one in examples if one.source != source], language, solve)
+        learned = learn([one for one in examples if one.source != source], solve)
         models[source] = learned
         for place, told in zip(held, learned.sums([examples[i] for i in held]), strict=True):
             sums[place] = told
     for source in models:
         held = by_source[source]
-        rejection = _threshold_without(source, examples, sums, PRECISION_REJECTION)
-        unsure = _threshold_without(source, examples, sums, PRECISION_UNSURE)
-        wording = installed(models[source], rejection, min(unsure, rejection - 0.1))
+        others = [place for place, example in enumerate(examples) if example.source != source]
+        enough = find_enough([examples[i] for i in others], [sums[i] for i in others])
+        wording = models[source].installed(enough)
         own = {**lexicons, language: replace(lexicons[language], wording=wording)}
         for place in held:
             verdict = judge(samples[place].letter, own)
@@ -146,19 +144,15 @@ def _tell_ours(
             found[place][OURS] = verdict.kind is Kind.REJECTION
 
 
-def installed(learned: Learned, rejection: float, unsure: float) -> Wording:
-    """Return a model as it is when it has been written and read again."""
-    grams = zip(learned.grams, learned.weights, learned.rarities, strict=True)
-    scale = Scale(learned.bias, learned.unit, rejection, unsure)
-    return Wording(scale, [gram for gram in grams if gram[1]])
-
-
-def _threshold_without(
-    source: str, examples: Sequence[Example], told: Sequence[float], precision: float
-) -> float:
-    """Return the score from which on letters of the other sources are right so often."""
-    others = [place for place, example in enumerate(examples) if example.source != source]
-    return threshold([examples[i] for i in others], [told[i] for i in others], precision)
+def _threshold(examples: Sequence[Example], told: Sequence[float], without: str = "") -> float:
+    """Return the score from which on letters of all sources but one are right so often."""
+    shown = calibrating() - {without}
+    scored = (
+        (one, example.is_rejection)
+        for one, example in zip(told, examples, strict=True)
+        if example.source in shown and not example.is_arguable
+    )
+    return threshold(scored, PRECISION_REJECTION)
 
 
 def _by_source(samples: Sequence[Sample]) -> dict[str, list[int]]:

@@ -9,6 +9,9 @@ classes balanced) learns the weights of the grams beside that weight, by dual co
 (Hsieh et al., ICML 2008). The grams that tell most are kept and learned once more. Nothing but sums
 and products of floats decides, in a fixed order, exactly summed: two machines write the same file.
 
+How large a sum is enough is read off letters that a model without their source has told, for each
+ground that the lexicon may give.
+
 `--cross-validate` learns without one source of letters at a time and says how the letters of that
 source are then told: no letter is judged by a model that has seen it or its author's others.
 """
@@ -23,8 +26,8 @@ import random
 import sys
 import tomllib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
 from itertools import chain
 from operator import mul
 from pathlib import Path
@@ -40,7 +43,8 @@ from relay.letter import Letter, read_letter
 from relay.lexicons import load_lexicons
 from relay.mimemap import MapError, map_message
 from relay.sentences import language_of, normalise
-from relay.verdict import is_ruled_out, weight_of
+from relay.verdict import ground_of, is_ruled_out, weight_of
+from relay.wording import SCALE, Enough, Gram, Ground, Scale, Wording, subject_of
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "letters"
@@ -51,6 +55,11 @@ MODELS = ROOT / "relay" / "lexicon"
 # Runs of words in English, of characters in Japanese: longer ones recur too seldom.
 GRAM_SIZES = {"en": range(1, 5), "ja": range(2, 5)}
 GRAMS_MAX = 14_000
+# Of subjects, runs of characters in any language: they are short, and half of them no sentences.
+SUBJECT_SIZES = range(2, 5)
+SUBJECT_GRAMS_MAX = 4_000
+# How far the subject counts beside the whole letter, which holds it, too.
+SUBJECT_FACTOR = 0.5
 # What an error costs, and how far the weight of the lexicon is scaled down beside the grams.
 COST = 1.0
 WEIGHT_FACTOR = 0.05
@@ -64,6 +73,9 @@ TWINS = "-twins"
 PRECISION_REJECTION = 0.98
 PRECISION_UNSURE = 0.90
 
+_MOST = (GRAMS_MAX, SUBJECT_GRAMS_MAX)
+_FACTORS = (1.0, SUBJECT_FACTOR)
+
 # Gives weights for the columns, of rows (columns, their values, whether a rejection) and how many.
 Solver = Callable[[list[list[int]], list[list[float]], list[bool], int], list[float]]
 
@@ -76,33 +88,79 @@ class Example:
     id: str
     is_rejection: bool
     is_forbidden: bool
-    counts: Counter[str]
+    ground: Ground
+    whole: Counter[str]
+    subject: Counter[str]
     weight: float
     is_arguable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Grams of one kind: what they are and how rare each is."""
+
+    grams: Sequence[str]
+    rarities: Sequence[float]
+    factor: float
+
+    def vector(self, counts: Counter[str], index: Mapping[str, int]) -> list[tuple[int, float]]:
+        """Return the known grams of a letter, damped, by rarity, scaled to the length `factor`."""
+        found = [
+            (index[gram], round(1.0 + math.log(min(count, 64)), 6) * self.rarities[index[gram]])
+            for gram, count in counts.items()
+            if gram in index
+        ]
+        length = math.sqrt(math.fsum(value * value for _, value in found))
+        return [(place, self.factor * value / length) for place, value in found]
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """Grams of one kind, with what each was found to weigh in a text of length one."""
+
+    grams: Sequence[str]
+    rarities: Sequence[float]
+    weights: Sequence[float]
+
+    def rows(self) -> list[Gram]:
+        """Return the grams that weigh anything."""
+        rows = zip(self.grams, self.weights, self.rarities, strict=True)
+        return [row for row in rows if row[1]]
 
 
 @dataclass(frozen=True, slots=True)
 class Learned:
     """A model before it is written."""
 
-    grams: Sequence[str]
-    rarities: Sequence[float]
-    weights: Sequence[float]
+    whole: Weighed
+    subject: Weighed
     unit: float
     bias: float
 
     def sums(self, examples: Sequence[Example]) -> list[float]:
         """Return the sum of each example, the weight of the lexicon in it."""
-        index = {gram: place for place, gram in enumerate(self.grams)}
+        columns = [(Column(one.grams, one.rarities, 1.0), one.weights) for one in self._lists()]
+        indexes = [_index(column.grams) for column, _ in columns]
         return [
             sum(
-                value * self.weights[place]
-                for place, value in _vector(example.counts, index, self.rarities)
+                value * weights[place]
+                for (column, weights), index, counts in zip(
+                    columns, indexes, _counts(example), strict=True
+                )
+                for place, value in column.vector(counts, index)
             )
             + self.bias
             + self.unit * example.weight
             for example in examples
         ]
+
+    def installed(self, enough: Mapping[Ground, Enough]) -> Wording:
+        """Return the model as it is when it has been written and read again."""
+        scale = Scale(self.bias, self.unit, enough)
+        return Wording(scale, self.whole.rows(), self.subject.rows())
+
+    def _lists(self) -> tuple[Weighed, Weighed]:
+        return self.whole, self.subject
 
 
 def main() -> None:
@@ -115,15 +173,14 @@ def main() -> None:
     for language in options.languages or ["ja", "en"]:
         examples = read_examples(language, lexicons)
         sums = cross_validate(examples, language, None if options.cross_validate else calibrating())
-        rejection = threshold(examples, sums, PRECISION_REJECTION)
-        unsure = min(threshold(examples, sums, PRECISION_UNSURE), rejection - 0.1)
+        enough = find_enough(examples, sums)
         if options.cross_validate:
-            report(language, examples, sums, rejection)
+            report(language, examples, sums, enough)
             continue
-        learned = learn(examples, language)
+        learned = learn(examples)
         path = MODELS / f"{language}.wording"
-        path.write_text(_written(learned, rejection, unsure), encoding="utf-8")
-        print(f"{path.name}: {len(learned.grams)} grams from {len(examples)} letters")
+        path.write_text(_written(learned, enough), encoding="utf-8")
+        print(f"{path.name}: {len(learned.whole.grams)} grams from {len(examples)} letters")
 
 
 def read_rows() -> Iterable[tuple[str, dict[str, Any]]]:
@@ -195,7 +252,9 @@ def read_example(
         id=row["id"],
         is_rejection=row["label"] == "rejection",
         is_forbidden=is_ruled_out(evidence),
-        counts=Counter(grams_of(lexicon.wording_text(whole), language)),
+        ground=ground_of(evidence),
+        whole=Counter(grams_of(lexicon.wording_text(whole), language)),
+        subject=Counter(runs_of(subject_of(subject), SUBJECT_SIZES)),
         weight=round(weight_of(evidence), 3),
         is_arguable="ambiguous" in row["note"] or "borderline" in row["note"],
     )
@@ -205,8 +264,7 @@ def grams_of(text: str, language: str) -> Iterable[str]:
     """Give the grams of a text as the model of the language reads it."""
     sizes = GRAM_SIZES[language]
     if language == "ja":
-        for size in sizes:
-            yield from (text[at : at + size] for at in range(len(text) - size + 1))
+        yield from runs_of(text, sizes)
         return
     words = text.split()
     for size in sizes:
@@ -214,58 +272,97 @@ def grams_of(text: str, language: str) -> Iterable[str]:
             yield f" {' '.join(words[at : at + size])} "
 
 
-def learn(examples: Sequence[Example], language: str, solve: Solver | None = None) -> Learned:
+def runs_of(text: str, sizes: Iterable[int]) -> Iterable[str]:
+    """Give the runs of characters of a text."""
+    for size in sizes:
+        yield from (text[at : at + size] for at in range(len(text) - size + 1))
+
+
+def learn(examples: Sequence[Example], solve: Solver | None = None) -> Learned:
     """Return the model of some letters: learned twice, the second time of what told most.
 
     `solve` finds the weights in another way than ours, which is exact and slow.
     """
-    seen = Counter(gram for example in examples for gram in example.counts)
-    grams = sorted(gram for gram, count in seen.items() if count > 1 and "_" not in gram)
-    first = _fit(examples, grams, seen, solve or _descend)
-    if len(grams) > GRAMS_MAX:
-        told = {
-            gram: abs(weight) * math.sqrt(seen[gram])
-            for gram, weight in zip(grams, first.weights, strict=True)
-        }
-        grams = sorted(sorted(grams, key=lambda gram: (-round(told[gram], 9), gram))[:GRAMS_MAX])
-        first = _fit(examples, grams, seen, solve or _descend)
-    return first
+    seen = [Counter(chain.from_iterable(one)) for one in zip(*map(_counts, examples), strict=True)]
+    kept = [
+        sorted(gram for gram, count in one.items() if count > 1 and "_" not in gram) for one in seen
+    ]
+    first = _fit(examples, kept, seen, solve or _descend)
+    if all(len(grams) <= most for grams, most in zip(kept, _MOST, strict=True)):
+        return first
+    kept = [
+        _telling(weighed, held, most)
+        for weighed, held, most in zip((first.whole, first.subject), seen, _MOST, strict=True)
+    ]
+    return _fit(examples, kept, seen, solve or _descend)
+
+
+def _counts(example: Example) -> tuple[Counter[str], Counter[str]]:
+    return example.whole, example.subject
+
+
+def _index(grams: Sequence[str]) -> dict[str, int]:
+    return {gram: place for place, gram in enumerate(grams)}
+
+
+def _telling(weighed: Weighed, seen: Counter[str], most: int) -> list[str]:
+    """Return the grams that tell most: of weight, and in many letters."""
+    told = {
+        gram: round(abs(weight) * math.sqrt(seen[gram]), 9)
+        for gram, weight in zip(weighed.grams, weighed.weights, strict=True)
+    }
+    return sorted(sorted(told, key=lambda gram: (-told[gram], gram))[:most])
 
 
 def _fit(
-    examples: Sequence[Example], grams: Sequence[str], seen: Counter[str], solve: Solver
+    examples: Sequence[Example],
+    kept: Sequence[Sequence[str]],
+    seen: Sequence[Counter[str]],
+    solve: Solver,
 ) -> Learned:
-    index = {gram: place for place, gram in enumerate(grams)}
-    rarities = [round(1.0 + math.log((1 + len(examples)) / (1 + seen[gram])), 3) for gram in grams]
-    rows = [_vector(example.counts, index, rarities) for example in examples]
-    factor = WEIGHT_FACTOR / WEIGHT_DIVISOR
-    extra = len(grams)
-    places = [[*(place for place, _ in row), extra, extra + 1] for row in rows]
-    values = [
-        [*(value for _, value in row), example.weight * factor, 1.0]
-        for row, example in zip(rows, examples, strict=True)
+    columns = [
+        Column(grams, [_rarity(held[gram], len(examples)) for gram in grams], factor)
+        for grams, held, factor in zip(kept, seen, _FACTORS, strict=True)
     ]
-    weights = solve(places, values, [example.is_rejection for example in examples], extra + 2)
+    indexes = [_index(column.grams) for column in columns]
+    starts = [0, len(kept[0])]
+    weight_place = len(kept[0]) + len(kept[1])
+    places: list[list[int]] = []
+    values: list[list[float]] = []
+    for example in examples:
+        row = [
+            (start + place, value)
+            for column, index, start, counts in zip(
+                columns, indexes, starts, _counts(example), strict=True
+            )
+            for place, value in column.vector(counts, index)
+        ]
+        factor = WEIGHT_FACTOR / WEIGHT_DIVISOR
+        row += [(weight_place, example.weight * factor), (weight_place + 1, 1.0)]
+        places.append([place for place, _ in row])
+        values.append([value for _, value in row])
+    truths = [example.is_rejection for example in examples]
+    weights = solve(places, values, truths, weight_place + 2)
+    lists = [
+        Weighed(
+            column.grams,
+            column.rarities,
+            [
+                round(weight * column.factor, 4)
+                for weight in weights[start : start + len(column.grams)]
+            ],
+        )
+        for column, start in zip(columns, starts, strict=True)
+    ]
     return Learned(
-        grams,
-        rarities,
-        [round(weight, 4) for weight in weights[:extra]],
-        unit=round(weights[extra] * factor, 5),
-        bias=round(weights[extra + 1], 5),
+        *lists,
+        unit=round(weights[weight_place] * WEIGHT_FACTOR / WEIGHT_DIVISOR, 5),
+        bias=round(weights[weight_place + 1], 5),
     )
 
 
-def _vector(
-    counts: Counter[str], index: dict[str, int], rarities: Sequence[float]
-) -> list[tuple[int, float]]:
-    """Return the known grams of a letter, damped, by rarity, scaled to length one."""
-    found = [
-        (index[gram], round(1.0 + math.log(min(count, 64)), 6) * rarities[index[gram]])
-        for gram, count in counts.items()
-        if gram in index
-    ]
-    length = math.sqrt(math.fsum(value * value for _, value in found))
-    return [(place, value / length) for place, value in found]
+def _rarity(letters: int, of: int) -> float:
+    return round(1.0 + math.log((1 + of) / (1 + letters)), 3)
 
 
 def _descend(
@@ -326,47 +423,58 @@ def cross_validate(
     for source, held in sorted(by_source.items()):
         if sources is not None and source not in sources:
             continue
-        learned = learn([one for one in examples if one.source != source], language)
+        learned = learn([one for one in examples if one.source != source])
         for place, told in zip(held, learned.sums([examples[i] for i in held]), strict=True):
             sums[place] = told
         print(f"{language}: without {source}: {len(held)} letters", file=sys.stderr)
     return sums
 
 
-def threshold(examples: Sequence[Example], sums: Sequence[float], precision: float) -> float:
-    """Return the lowest sum from which on letters are right so often."""
+def find_enough(examples: Sequence[Example], sums: Sequence[float]) -> dict[Ground, Enough]:
+    """Return what is enough on each ground."""
     shown = calibrating()
-    ranked = sorted(
-        (
-            (told, example.is_rejection)
-            for told, example in zip(sums, examples, strict=True)
-            if example.source in shown and not (example.is_forbidden or example.is_arguable)
-        ),
-        reverse=True,
-    )
+    told: dict[Ground, list[tuple[float, bool]]] = {ground: [] for ground in Ground}
+    for one, example in zip(sums, examples, strict=True):
+        if example.source in shown and not (example.is_forbidden or example.is_arguable):
+            told[example.ground].append((one, example.is_rejection))
+    enough: dict[Ground, Enough] = {}
+    for ground, letters in told.items():
+        rejection = threshold(letters, PRECISION_REJECTION)
+        unsure = min(threshold(letters, PRECISION_UNSURE), round(rejection - 0.1, 4))
+        enough[ground] = Enough(rejection, unsure)
+    return enough
+
+
+def threshold(told: Iterable[tuple[float, bool]], precision: float) -> float:
+    """Return the lowest sum from which on letters are right so often."""
+    ranked = sorted(told, reverse=True)
     right = 0
     best = ranked[0][0]
-    for count, (told, is_rejection) in enumerate(ranked, 1):
+    for count, (one, is_rejection) in enumerate(ranked, 1):
         right += is_rejection
         if right >= precision * count:
-            best = told
+            best = one
     return round(best, 4)
 
 
 def report(
-    language: str, examples: Sequence[Example], sums: Sequence[float], rejection: float
+    language: str,
+    examples: Sequence[Example],
+    sums: Sequence[float],
+    enough: Mapping[Ground, Enough],
 ) -> None:
-    """Print precision and recall of each source at the threshold."""
+    """Print precision and recall of each source at the thresholds."""
     by_source: dict[str, Counter[str]] = defaultdict(Counter)
     for example, told in zip(examples, sums, strict=True):
-        found = told >= rejection and not example.is_forbidden
-        for name in (example.source, "all"):
+        found = told >= enough[example.ground].rejection and not example.is_forbidden
+        for name in (example.source, example.ground.value, "all"):
             counts = by_source[name]
             counts["letters"] += 1
             counts["rejections"] += example.is_rejection
             counts["right"] += found and example.is_rejection
             counts["wrong"] += found and not example.is_rejection
-    print(f"{language}: threshold {rejection}")
+    for ground, sums_needed in enough.items():
+        print(f"{language}: enough if {ground}: {sums_needed}")
     for source, counts in by_source.items():
         found = counts["right"] + counts["wrong"]
         print(
@@ -377,19 +485,18 @@ def report(
         )
 
 
-def _written(learned: Learned, rejection: float, unsure: float) -> str:
-    rows = "".join(
-        f"{weight:.4f}\t{rarity:.3f}\t{gram.replace(' ', '_')}\n"
-        for gram, rarity, weight in zip(
-            learned.grams, learned.rarities, learned.weights, strict=True
+def _written(learned: Learned, enough: Mapping[Ground, Enough]) -> str:
+    scale = (learned.bias, learned.unit, *chain.from_iterable(map(astuple, enough.values())))
+    head = "".join(f"{name}\t{value}\n" for name, value in zip(SCALE, scale, strict=True))
+    rows = "\n".join(
+        "".join(
+            f"{weight:.4f}\t{rarity:.3f}\t{gram.replace(' ', '_')}\n"
+            for gram, weight, rarity in weighed.rows()
         )
-        if weight
+        for weighed in (learned.whole, learned.subject)
     )
     digest = hashlib.sha256(rows.encode()).hexdigest()[:16]
-    return (
-        f"bias\t{learned.bias}\nunit\t{learned.unit}\nrejection\t{rejection}\nunsure\t{unsure}\n"
-        f"digest\t{digest}\n\n{rows}"
-    )
+    return f"{head}digest\t{digest}\n\n{rows}"
 
 
 if __name__ == "__main__":

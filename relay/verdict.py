@@ -22,7 +22,7 @@ from relay.evidence import FORBIDDING_WEIGHT, Evidence, weigh_texts
 from relay.letter import Letter
 from relay.sentences import language_of, languages_in, normalise
 from relay.timebox import SECONDS, TimeBox, TimeBoxError
-from relay.wording import REJECTION_SCORE_MIN, UNSURE_SCORE_MIN, Wording
+from relay.wording import REJECTION_SCORE_MIN, UNSURE_SCORE_MIN, Ground, Wording
 
 # What has to be overcome before a letter is taken for a rejection: most mail is none.
 BIAS = -3.5
@@ -35,17 +35,12 @@ SUPPORT_WEIGHT_MAX = 2.0
 # What the lexicon says is bounded, so that it and the wording are weighed against each other.
 TOTAL_MIN = -12.0
 TOTAL_MAX = 8.0
+# Without a decision it cannot be more than this.
+UNSTATED_TOTAL_MAX = OBJECT_WEIGHT_MAX + SUPPORT_WEIGHT_MAX
+# What weighs so much speaks against a decision that is stated.
+AGAINST_WEIGHT = -1.0
 # A counter-cue that forbids leaves a score below every threshold.
 FORBIDDEN_SCORE = 0.3
-# Words of an application, and how many of them a letter holds that states no decision.
-SURE_OBJECTS = frozenset(
-    f"object.{name}"
-    for name in (
-        "job-word interview application applicant candidate thanks-for-applying thanks"
-    ).split()
-)
-SURE_OBJECTS_MIN = 1.5
-NOBODY_ADDRESSED = "counter.reader-not-addressed"
 # The observation of the model of the wording.
 WORDING = "wording.as-a-whole"
 
@@ -122,13 +117,16 @@ def _judge_words(
     lexicon = near.get(language)
     model = lexicon.wording if lexicon is not None else None
     observed: tuple[Evidence, ...] = ()
+    wording = 0.0
     if lexicon is not None and model is not None:
-        weight = model.weigh(lexicon.wording_text(whole))
-        if model.rules_out(weight):
+        wording = model.weigh(subject, lexicon.wording_text(whole))
+        if model.rules_out(wording + TOTAL_MAX, Ground):
             return NOTHING_SAID
-        observed = (Evidence(WORDING, weight, "the wording as a whole"),)
+        observed = (Evidence(WORDING, wording, "the wording as a whole"),)
     candidates = find_candidates(subject, text, near, box)
-    if not candidates and model is None:
+    if not candidates and (
+        model is None or model.rules_out(wording + UNSTATED_TOTAL_MAX, (Ground.UNSTATED,))
+    ):
         return NOTHING_SAID
     letter = read()
     evidence = weigh_texts(letter, subject, text, language, candidates, lexicons, box) + observed
@@ -159,12 +157,14 @@ def conclude(evidence: tuple[Evidence, ...], model: Wording | None = None) -> tu
     """Return verdict and score for the evidence alone.
 
     With a model of the wording, what the lexicon says is read on the scale on which the two were
-    learned together. Without one a decision must be stated.
+    learned together, and the less there is to go by, the more must the letter sound like a
+    rejection. Without a model a decision must be stated.
     """
     total = weight_of(evidence)
+    ground = ground_of(evidence)
     if model is not None:
-        score = model.score(total + _sum(evidence, WORDING))
-    elif any(item.name.startswith("decision.") for item in evidence):
+        score = model.score(total + _sum(evidence, WORDING), ground)
+    elif ground is not Ground.UNSTATED:
         score = 1.0 / (1.0 + math.exp(-max(-50.0, min(50.0, BIAS + total))))
     else:
         score = 0.0
@@ -176,21 +176,19 @@ def conclude(evidence: tuple[Evidence, ...], model: Wording | None = None) -> tu
     return (Kind.UNSURE, score) if score >= UNSURE_SCORE_MIN else (Kind.OTHER, score)
 
 
-def is_ruled_out(evidence: tuple[Evidence, ...]) -> bool:
-    """Tell whether a letter is no rejection however it sounds.
+def ground_of(evidence: tuple[Evidence, ...]) -> Ground:
+    """Return what there is to go by besides the wording."""
+    if not any(item.name.startswith("decision.") for item in evidence):
+        return Ground.UNSTATED
+    against = any(item.weight <= AGAINST_WEIGHT for item in evidence if item.name != WORDING)
+    return Ground.CONTESTED if against else Ground.CLEAR
 
-    A counter-cue forbids it, or it neither states a decision nor surely speaks of an application,
-    or it states one to nobody and speaks of none. How letters sound was learned from letters about
-    applications, and says nothing of other mail.
-    """
-    if any(
+
+def is_ruled_out(evidence: tuple[Evidence, ...]) -> bool:
+    """Tell whether a counter-cue forbids a rejection, however the letter sounds."""
+    return any(
         item.name.startswith("counter.") and item.weight <= FORBIDDING_WEIGHT for item in evidence
-    ):
-        return True
-    sure = sum(item.weight for item in evidence if item.name in SURE_OBJECTS)
-    if any(item.name.startswith("decision.") for item in evidence):
-        return not sure and any(item.name == NOBODY_ADDRESSED for item in evidence)
-    return sure < SURE_OBJECTS_MIN
+    )
 
 
 def weight_of(evidence: tuple[Evidence, ...]) -> float:

@@ -1,13 +1,14 @@
 """How like a rejection the wording of a letter is as a whole: a linear model, learned from letters.
 
-The lexicons know what decides, the model knows how such letters sound. It is a list of grams, runs
-of one to four words or characters, each with a weight; a letter's grams are counted, scaled to the
-letter's length and added up. The sum is one more observation beside those of the lexicon, in the
-same units, and never outranks a counter-cue that forbids.
+The lexicons know what decides, the model knows how such letters sound. It is two lists of grams,
+runs of words or characters, one for the whole letter and one for its subject, each gram with a
+weight; those of a letter are counted, scaled to its length and added up. The sum is one more
+observation beside those of the lexicon, in the same units, and never outranks a counter-cue that
+forbids. How much is enough differs with what the lexicon finds, see `Ground`.
 
 The files are data, `relay/lexicon/<language>.wording`, written by `bench/train.py`, which says how
-they come about. Their first lines are `name<TAB>value`, an empty line ends them, then one gram a
-line: `weight<TAB>rarity<TAB>gram`.
+they come about. Their first lines are `name<TAB>value`; behind an empty line follow the grams of
+the letter, behind another one those of the subject: `weight<TAB>rarity<TAB>gram`.
 
 Pure: values in, values out.
 """
@@ -17,17 +18,15 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from relay.needles import Strings
 
 # How many times a gram was found counts as little more than that it was found.
 _DAMPED = [0.0, *(1.0 + math.log(count) for count in range(1, 65))]
-# So far below the sum that is worth a second look, no rejection of `bench/train.py` was found whose
-# lexicon weight had made it one.
-RULED_OUT_MARGIN = 0.1
 # Words as the model reads them: letters and the ends of sentences, all else is space.
 _ENDS = (b".", b"?", b"!")
 _LETTERS = bytes(
@@ -36,8 +35,28 @@ _LETTERS = bytes(
 _NUMBER = re.compile(r"[0-9]+")
 
 
+# A run of words or characters, its weight and its rarity.
+Gram = tuple[str, float, float]
+
+
 class WordingError(Exception):
     """A wording file is wrong; the text says which file, which line and what is expected."""
+
+
+class Ground(StrEnum):
+    """What the lexicon finds: the more there is to go by, the less of the wording is enough."""
+
+    CLEAR = "clear"  # a decision is stated, and nothing of weight speaks against it
+    CONTESTED = "contested"  # a decision is stated, and something speaks against it
+    UNSTATED = "unstated"  # no decision is stated that the lexicon knows
+
+
+@dataclass(frozen=True, slots=True)
+class Enough:
+    """The sums from which on a letter is taken for a rejection, and for worth a second look."""
+
+    rejection: float
+    unsure: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,43 +66,57 @@ class Scale:
     bias: float
     # What a unit of weight in the lexicon is worth, in units of the sum.
     unit: float
-    # The sums from which on a letter is taken for a rejection, and for worth a second look.
-    rejection: float
-    unsure: float
+    enough: Mapping[Ground, Enough]
 
 
-class Wording:
-    """The model of one language."""
+class Grams:
+    """Runs of words or characters, each with a weight and a rarity."""
 
-    def __init__(self, scale: Scale, grams: Sequence[tuple[str, float, float]]) -> None:
-        """Take over grams, each with its weight and its rarity."""
-        self.scale = scale
+    def __init__(self, grams: Sequence[Gram]) -> None:
+        """Take over the grams."""
         self._strings = Strings(gram for gram, _, _ in grams)
         self._weighted = [weight * rarity for _, weight, rarity in grams]
         self._squared = [rarity * rarity for _, _, rarity in grams]
 
     def weigh(self, plain: str) -> float:
-        """Return what the wording of a text, as `words_of` or `characters_of` give it, weighs."""
+        """Return the sum of the grams of a text, as of a text of length one."""
         total = length = 0.0
         for gram, count in Counter(self._strings.find(plain)).items():
             damped = _DAMPED[min(count, len(_DAMPED) - 1)]
             total += damped * self._weighted[gram]
             length += damped * damped * self._squared[gram]
-        grams = total / math.sqrt(length) if length else 0.0
+        return total / math.sqrt(length) if length else 0.0
+
+
+class Wording:
+    """The model of one language."""
+
+    def __init__(self, scale: Scale, whole: Sequence[Gram], subject: Sequence[Gram]) -> None:
+        """Take over the grams of a whole letter and those of its subject."""
+        self.scale = scale
+        self._whole = Grams(whole)
+        self._subject = Grams(subject)
+
+    def weigh(self, subject: str, plain: str) -> float:
+        """Return what the wording of a letter weighs.
+
+        `plain` is subject and text as `words_of` or `characters_of` give them.
+        """
+        grams = self._whole.weigh(plain) + self._subject.weigh(subject_of(subject))
         return (grams + self.scale.bias) / self.scale.unit
 
-    def rules_out(self, weight: float) -> bool:
-        """Tell whether nothing said in such wording makes it a rejection."""
-        # Of a short letter there are few grams, and the sum is little more than the bias.
-        usual = min(self.scale.unsure, self.scale.bias)
-        return weight * self.scale.unit < usual - RULED_OUT_MARGIN
+    def rules_out(self, weight: float, grounds: Iterable[Ground]) -> bool:
+        """Tell whether the total of all observations is worth no look on any of the grounds."""
+        return weight * self.scale.unit < min(
+            self.scale.enough[ground].unsure for ground in grounds
+        )
 
-    def score(self, weight: float) -> float:
+    def score(self, weight: float, ground: Ground) -> float:
         """Return how sure a rejection is, 0 to 1, for the weight of all that was observed."""
-        scale = self.scale
+        enough = self.scale.enough[ground]
         certain, doubtful = _logit(REJECTION_SCORE_MIN), _logit(UNSURE_SCORE_MIN)
-        slope = (certain - doubtful) / (scale.rejection - scale.unsure)
-        logit = doubtful + slope * (weight * scale.unit - scale.unsure)
+        slope = (certain - doubtful) / (enough.rejection - enough.unsure)
+        logit = doubtful + slope * (weight * self.scale.unit - enough.unsure)
         return 1.0 / (1.0 + math.exp(-max(-50.0, min(50.0, logit))))
 
 
@@ -109,18 +142,41 @@ def characters_of(text: str) -> str:
     return _NUMBER.sub("0", "".join(text.lower().split()))
 
 
+def subject_of(text: str) -> str:
+    """Return a subject as the model reads it: in lower case, numbers alike, between spaces."""
+    return _NUMBER.sub("0", f" {' '.join(text.lower().split())} ")
+
+
+# What the head of a file says, and the lists behind it.
+SCALE = (
+    "bias",
+    "unit",
+    *(f"{ground}-{kind}" for ground in Ground for kind in ("rejection", "unsure")),
+)
+GRAM_LISTS = ("whole", "subject")
+
+
 def load_wording(path: Path) -> Wording:
     """Return the model in a file; raise WordingError naming the line that is wrong."""
     try:
-        head, _, rows = path.read_text(encoding="utf-8").partition("\n\n")
+        head, *rows = path.read_text(encoding="utf-8").split("\n\n")
     except (OSError, UnicodeDecodeError) as error:
         raise WordingError(f"{path.name}: {error}") from error
     values = dict(_pairs(head.splitlines(), path.name))
     try:
-        scale = Scale(*(float(values[name]) for name in ("bias", "unit", "rejection", "unsure")))
+        bias, unit, *enough = (float(values[name]) for name in SCALE)
     except (KeyError, ValueError) as error:
-        raise WordingError(f"{path.name}: bias, unit, rejection, unsure: {error}") from error
-    return Wording(scale, list(_grams(rows.splitlines(), path.name)))
+        raise WordingError(f"{path.name}: {', '.join(SCALE)}: {error}") from error
+    if len(rows) != len(GRAM_LISTS):
+        raise WordingError(
+            f"{path.name}: expected {len(GRAM_LISTS)} lists of grams behind the head"
+        )
+    whole, subject = (
+        list(_grams(part.splitlines(), f"{path.name}: {name}"))
+        for name, part in zip(GRAM_LISTS, rows, strict=True)
+    )
+    pairs = map(Enough, enough[::2], enough[1::2])
+    return Wording(Scale(bias, unit, dict(zip(Ground, pairs, strict=True))), whole, subject)
 
 
 def _pairs(lines: Iterable[str], file: str) -> Iterable[tuple[str, str]]:
@@ -131,7 +187,7 @@ def _pairs(lines: Iterable[str], file: str) -> Iterable[tuple[str, str]]:
         yield name, value
 
 
-def _grams(lines: Iterable[str], file: str) -> Iterable[tuple[str, float, float]]:
+def _grams(lines: Iterable[str], file: str) -> Iterable[Gram]:
     for number, line in enumerate(lines, 1):
         try:
             weight, rarity, gram = line.split("\t")

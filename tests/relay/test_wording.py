@@ -11,10 +11,14 @@ import pytest
 from bench import train
 from relay.entries import LexiconError
 from relay.lexicons import load_lexicons
-from relay.wording import WordingError, characters_of, load_wording, words_of
+from relay.wording import Ground, WordingError, characters_of, load_wording, words_of
 
 FOLDER = Path(train.__file__).parents[1] / "relay" / "lexicon"
-HEAD = "bias\t-0.1\nunit\t0.05\nrejection\t0.4\nunsure\t-0.2\n\n"
+HEAD = (
+    "bias\t-0.1\nunit\t0.05\nclear-rejection\t0.4\nclear-unsure\t-0.2\n"
+    "contested-rejection\t0.6\ncontested-unsure\t0.1\n"
+    "unstated-rejection\t0.8\nunstated-unsure\t0.3\n\n"
+)
 
 
 def test_words_and_characters_as_the_model_reads_them() -> None:
@@ -28,27 +32,42 @@ def test_words_and_characters_as_the_model_reads_them() -> None:
 def test_grams_weigh_by_their_weight_and_the_length_of_the_letter(tmp_path: Path) -> None:
     """What is found counts, more of the same a little more, and a longer letter thins it out."""
     path = tmp_path / "en.wording"
-    path.write_text(HEAD + "1.0\t1.0\t_regret_\n-1.0\t1.0\t_welcome_\n0.0\t1.0\t_desk_\n")
+    path.write_text(
+        HEAD + "1.0\t1.0\t_regret_\n-1.0\t1.0\t_welcome_\n0.0\t1.0\t_desk_\n\n0.5\t1.0\tno\n"
+    )
     model = load_wording(path)
-    nothing = model.weigh(" chair ")
-    regret, welcome = model.weigh(" regret "), model.weigh(" welcome ")
-    assert welcome < nothing < regret
-    assert nothing < model.weigh(" regret desk ") < regret
-    assert model.weigh(" regret ") == pytest.approx((1.0 - 0.1) / 0.05)
-    assert model.score(0.4 / 0.05) == pytest.approx(0.8)
-    assert model.score(-0.2 / 0.05) == pytest.approx(0.35)
-    assert model.rules_out(-0.4 / 0.05)
-    assert not model.rules_out(-0.2 / 0.05)
+
+    def weighed(text: str, subject: str = "") -> float:
+        return model.weigh(subject, text)
+
+    assert weighed(" welcome ") < weighed(" chair ") < weighed(" regret ")
+    assert weighed(" chair ") < weighed(" regret desk ") < weighed(" regret ")
+    assert weighed(" regret ") == pytest.approx((1.0 - 0.1) / 0.05)
+    assert weighed(" regret ", "A NO from us") == pytest.approx((1.5 - 0.1) / 0.05)
+
+
+def test_less_is_enough_the_more_there_is_to_go_by(tmp_path: Path) -> None:
+    """The same sum is a rejection where a decision is stated, and none where none is."""
+    path = tmp_path / "en.wording"
+    path.write_text(HEAD + "1.0\t1.0\t_a_\n\n1.0\t1.0\tb\n")
+    model = load_wording(path)
+    assert model.score(0.4 / 0.05, Ground.CLEAR) == pytest.approx(0.8)
+    assert model.score(-0.2 / 0.05, Ground.CLEAR) == pytest.approx(0.35)
+    assert model.score(0.6 / 0.05, Ground.CONTESTED) == pytest.approx(0.8)
+    assert model.score(0.8 / 0.05, Ground.UNSTATED) == pytest.approx(0.8)
+    assert model.rules_out(0.0, [Ground.CONTESTED, Ground.UNSTATED])
+    assert not model.rules_out(0.0, Ground)
 
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("", "bias, unit, rejection, unsure"),
+        ("", "bias, unit, clear-rejection, clear-unsure"),
+        (HEAD, "expected 2 lists of grams"),
         ("bias 1\n\n", "line 1: expected name, tab and value"),
-        (HEAD.replace("0.05", "much"), "bias, unit, rejection, unsure"),
-        (HEAD + "1.0\t_regret_\n", "gram 1: expected weight, rarity and gram"),
-        (HEAD + "1.0\t1.0\t_a_\nx\t1.0\t_b_\n", "gram 2"),
+        (HEAD.replace("0.05", "much") + "\n", "bias, unit, clear-rejection, clear-unsure"),
+        (HEAD + "1.0\t_regret_\n\n", "whole: gram 1: expected weight, rarity and gram"),
+        (HEAD + "1.0\t1.0\t_a_\n\nx\t1.0\t_b_\n", "subject: gram 1"),
     ],
 )
 def test_a_broken_file_is_named(tmp_path: Path, text: str, complaint: str) -> None:
@@ -76,20 +95,24 @@ def test_learning_tells_what_is_told_apart_and_is_the_same_each_time() -> None:
         train.Example(
             source="s",
             id=str(number),
-            is_rejection=bool(number % 2),
+            is_rejection=is_rejection,
             is_forbidden=False,
-            counts=Counter(
-                train.grams_of(" regret role " if number % 2 else " welcome role ", "en")
+            ground=Ground.CLEAR if is_rejection else Ground.UNSTATED,
+            whole=Counter(
+                train.grams_of(" regret role " if is_rejection else " welcome role ", "en")
             ),
-            weight=2.0 if number % 2 else -1.0,
+            subject=Counter(train.runs_of(" no " if is_rejection else " yes ", range(2, 5))),
+            weight=2.0 if is_rejection else -1.0,
             is_arguable=False,
         )
-        for number in range(8)
+        for number, is_rejection in enumerate([False, True] * 4)
     ]
-    learned = train.learn(examples, "en")
-    weights = dict(zip(learned.grams, learned.weights, strict=True))
+    learned = train.learn(examples)
+    weights = dict(zip(learned.whole.grams, learned.whole.weights, strict=True))
     assert weights[" regret "] > 0 > weights[" welcome "]
-    assert learned == train.learn(examples, "en")
+    weights = dict(zip(learned.subject.grams, learned.subject.weights, strict=True))
+    assert weights["no"] > 0 > weights["yes"]
+    assert learned == train.learn(examples)
     sums = learned.sums(examples)
     assert all(
         (told > 0) is example.is_rejection for told, example in zip(sums, examples, strict=True)
