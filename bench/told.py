@@ -1,8 +1,8 @@
 """What each recogniser says of each letter, learned without the letters of its source.
 
 Ours knows the wording of letters from a model, which is learned once for each source, of all other
-letters. So are the n-grams. Where either says "a rejection" from is set on the other sources, each
-letter as told without its own: as high as it takes for a precision of 0.98 there. The lexicons of
+letters. So are the n-grams. What a score means is found on the other sources, each letter as told
+without its own; of the n-grams, from where on they are right in 98 of 100 there. The lexicons of
 ours and the two recognisers without a memory are the same for all.
 """
 
@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import ngrams
 from linear import solve
 from samples import Group, Sample, read_language
-from train import PRECISION_REJECTION, Example, Learned, calibrating, find_enough, learn, threshold
+from train import Example, Learned, calibrating, find_curves, learn
 from words import keyword_finder, phrase_finder
 
 from relay.entries import Lexicons
@@ -29,6 +29,8 @@ NGRAMS = "n-grams"
 KEYWORDS = "keywords"
 PHRASES = "phrase and object"
 LETTERS_TIMED = 200
+# The n-grams take a letter for a rejection from the score on at which they are right so often.
+PRECISION = 0.98
 RECOGNISERS = (OURS, NGRAMS, KEYWORDS, PHRASES, INSTALLED)
 
 
@@ -135,8 +137,8 @@ def _tell_ours(
     for source in models:
         held = by_source[source]
         others = [place for place, example in enumerate(examples) if example.source != source]
-        enough = find_enough([examples[i] for i in others], [sums[i] for i in others])
-        wording = models[source].installed(enough)
+        curves = find_curves([examples[i] for i in others], [sums[i] for i in others])
+        wording = models[source].installed(curves)
         own = {**lexicons, language: replace(lexicons[language], wording=wording)}
         for place in held:
             verdict = judge(samples[place].letter, own)
@@ -152,7 +154,13 @@ def _threshold(examples: Sequence[Example], told: Sequence[float], without: str 
         for one, example in zip(told, examples, strict=True)
         if example.source in shown and not example.is_arguable
     )
-    return threshold(scored, PRECISION_REJECTION)
+    right = 0
+    best = 0.0
+    for count, (one, is_rejection) in enumerate(sorted(scored, reverse=True), 1):
+        right += is_rejection
+        if right >= PRECISION * count:
+            best = one
+    return best
 
 
 def _by_source(samples: Sequence[Sample]) -> dict[str, list[int]]:

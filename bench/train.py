@@ -9,8 +9,9 @@ classes balanced) learns the weights of the grams beside that weight, by dual co
 (Hsieh et al., ICML 2008). The grams that tell most are kept and learned once more. Nothing but sums
 and products of floats decides, in a fixed order, exactly summed: two machines write the same file.
 
-How large a sum is enough is read off letters that a model without their source has told, for each
-ground that the lexicon may give.
+What a sum means is read off letters that a model without their source has told: a logistic curve
+for each ground that the lexicon may give (Platt 1999), so that of the letters with a score of 0.9
+nine in ten are rejections.
 
 `--cross-validate` learns without one source of letters at a time and says how the letters of that
 source are then told: no letter is judged by a model that has seen it or its author's others.
@@ -44,7 +45,16 @@ from relay.lexicons import load_lexicons
 from relay.mimemap import MapError, map_message
 from relay.sentences import language_of, normalise
 from relay.verdict import ground_of, is_ruled_out, weight_of
-from relay.wording import SCALE, Enough, Gram, Ground, Scale, Wording, subject_of
+from relay.wording import (
+    REJECTION_SCORE_MIN,
+    SCALE,
+    Curve,
+    Gram,
+    Ground,
+    Scale,
+    Wording,
+    subject_of,
+)
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "letters"
@@ -66,13 +76,11 @@ WEIGHT_FACTOR = 0.05
 WEIGHT_DIVISOR = 8.0
 PASSES_MAX = 200
 TOLERANCE = 0.01
+CURVE_STEPS = 30
+CURVE_RIDGE = 0.001
 # Pairs of letters that differ in one thing each teach, but no mailbox is made of them. How sure a
 # sum is shows on the other letters that were written for us.
 TWINS = "-twins"
-# Letters told at the sums that the thresholds stand for are, in cross-validation, right so often.
-PRECISION_REJECTION = 0.98
-PRECISION_UNSURE = 0.90
-
 _MOST = (GRAMS_MAX, SUBJECT_GRAMS_MAX)
 _FACTORS = (1.0, SUBJECT_FACTOR)
 
@@ -154,9 +162,9 @@ class Learned:
             for example in examples
         ]
 
-    def installed(self, enough: Mapping[Ground, Enough]) -> Wording:
+    def installed(self, curves: Mapping[Ground, Curve]) -> Wording:
         """Return the model as it is when it has been written and read again."""
-        scale = Scale(self.bias, self.unit, enough)
+        scale = Scale(self.bias, self.unit, curves)
         return Wording(scale, self.whole.rows(), self.subject.rows())
 
     def _lists(self) -> tuple[Weighed, Weighed]:
@@ -173,13 +181,13 @@ def main() -> None:
     for language in options.languages or ["ja", "en"]:
         examples = read_examples(language, lexicons)
         sums = cross_validate(examples, language, None if options.cross_validate else calibrating())
-        enough = find_enough(examples, sums)
+        curves = find_curves(examples, sums)
         if options.cross_validate:
-            report(language, examples, sums, enough)
+            report(language, examples, sums, curves)
             continue
         learned = learn(examples)
         path = MODELS / f"{language}.wording"
-        path.write_text(_written(learned, enough), encoding="utf-8")
+        path.write_text(_written(learned, curves), encoding="utf-8")
         print(f"{path.name}: {len(learned.whole.grams)} grams from {len(examples)} letters")
 
 
@@ -430,51 +438,67 @@ def cross_validate(
     return sums
 
 
-def find_enough(examples: Sequence[Example], sums: Sequence[float]) -> dict[Ground, Enough]:
-    """Return what is enough on each ground."""
+def find_curves(examples: Sequence[Example], sums: Sequence[float]) -> dict[Ground, Curve]:
+    """Return what a sum means on each ground."""
     shown = calibrating()
     told: dict[Ground, list[tuple[float, bool]]] = {ground: [] for ground in Ground}
     for one, example in zip(sums, examples, strict=True):
         if example.source in shown and not (example.is_forbidden or example.is_arguable):
             told[example.ground].append((one, example.is_rejection))
-    enough: dict[Ground, Enough] = {}
-    for ground, letters in told.items():
-        rejection = threshold(letters, PRECISION_REJECTION)
-        unsure = min(threshold(letters, PRECISION_UNSURE), round(rejection - 0.1, 4))
-        enough[ground] = Enough(rejection, unsure)
-    return enough
+    return {ground: fit_curve(letters) for ground, letters in told.items()}
 
 
-def threshold(told: Iterable[tuple[float, bool]], precision: float) -> float:
-    """Return the lowest sum from which on letters are right so often."""
-    ranked = sorted(told, reverse=True)
-    right = 0
-    best = ranked[0][0]
-    for count, (one, is_rejection) in enumerate(ranked, 1):
-        right += is_rejection
-        if right >= precision * count:
-            best = one
-    return round(best, 4)
+def fit_curve(told: Sequence[tuple[float, bool]]) -> Curve:
+    """Return the logistic curve that fits sums and answers best, by Newton's method."""
+    offset, slope = 0.0, 1.0
+    for _ in range(CURVE_STEPS):
+        curve = Curve(offset, slope)
+        shares = [curve.at(one) for one, _ in told]
+        errors = [
+            is_rejection - share for share, (_, is_rejection) in zip(shares, told, strict=True)
+        ]
+        spreads = [share * (1.0 - share) for share in shares]
+        by_offset = math.fsum(errors)
+        by_slope = math.fsum(error * one for error, (one, _) in zip(errors, told, strict=True))
+        # A little is added so that letters that are told apart without a fault have a curve, too.
+        a = math.fsum(spreads) + CURVE_RIDGE
+        b = math.fsum(spread * one for spread, (one, _) in zip(spreads, told, strict=True))
+        c = math.fsum(s * one * one for s, (one, _) in zip(spreads, told, strict=True))
+        by_slope -= CURVE_RIDGE * slope
+        by_offset -= CURVE_RIDGE * offset
+        c += CURVE_RIDGE
+        whole = a * c - b * b
+        offset += (c * by_offset - b * by_slope) / whole
+        slope += (a * by_slope - b * by_offset) / whole
+    return Curve(round(offset, 3), round(slope, 3))
 
 
 def report(
     language: str,
     examples: Sequence[Example],
     sums: Sequence[float],
-    enough: Mapping[Ground, Enough],
+    curves: Mapping[Ground, Curve],
 ) -> None:
-    """Print precision and recall of each source at the thresholds."""
+    """Print precision and recall of each source, and what comes of each range of scores."""
+    shown = calibrating()
     by_source: dict[str, Counter[str]] = defaultdict(Counter)
+    by_score: dict[int, list[bool]] = defaultdict(list)
     for example, told in zip(examples, sums, strict=True):
-        found = told >= enough[example.ground].rejection and not example.is_forbidden
+        score = 0.0 if example.is_forbidden else curves[example.ground].at(told)
+        found = score >= REJECTION_SCORE_MIN
+        if example.source in shown and not example.is_arguable:
+            by_score[min(9, int(score * 10))].append(example.is_rejection)
         for name in (example.source, example.ground.value, "all"):
             counts = by_source[name]
             counts["letters"] += 1
             counts["rejections"] += example.is_rejection
             counts["right"] += found and example.is_rejection
             counts["wrong"] += found and not example.is_rejection
-    for ground, sums_needed in enough.items():
-        print(f"{language}: enough if {ground}: {sums_needed}")
+    for tenth, answers in sorted(by_score.items()):
+        print(
+            f"{language}: score {tenth / 10:.1f} to {tenth / 10 + 0.1:.1f}: letters {len(answers):5}"
+            f" rejections {sum(answers) / len(answers):.3f}"
+        )
     for source, counts in by_source.items():
         found = counts["right"] + counts["wrong"]
         print(
@@ -485,8 +509,8 @@ def report(
         )
 
 
-def _written(learned: Learned, enough: Mapping[Ground, Enough]) -> str:
-    scale = (learned.bias, learned.unit, *chain.from_iterable(map(astuple, enough.values())))
+def _written(learned: Learned, curves: Mapping[Ground, Curve]) -> str:
+    scale = (learned.bias, learned.unit, *chain.from_iterable(map(astuple, curves.values())))
     head = "".join(f"{name}\t{value}\n" for name, value in zip(SCALE, scale, strict=True))
     rows = "\n".join(
         "".join(

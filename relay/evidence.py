@@ -46,6 +46,7 @@ OBJECT_MISSING_WEIGHT = -3.0
 JOB_UNNAMED_WEIGHT = -2.0
 # What it weighs that nothing is said to the reader: colleagues write about applicants so.
 READER_MISSING_WEIGHT = -2.0
+NOBODY_ADDRESSED = "counter.reader-not-addressed"
 # Words of applications of any kind, in every lexicon.
 GENERAL_OBJECTS = frozenset(
     {"object.application", "object.thanks-for-applying", "object.applicant", "object.candidate"}
@@ -128,7 +129,7 @@ def weigh_texts(
     if letter.is_auto_reply:
         context.append(Evidence("counter.automatic-reply", FORBIDDING_WEIGHT, "Auto-Submitted"))
     if not decisions:
-        return tuple(context)
+        return (*context, *_missing_reader(lines, deciding))
     if not any(_is_said_in_text(item) for item in decisions):
         decisions = [_promoted(item) for item in decisions]
     if beside:
@@ -317,11 +318,11 @@ def _missing_object(
 
 
 def _missing_reader(lines: list[Line], deciding: set[int]) -> tuple[Evidence, ...]:
-    """Return the finding that the letter tells of a decision but says nothing to its reader."""
-    if not deciding or any(line.found(Section.READER) for line in lines):
+    """Return the finding that the letter says nothing to its reader."""
+    if not lines or any(line.found(Section.READER) for line in lines):
         return ()
-    words = _shown(lines[min(deciding)].text)
-    return (Evidence("counter.reader-not-addressed", READER_MISSING_WEIGHT, words),)
+    words = _shown(lines[min(deciding, default=0)].text)
+    return (Evidence(NOBODY_ADDRESSED, READER_MISSING_WEIGHT, words),)
 
 
 def _unnamed_job(context: list[Evidence]) -> tuple[Evidence, ...]:

@@ -18,14 +18,14 @@ from enum import StrEnum
 
 from relay.candidates import find_candidates
 from relay.entries import Entry, Lexicon, Lexicons, Section
-from relay.evidence import FORBIDDING_WEIGHT, Evidence, weigh_texts
+from relay.evidence import FORBIDDING_WEIGHT, NOBODY_ADDRESSED, Evidence, weigh_texts
 from relay.letter import Letter
 from relay.sentences import language_of, languages_in, normalise
 from relay.timebox import SECONDS, TimeBox, TimeBoxError
 from relay.wording import REJECTION_SCORE_MIN, UNSURE_SCORE_MIN, Ground, Wording
 
 # What has to be overcome before a letter is taken for a rejection: most mail is none.
-BIAS = -3.5
+BIAS = -2.7
 # Further sentences that turn the reader down confirm the first, but only so far.
 DECISION_CONFIRMATION_WEIGHT = 0.5
 DECISION_CONFIRMATIONS_MAX = 2
@@ -41,6 +41,10 @@ UNSTATED_TOTAL_MAX = OBJECT_WEIGHT_MAX + SUPPORT_WEIGHT_MAX
 AGAINST_WEIGHT = -1.0
 # A counter-cue that forbids leaves a score below every threshold.
 FORBIDDEN_SCORE = 0.3
+# A counter-cue of this weight rules a letter out that states no decision.
+OUTWEIGHING = -5.0
+# Mail of any kind names trades.
+ONLY_A_TRADE = "object.trade"
 # The observation of the model of the wording.
 WORDING = "wording.as-a-whole"
 
@@ -185,10 +189,23 @@ def ground_of(evidence: tuple[Evidence, ...]) -> Ground:
 
 
 def is_ruled_out(evidence: tuple[Evidence, ...]) -> bool:
-    """Tell whether a counter-cue forbids a rejection, however the letter sounds."""
-    return any(
+    """Tell whether a letter is no rejection however it sounds.
+
+    A counter-cue forbids it, or it states no decision and holds a strong counter-cue, or does not
+    speak of an application to its reader: how letters sound was learned from letters about
+    applications, and says nothing of other mail.
+    """
+    names = {item.name for item in evidence}
+    if any(
         item.name.startswith("counter.") and item.weight <= FORBIDDING_WEIGHT for item in evidence
-    )
+    ):
+        return True
+    if any(name.startswith("decision.") for name in names):
+        return False
+    if any(item.name.startswith("counter.") and item.weight <= OUTWEIGHING for item in evidence):
+        return True
+    is_about_work = any(name.startswith("object.") for name in names - {ONLY_A_TRADE})
+    return not is_about_work or NOBODY_ADDRESSED in names
 
 
 def weight_of(evidence: tuple[Evidence, ...]) -> float:

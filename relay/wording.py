@@ -4,7 +4,7 @@ The lexicons know what decides, the model knows how such letters sound. It is tw
 runs of words or characters, one for the whole letter and one for its subject, each gram with a
 weight; those of a letter are counted, scaled to its length and added up. The sum is one more
 observation beside those of the lexicon, in the same units, and never outranks a counter-cue that
-forbids. How much is enough differs with what the lexicon finds, see `Ground`.
+forbids. What a sum means differs with what the lexicon finds, see `Ground`.
 
 The files are data, `relay/lexicon/<language>.wording`, written by `bench/train.py`, which says how
 they come about. Their first lines are `name<TAB>value`; behind an empty line follow the grams of
@@ -52,11 +52,15 @@ class Ground(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Enough:
-    """The sums from which on a letter is taken for a rejection, and for worth a second look."""
+class Curve:
+    """How sure a rejection is for a sum: a logistic curve, as found for letters never seen."""
 
-    rejection: float
-    unsure: float
+    offset: float
+    slope: float
+
+    def at(self, total: float) -> float:
+        """Return the share of letters of this sum that are rejections, 0 to 1."""
+        return 1.0 / (1.0 + math.exp(-max(-50.0, min(50.0, self.offset + self.slope * total))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ class Scale:
     bias: float
     # What a unit of weight in the lexicon is worth, in units of the sum.
     unit: float
-    enough: Mapping[Ground, Enough]
+    curves: Mapping[Ground, Curve]
 
 
 class Grams:
@@ -107,26 +111,16 @@ class Wording:
 
     def rules_out(self, weight: float, grounds: Iterable[Ground]) -> bool:
         """Tell whether the total of all observations is worth no look on any of the grounds."""
-        return weight * self.scale.unit < min(
-            self.scale.enough[ground].unsure for ground in grounds
-        )
+        return max(self.score(weight, ground) for ground in grounds) < UNSURE_SCORE_MIN
 
     def score(self, weight: float, ground: Ground) -> float:
         """Return how sure a rejection is, 0 to 1, for the weight of all that was observed."""
-        enough = self.scale.enough[ground]
-        certain, doubtful = _logit(REJECTION_SCORE_MIN), _logit(UNSURE_SCORE_MIN)
-        slope = (certain - doubtful) / (enough.rejection - enough.unsure)
-        logit = doubtful + slope * (weight * self.scale.unit - enough.unsure)
-        return 1.0 / (1.0 + math.exp(-max(-50.0, min(50.0, logit))))
+        return self.scale.curves[ground].at(weight * self.scale.unit)
 
 
 # From here on a letter is taken for a rejection, and from there on for worth a second look.
-REJECTION_SCORE_MIN = 0.8
+REJECTION_SCORE_MIN = 0.9
 UNSURE_SCORE_MIN = 0.35
-
-
-def _logit(share: float) -> float:
-    return math.log(share / (1.0 - share))
 
 
 def words_of(text: str) -> str:
@@ -151,7 +145,7 @@ def subject_of(text: str) -> str:
 SCALE = (
     "bias",
     "unit",
-    *(f"{ground}-{kind}" for ground in Ground for kind in ("rejection", "unsure")),
+    *(f"{ground}-{kind}" for ground in Ground for kind in ("offset", "slope")),
 )
 GRAM_LISTS = ("whole", "subject")
 
@@ -164,7 +158,7 @@ def load_wording(path: Path) -> Wording:
         raise WordingError(f"{path.name}: {error}") from error
     values = dict(_pairs(head.splitlines(), path.name))
     try:
-        bias, unit, *enough = (float(values[name]) for name in SCALE)
+        bias, unit, *curves = (float(values[name]) for name in SCALE)
     except (KeyError, ValueError) as error:
         raise WordingError(f"{path.name}: {', '.join(SCALE)}: {error}") from error
     if len(rows) != len(GRAM_LISTS):
@@ -175,7 +169,7 @@ def load_wording(path: Path) -> Wording:
         list(_grams(part.splitlines(), f"{path.name}: {name}"))
         for name, part in zip(GRAM_LISTS, rows, strict=True)
     )
-    pairs = map(Enough, enough[::2], enough[1::2])
+    pairs = map(Curve, curves[::2], curves[1::2])
     return Wording(Scale(bias, unit, dict(zip(Ground, pairs, strict=True))), whole, subject)
 
 

@@ -15,9 +15,9 @@ from relay.wording import Ground, WordingError, characters_of, load_wording, wor
 
 FOLDER = Path(train.__file__).parents[1] / "relay" / "lexicon"
 HEAD = (
-    "bias\t-0.1\nunit\t0.05\nclear-rejection\t0.4\nclear-unsure\t-0.2\n"
-    "contested-rejection\t0.6\ncontested-unsure\t0.1\n"
-    "unstated-rejection\t0.8\nunstated-unsure\t0.3\n\n"
+    "bias\t-0.1\nunit\t0.05\nclear-offset\t1.0\nclear-slope\t5.0\n"
+    "contested-offset\t-1.0\ncontested-slope\t4.0\n"
+    "unstated-offset\t-2.0\nunstated-slope\t3.0\n\n"
 )
 
 
@@ -51,21 +51,30 @@ def test_less_is_enough_the_more_there_is_to_go_by(tmp_path: Path) -> None:
     path = tmp_path / "en.wording"
     path.write_text(HEAD + "1.0\t1.0\t_a_\n\n1.0\t1.0\tb\n")
     model = load_wording(path)
-    assert model.score(0.4 / 0.05, Ground.CLEAR) == pytest.approx(0.8)
-    assert model.score(-0.2 / 0.05, Ground.CLEAR) == pytest.approx(0.35)
-    assert model.score(0.6 / 0.05, Ground.CONTESTED) == pytest.approx(0.8)
-    assert model.score(0.8 / 0.05, Ground.UNSTATED) == pytest.approx(0.8)
+    assert model.score(-0.2 / 0.05, Ground.CLEAR) == pytest.approx(0.5)
+    assert model.score(0.25 / 0.05, Ground.CONTESTED) == pytest.approx(0.5)
+    assert model.score(1e9, Ground.UNSTATED) == pytest.approx(1.0)
+    assert model.score(-1e9, Ground.UNSTATED) == pytest.approx(0.0)
     assert model.rules_out(0.0, [Ground.CONTESTED, Ground.UNSTATED])
     assert not model.rules_out(0.0, Ground)
+
+
+def test_a_score_is_the_share_of_rejections() -> None:
+    """Of the letters with a score of 0.75, three in four turn their reader down."""
+    told = [(1.0, number % 4 != 0) for number in range(400)]
+    told += [(-1.0, number % 5 == 0) for number in range(400)]
+    curve = train.fit_curve(told)
+    assert curve.at(1.0) == pytest.approx(0.75, abs=0.01)
+    assert curve.at(-1.0) == pytest.approx(0.2, abs=0.01)
 
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("", "bias, unit, clear-rejection, clear-unsure"),
+        ("", "bias, unit, clear-offset, clear-slope"),
         (HEAD, "expected 2 lists of grams"),
         ("bias 1\n\n", "line 1: expected name, tab and value"),
-        (HEAD.replace("0.05", "much") + "\n", "bias, unit, clear-rejection, clear-unsure"),
+        (HEAD.replace("0.05", "much") + "\n", "bias, unit, clear-offset, clear-slope"),
         (HEAD + "1.0\t_regret_\n\n", "whole: gram 1: expected weight, rarity and gram"),
         (HEAD + "1.0\t1.0\t_a_\n\nx\t1.0\t_b_\n", "subject: gram 1"),
     ],
