@@ -112,8 +112,9 @@ TEL 03-0000-0000
 
 
 def grown(text: str, size_bytes: int) -> str:
-    """Return the letter with its paragraphs repeated up to a size, its ends where they were."""
-    salutation, body, *rest = text.split("\n\n", 2)
+    """Return the letter with its first paragraphs repeated up to a size, its ends as they were."""
+    salutation, first, second, *rest = text.split("\n\n", 3)
+    body = f"{first}\n\n{second}"
     missing = max(size_bytes - len(text.encode()), 0)
     more = [body] * (missing // len(body.encode()) + 1)
     return "\n\n".join((salutation, *more, body, *rest))

@@ -13,8 +13,8 @@ What a sum means is read off letters that a model without their source has told:
 for each ground that the lexicon may give (Platt 1999), so that of the letters with a score of 0.9
 nine in ten are rejections.
 
-`--cross-validate` learns without one source of letters at a time and says how the letters of that
-source are then told: no letter is judged by a model that has seen it or its author's others.
+`--cross-validate` says how the letters of each source are told by a model that was learned without
+it: no letter is judged by a model that has seen it or its author's others.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ from relay.mimemap import MapError, map_message
 from relay.sentences import language_of, normalise
 from relay.verdict import ground_of, is_ruled_out, weight_of
 from relay.wording import (
-    REJECTION_SCORE_MIN,
     SCALE,
     Curve,
     Gram,
     Ground,
     Scale,
     Wording,
+    rejection_score_min,
     subject_of,
 )
 
@@ -76,6 +76,8 @@ WEIGHT_FACTOR = 0.05
 WEIGHT_DIVISOR = 8.0
 PASSES_MAX = 200
 TOLERANCE = 0.01
+# So many models are learned to see how letters are told that were not learned from.
+PARTS = 5
 CURVE_STEPS = 30
 CURVE_RIDGE = 0.001
 # Pairs of letters that differ in one thing each teach, but no mailbox is made of them. How sure a
@@ -187,7 +189,7 @@ def main() -> None:
             continue
         learned = learn(examples)
         path = MODELS / f"{language}.wording"
-        path.write_text(_written(learned, curves), encoding="utf-8")
+        path.write_text(_written(learned, curves, beside(language)), encoding="utf-8")
         print(f"{path.name}: {len(learned.whole.grams)} grams from {len(examples)} letters")
 
 
@@ -422,19 +424,20 @@ def cross_validate(
 ) -> list[float]:
     """Return the sum of each letter under a model that has seen no letter of its source.
 
-    Letters of other sources than those asked for keep the sum 0.
+    Each source goes into one of a few parts, which are left out one after the other. Letters of
+    other sources than those asked for keep the sum 0.
     """
-    by_source: dict[str, list[int]] = defaultdict(list)
-    for place, example in enumerate(examples):
-        by_source[example.source].append(place)
+    counts = Counter(one.source for one in examples if sources is None or one.source in sources)
+    parts: list[set[str]] = [set() for _ in range(PARTS)]
+    for source, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        min(parts, key=lambda part: sum(counts[one] for one in part)).add(source)
     sums = [0.0] * len(examples)
-    for source, held in sorted(by_source.items()):
-        if sources is not None and source not in sources:
-            continue
-        learned = learn([one for one in examples if one.source != source])
+    for part in filter(None, parts):
+        learned = learn([one for one in examples if one.source not in part])
+        held = [place for place, one in enumerate(examples) if one.source in part]
         for place, told in zip(held, learned.sums([examples[i] for i in held]), strict=True):
             sums[place] = told
-        print(f"{language}: without {source}: {len(held)} letters", file=sys.stderr)
+        print(f"{language}: without {', '.join(sorted(part))}: {len(held)}", file=sys.stderr)
     return sums
 
 
@@ -485,7 +488,7 @@ def report(
     by_score: dict[int, list[bool]] = defaultdict(list)
     for example, told in zip(examples, sums, strict=True):
         score = 0.0 if example.is_forbidden else curves[example.ground].at(told)
-        found = score >= REJECTION_SCORE_MIN
+        found = score >= rejection_score_min(example.ground)
         if example.source in shown and not example.is_arguable:
             by_score[min(9, int(score * 10))].append(example.is_rejection)
         for name in (example.source, example.ground.value, "all"):
@@ -496,8 +499,8 @@ def report(
             counts["wrong"] += found and not example.is_rejection
     for tenth, answers in sorted(by_score.items()):
         print(
-            f"{language}: score {tenth / 10:.1f} to {tenth / 10 + 0.1:.1f}: letters {len(answers):5}"
-            f" rejections {sum(answers) / len(answers):.3f}"
+            f"{language}: score {tenth / 10:.1f} to {tenth / 10 + 0.1:.1f}:"
+            f" letters {len(answers):5} rejections {sum(answers) / len(answers):.3f}"
         )
     for source, counts in by_source.items():
         found = counts["right"] + counts["wrong"]
@@ -509,7 +512,12 @@ def report(
         )
 
 
-def _written(learned: Learned, curves: Mapping[Ground, Curve]) -> str:
+def beside(language: str) -> str:
+    """Return a digest of the lexicon that a model of this language is learned beside."""
+    return hashlib.sha256((MODELS / f"{language}.toml").read_bytes()).hexdigest()[:16]
+
+
+def _written(learned: Learned, curves: Mapping[Ground, Curve], lexicon: str) -> str:
     scale = (learned.bias, learned.unit, *chain.from_iterable(map(astuple, curves.values())))
     head = "".join(f"{name}\t{value}\n" for name, value in zip(SCALE, scale, strict=True))
     rows = "\n".join(
@@ -520,7 +528,7 @@ def _written(learned: Learned, curves: Mapping[Ground, Curve]) -> str:
         for weighed in (learned.whole, learned.subject)
     )
     digest = hashlib.sha256(rows.encode()).hexdigest()[:16]
-    return f"{head}digest\t{digest}\n\n{rows}"
+    return f"{head}digest\t{digest}\nlexicon\t{lexicon}\n\n{rows}"
 
 
 if __name__ == "__main__":

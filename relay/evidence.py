@@ -73,7 +73,9 @@ _CONTEXT_SECTIONS = (Section.OBJECT, Section.FOREIGN, Section.SUPPORT, Section.C
 # What patterns are looked for in besides the single sentences.
 _JOINED_SCOPES = (Scope.OPENING, Scope.TEXT, Scope.SUBJECT)
 
-_REPLY = re.compile(r"(?i)\s*(?:re|fw|fwd|aw|wg|sv|返信|転送)\s?[:：]")
+_REPLY = re.compile(
+    r"(?i)\s*(?:re|fw|fwd|aw|wg|sv|tr|rv|返信|転送|回复|回覆|答复|转发|轉寄|회신|답장|전달)\s?[:：]"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,8 @@ _JAPANESE_END_MARK = re.compile(r"[。!?！？♪☺☕」』).]")
 _JAPANESE_END = re.compile(
     r"(?:(?<=[。!?！？♪☺☕])(?![」』)])|(?<=[」』)])(?=ま[ずた]、)|(?<=[a-z][.!?])(?=\s?[ぁ-ヿ一-鿿])|(?<=[。])(?=\s?[A-Z]))"
 )
-_LATIN_END = re.compile(r"[.!?][\"')\]]*\s+")
+# Dots that lead from one column to the next end nothing.
+_LATIN_END = re.compile(r"(?:(?<!\.\.\.)\.|[!?])[\"')\]]*\s+")
 _ABBREVIATION = re.compile(
     r"\b(?:mr|mrs|ms|dr|prof|no|st|vs|e\.g|i\.e|etc|inc|co|ltd|corp|approx|dept|ref"
     r"|bzw|ggf|evtl|inkl|nr|sr|sra|dra|ud|uds|lic|mme|mlle|[a-z])\.$",

@@ -22,7 +22,7 @@ from relay.evidence import FORBIDDING_WEIGHT, NOBODY_ADDRESSED, Evidence, weigh_
 from relay.letter import Letter
 from relay.sentences import language_of, languages_in, normalise
 from relay.timebox import SECONDS, TimeBox, TimeBoxError
-from relay.wording import REJECTION_SCORE_MIN, UNSURE_SCORE_MIN, Ground, Wording
+from relay.wording import UNSURE_SCORE_MIN, Ground, Wording, rejection_score_min
 
 # What has to be overcome before a letter is taken for a rejection: most mail is none.
 BIAS = -2.7
@@ -37,8 +37,13 @@ TOTAL_MIN = -12.0
 TOTAL_MAX = 8.0
 # Without a decision it cannot be more than this.
 UNSTATED_TOTAL_MAX = OBJECT_WEIGHT_MAX + SUPPORT_WEIGHT_MAX
+# A letter of a few words has few grams to go by, and reading it costs little.
+SHORT_CHARS = 300
 # What weighs so much speaks against a decision that is stated.
 AGAINST_WEIGHT = -1.0
+# So much about an application and around a refusal makes the decision between them plain.
+PLAIN_OBJECTS = 2.0
+PLAIN_SUPPORT = 1.0
 # A counter-cue that forbids leaves a score below every threshold.
 FORBIDDEN_SCORE = 0.3
 # A counter-cue of this weight rules a letter out that states no decision.
@@ -124,7 +129,7 @@ def _judge_words(
     wording = 0.0
     if lexicon is not None and model is not None:
         wording = model.weigh(subject, lexicon.wording_text(whole))
-        if model.rules_out(wording + TOTAL_MAX, Ground):
+        if len(whole) > SHORT_CHARS and model.rules_out(wording + TOTAL_MAX, Ground):
             return NOTHING_SAID
         observed = (Evidence(WORDING, wording, "the wording as a whole"),)
     candidates = find_candidates(subject, text, near, box)
@@ -175,7 +180,7 @@ def conclude(evidence: tuple[Evidence, ...], model: Wording | None = None) -> tu
     if is_ruled_out(evidence):
         score = min(score, FORBIDDEN_SCORE)
     score = round(score, 4)
-    if score >= REJECTION_SCORE_MIN:
+    if score >= rejection_score_min(ground):
         return Kind.REJECTION, score
     return (Kind.UNSURE, score) if score >= UNSURE_SCORE_MIN else (Kind.OTHER, score)
 
@@ -184,8 +189,12 @@ def ground_of(evidence: tuple[Evidence, ...]) -> Ground:
     """Return what there is to go by besides the wording."""
     if not any(item.name.startswith("decision.") for item in evidence):
         return Ground.UNSTATED
-    against = any(item.weight <= AGAINST_WEIGHT for item in evidence if item.name != WORDING)
-    return Ground.CONTESTED if against else Ground.CLEAR
+    if any(item.weight <= AGAINST_WEIGHT for item in evidence if item.name != WORDING):
+        return Ground.CONTESTED
+    is_plain = (
+        _sum(evidence, "object.") >= PLAIN_OBJECTS and _sum(evidence, "support.") >= PLAIN_SUPPORT
+    )
+    return Ground.PLAIN if is_plain else Ground.CLEAR
 
 
 def is_ruled_out(evidence: tuple[Evidence, ...]) -> bool:

@@ -46,6 +46,7 @@ class WordingError(Exception):
 class Ground(StrEnum):
     """What the lexicon finds: the more there is to go by, the less of the wording is enough."""
 
+    PLAIN = "plain"  # a decision, an application and what stands around a refusal, nothing against
     CLEAR = "clear"  # a decision is stated, and nothing of weight speaks against it
     CONTESTED = "contested"  # a decision is stated, and something speaks against it
     UNSTATED = "unstated"  # no decision is stated that the lexicon knows
@@ -110,8 +111,8 @@ class Wording:
         return (grams + self.scale.bias) / self.scale.unit
 
     def rules_out(self, weight: float, grounds: Iterable[Ground]) -> bool:
-        """Tell whether the total of all observations is worth no look on any of the grounds."""
-        return max(self.score(weight, ground) for ground in grounds) < UNSURE_SCORE_MIN
+        """Tell whether a letter is not worth reading on: this is the most it can come to."""
+        return max(self.score(weight, ground) for ground in grounds) < READ_ON_SCORE_MIN
 
     def score(self, weight: float, ground: Ground) -> float:
         """Return how sure a rejection is, 0 to 1, for the weight of all that was observed."""
@@ -121,6 +122,15 @@ class Wording:
 # From here on a letter is taken for a rejection, and from there on for worth a second look.
 REJECTION_SCORE_MIN = 0.9
 UNSURE_SCORE_MIN = 0.35
+# By its sound alone it has to be surer: nobody can point at the sentence that makes it one.
+UNSTATED_REJECTION_SCORE_MIN = 0.97
+# What cannot come to more than this by all that the lexicon may find is not read on: most mail.
+READ_ON_SCORE_MIN = 0.7
+
+
+def rejection_score_min(ground: Ground) -> float:
+    """Return the score from which on a letter is taken for a rejection."""
+    return UNSTATED_REJECTION_SCORE_MIN if ground is Ground.UNSTATED else REJECTION_SCORE_MIN
 
 
 def words_of(text: str) -> str:

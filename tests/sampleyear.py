@@ -57,22 +57,20 @@ ENGLISH_REJECTION = (
 )
 UNSURE = (
     (
-        "選考の件",
-        "選考の結果、ご希望に沿えない結果となりました。",
-    ),
-    (
-        "選考について",
-        "{name} 様\n\n先日は面談のお時間をいただき、ありがとうございました。\n"
-        "今回はご縁がなかったということで、よろしくお願いいたします。",
+        "お仕事の件",
+        "{name} 様\n\nあの件は今回はなしということで。また声をかけます。",
     ),
     (
         "ご連絡",
-        "{name} 様\n\nアルバイトの件でご連絡します。\n今回は別の方にお願いすることになりました。",
+        "{name} 様\n\n先日の面談ではありがとうございました。\nまたの機会にお会いできればと存じます。",
     ),
     (
-        "Re: your visit",
-        "Hi {name},\n\nit was good to meet you. Unfortunately we decided to go with someone else."
-        "\n\nBest,\nKen",
+        "採用の件",
+        "{name} 様\n\nいろいろ考えましたが、今回はご期待に添えそうにありません。また何かの折に。",
+    ),
+    (
+        "Interview",
+        "Hi {name},\n\nit was good to meet you. Perhaps another time.\n\nBest,\nKen",
     ),
 )
 ORDINARY = (

@@ -16,8 +16,8 @@ from relay.candidates import without_emphasis
 from relay.entries import Lexicons
 from relay.evidence import FORBIDDING_WEIGHT, Evidence
 from relay.sentences import language_of, normalise, split
-from relay.verdict import Kind, Verdict
-from relay.wording import REJECTION_SCORE_MIN, UNSURE_SCORE_MIN
+from relay.verdict import Kind, Verdict, ground_of
+from relay.wording import UNSURE_SCORE_MIN, Ground, rejection_score_min
 
 # What an observation of a section says, in words.
 _SAYS = {
@@ -111,7 +111,10 @@ def _in_words(item: Evidence, comments: dict[str, str]) -> str:
 
 def conclusion(verdict: Verdict) -> str:
     """Return what follows from the reasons, in a sentence."""
-    rejected = f"{REJECTION_SCORE_MIN:.2f}"
+    ground = ground_of(verdict.evidence)
+    rejected = f"{rejection_score_min(ground):.2f}"
+    if ground is Ground.UNSTATED:
+        rejected += ", which it takes where no decision is stated"
     if verdict.kind is Kind.REJECTION:
         return f"A rejection: the score is {verdict.score:.2f}, at least {rejected}."
     if verdict.kind is Kind.UNSURE:

@@ -239,7 +239,7 @@ def _rules_digest(rules: Rules | None, sent_names: Set[str], size_max_bytes: int
     known_by = (metadata.version("careerrelay"), installation, sorted(sent_names), size_max_bytes)
     digest = hashlib.sha256(repr(known_by).encode())
     for file in sorted(resources.files("relay").joinpath("lexicon").iterdir(), key=str):
-        if file.name.endswith(".toml"):
+        if file.name.endswith((".toml", ".wording")):
             digest.update(file.read_bytes())
     return digest.hexdigest()
 

@@ -45,7 +45,7 @@ ROWS: list[dict[str, Any]] = [
         "kind": "standard",
         "lang": "en",
         "subject": None,
-        "body": "See the portal for the result of your application.",
+        "body": "Let us talk about the weather on the way to the station.",
     },
 ]
 

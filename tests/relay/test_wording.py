@@ -15,7 +15,7 @@ from relay.wording import Ground, WordingError, characters_of, load_wording, wor
 
 FOLDER = Path(train.__file__).parents[1] / "relay" / "lexicon"
 HEAD = (
-    "bias\t-0.1\nunit\t0.05\nclear-offset\t1.0\nclear-slope\t5.0\n"
+    "bias\t-0.1\nunit\t0.05\nplain-offset\t2.0\nplain-slope\t6.0\nclear-offset\t1.0\nclear-slope\t5.0\n"
     "contested-offset\t-1.0\ncontested-slope\t4.0\n"
     "unstated-offset\t-2.0\nunstated-slope\t3.0\n\n"
 )
@@ -71,10 +71,10 @@ def test_a_score_is_the_share_of_rejections() -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("", "bias, unit, clear-offset, clear-slope"),
+        ("", "bias, unit, plain-offset, plain-slope"),
         (HEAD, "expected 2 lists of grams"),
         ("bias 1\n\n", "line 1: expected name, tab and value"),
-        (HEAD.replace("0.05", "much") + "\n", "bias, unit, clear-offset, clear-slope"),
+        (HEAD.replace("0.05", "much") + "\n", "bias, unit, plain-offset, plain-slope"),
         (HEAD + "1.0\t_regret_\n\n", "whole: gram 1: expected weight, rarity and gram"),
         (HEAD + "1.0\t1.0\t_a_\n\nx\t1.0\t_b_\n", "subject: gram 1"),
     ],
@@ -94,8 +94,16 @@ def test_a_broken_file_is_named(tmp_path: Path, text: str, complaint: str) -> No
 def test_an_installed_model_is_whole(language: str) -> None:
     """The file is what was written: its digest is that of its grams."""
     head, _, rows = (FOLDER / f"{language}.wording").read_text(encoding="utf-8").partition("\n\n")
-    digest = dict(line.split("\t") for line in head.splitlines())["digest"]
-    assert hashlib.sha256(rows.encode()).hexdigest()[:16] == digest
+    values = dict(line.split("\t") for line in head.splitlines())
+    assert hashlib.sha256(rows.encode()).hexdigest()[:16] == values["digest"]
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_an_installed_model_was_learned_beside_the_lexicon(language: str) -> None:
+    """Whoever changes a lexicon runs `make model`: what it says is weighed against the wording."""
+    head = (FOLDER / f"{language}.wording").read_text(encoding="utf-8").partition("\n\n")[0]
+    values = dict(line.split("\t") for line in head.splitlines())
+    assert values["lexicon"] == train.beside(language), f"make model ARGS={language}"
 
 
 def test_learning_tells_what_is_told_apart_and_is_the_same_each_time() -> None:
