@@ -63,10 +63,10 @@ def test_check_tells_of_a_tag(config: Path) -> None:
 
 def test_check_tells_of_phrases(config: Path) -> None:
     """Which phrase stopped the line, or that a phrase is missing."""
-    stopping = with_settings(config, 'stop_phrases = ["これからのご活躍"]\n')
+    stopping = with_settings(config, 'stop_phrases = ["紫陽花が咲くころ"]\n')
     told = check(stopping, letter(PLAIN))
     assert "pass: stop_phrase\n" in told
-    assert 'no line: the letter holds "これからのご活躍" (stop_phrases)' in told
+    assert 'no line: the letter holds "紫陽花が咲くころ" (stop_phrases)' in told
     wanting = with_settings(config, 'must_phrases = ["選考番号"]\n')
     told = check(wanting, letter(PLAIN))
     assert "pass: must_phrase_missing\n" in told

@@ -79,6 +79,12 @@ def test_abbreviations_do_not_end_a_sentence() -> None:
     ]
 
 
+def test_dots_that_lead_to_the_next_column_end_nothing() -> None:
+    """What is said of an item stays with the item."""
+    assert texts("Head of Sales ...... Not selected") == ["Head of Sales ...... Not selected"]
+    assert texts("We thought about it... No.") == ["We thought about it...", "No."]
+
+
 def test_both_languages_of_a_mixed_paragraph_are_told_apart() -> None:
     """A bilingual letter gives sentences for both lexicons."""
     text = normalise("We are sorry to say no. 残念ながら見送ります。Thank you for all.")

@@ -10,7 +10,8 @@ from relay.entries import Lexicons
 from relay.evidence import Evidence
 from relay.letter import Letter
 from relay.lexicons import load_lexicons
-from relay.verdict import Kind, conclude, judge
+from relay.verdict import WORDING, Kind, conclude, ground_of, judge
+from relay.wording import Curve, Ground, Scale, Wording
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,11 @@ NO_REJECTIONS = {
     "you the Leeds office.",
     "withdrawal en": "After careful consideration I have decided to withdraw my application. I "
     "am moving forward with another company.",
+    "thanks": "先日は面接にお越しいただき、ありがとうございました。お約束した資料をお送りします。",
+    "expenses en": "Dear Tom,\n\nThank you for coming to the interview. We have paid your travel "
+    "expenses to your account.\n\nAnn",
+    "careers evening en": "Dear students,\n\nThank you for coming to our careers evening. It was "
+    "great to meet so many of you. We hope to see your applications in autumn.\n\nAnn",
     "italian": "Grazie per la candidatura. Purtroppo abbiamo scelto un altro candidato.",
     "german": "Leider haben wir uns für einen anderen Bewerber entschieden.",
 }
@@ -72,6 +78,29 @@ def test_no_heap_of_phrases_makes_up_for_a_missing_decision() -> None:
     """Without a decision the verdict is other, whatever else is found."""
     heap = tuple(Evidence(f"support.{n}", 5.0, "x") for n in range(100))
     assert conclude(heap) == (Kind.OTHER, 0.0)
+
+
+def test_what_there_is_to_go_by() -> None:
+    """A decision is plain with an application around it, contested with something against it."""
+    decision = Evidence("decision.a", 3.0, "x")
+    around = (Evidence("object.a", 2.0, "x"), Evidence("support.a", 1.0, "x"))
+    against = Evidence("counter.a", -1.0, "x")
+    assert ground_of((decision, *around)) is Ground.PLAIN
+    assert ground_of((decision,)) is Ground.CLEAR
+    assert ground_of((decision, *around, against)) is Ground.CONTESTED
+    assert ground_of(around) is Ground.UNSTATED
+
+
+def test_by_its_sound_alone_a_letter_has_to_be_surer() -> None:
+    """With the same score a letter that states a decision is a rejection, another is unsure."""
+    curves = dict.fromkeys(Ground, Curve(0.0, 1.0))
+    model = Wording(Scale(0.0, 1.0, curves), (), ())
+    sound = Evidence(WORDING, 3.0 - 2.0, "the wording as a whole")
+    about = Evidence("object.a", 2.0, "x")
+    kind, score = conclude((about, sound), model)
+    assert (kind, score) == (Kind.UNSURE, 0.9526)
+    stated = (Evidence("decision.a", 1.0, "x"), Evidence("object.a", 1.0, "x"), sound)
+    assert conclude(stated, model) == (Kind.REJECTION, 0.9526)
 
 
 def test_a_forbidding_counter_cue_cannot_be_outweighed() -> None:
