@@ -122,15 +122,8 @@ class Wording:
 # From here on a letter is taken for a rejection, and from there on for worth a second look.
 REJECTION_SCORE_MIN = 0.9
 UNSURE_SCORE_MIN = 0.35
-# By its sound alone it has to be surer: nobody can point at the sentence that makes it one.
-UNSTATED_REJECTION_SCORE_MIN = 0.97
 # What cannot come to more than this by all that the lexicon may find is not read on: most mail.
 READ_ON_SCORE_MIN = 0.7
-
-
-def rejection_score_min(ground: Ground) -> float:
-    """Return the score from which on a letter is taken for a rejection."""
-    return UNSTATED_REJECTION_SCORE_MIN if ground is Ground.UNSTATED else REJECTION_SCORE_MIN
 
 
 def words_of(text: str) -> str:

@@ -84,3 +84,15 @@ def print_json(row: object) -> None:
 def now() -> datetime:
     """Return the time, as every part that is given a clock gets it."""
     return datetime.now(UTC)
+
+
+# Spaces, and what joins two emoji to one.
+_HARMLESS = frozenset("\t\xa0\u3000\u2009\u200d")
+
+
+def printable(text: str) -> str:
+    """Return text of a mail or a damaged store so that it steers no terminal and no table."""
+    return "".join(
+        char if char.isprintable() or char in _HARMLESS else char.encode("unicode_escape").decode()
+        for char in text
+    )

@@ -13,11 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from relay.candidates import without_emphasis
+from relay.cli.common import printable
 from relay.entries import Lexicons
 from relay.evidence import FORBIDDING_WEIGHT, Evidence
 from relay.sentences import language_of, normalise, split
 from relay.verdict import Kind, Verdict, ground_of
-from relay.wording import UNSURE_SCORE_MIN, Ground, rejection_score_min
+from relay.wording import REJECTION_SCORE_MIN, UNSURE_SCORE_MIN, Ground
 
 # What an observation of a section says, in words.
 _SAYS = {
@@ -41,7 +42,7 @@ def print_letter(console: Console, subject: str, text: str, verdict: Verdict) ->
     places = [item for item in verdict.evidence if not item.name.startswith("wording.")]
     for sentence in split(subject, text, language):
         sign, style = _mark(sum(item.weight for item in places if _is_from(item, sentence.text)))
-        shown = Text(sentence.text, style=style)
+        shown = Text(printable(sentence.text), style=style)
         if sentence.is_subject:
             shown.append("  (subject)", style="dim")
         _print_row(console, Text(f"{sign:>4}", style=style), shown)
@@ -51,7 +52,9 @@ def print_reasons(console: Console, verdict: Verdict, lexicons: Lexicons) -> Non
     """Print why the verdict is what it is, and what follows."""
     for weight, reason in reasons(verdict, lexicons):
         style = "green" if weight > 0 else "red" if weight < 0 else ""
-        _print_row(console, Text(f"{weight:+7.1f}", style=style), Text(reason, style=style))
+        _print_row(
+            console, Text(f"{weight:+7.1f}", style=style), Text(printable(reason), style=style)
+        )
     console.print(f"  {conclusion(verdict)}", style="bold", markup=False, highlight=False)
 
 
@@ -111,12 +114,14 @@ def _in_words(item: Evidence, comments: dict[str, str]) -> str:
 
 def conclusion(verdict: Verdict) -> str:
     """Return what follows from the reasons, in a sentence."""
-    ground = ground_of(verdict.evidence)
-    rejected = f"{rejection_score_min(ground):.2f}"
-    if ground is Ground.UNSTATED:
-        rejected += ", which it takes where no decision is stated"
+    rejected = f"{REJECTION_SCORE_MIN:.2f}"
     if verdict.kind is Kind.REJECTION:
         return f"A rejection: the score is {verdict.score:.2f}, at least {rejected}."
+    if verdict.kind is Kind.UNSURE and ground_of(verdict.evidence) is Ground.UNSTATED:
+        return (
+            f"Unsure: it sounds like a rejection (the score is {verdict.score:.2f}), but no "
+            "sentence says so, so the letter passes unchanged."
+        )
     if verdict.kind is Kind.UNSURE:
         return (
             f"Unsure: the score is {verdict.score:.2f}, between {UNSURE_SCORE_MIN:.2f} and "

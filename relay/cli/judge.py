@@ -28,6 +28,7 @@ from relay.cli.common import (
     JsonOption,
     fail,
     print_json,
+    printable,
     read_config_if_any,
     read_rules,
 )
@@ -84,7 +85,7 @@ def check(files: LetterFiles, as_json: JsonOption = False, config: ConfigOption 
             known = lexicons if own is None else own.lexicons
             _print_reasons(console, message, verdict, known)
             for sentence in applied(outcome, verdict, rules):
-                console.print(f"  {sentence}", markup=False, highlight=False)
+                console.print(f"  {printable(sentence)}", markup=False, highlight=False)
             if rules is None:
                 console.print("  no configuration: decided as for any company", style="dim")
             _print_difference(console, message, outcome.message)
@@ -170,11 +171,13 @@ def _print_difference(console: Console, before: bytes, after: bytes) -> None:
             lines = piece.text.strip("\r\n").splitlines()
             if piece.state is State.ADDED:
                 for line in lines:
-                    console.print(f"  + {line}", style="green", markup=False, highlight=False)
+                    console.print(
+                        f"  + {printable(line)}", style="green", markup=False, highlight=False
+                    )
             elif lines:
                 # The last line before the note or the first one behind it.
                 line = lines[-1] if piece is part.pieces[0] else lines[0]
-                console.print(f"    {line}", style="dim", markup=False, highlight=False)
+                console.print(f"    {printable(line)}", style="dim", markup=False, highlight=False)
 
 
 def evaluate(file: RowsFile, as_json: JsonOption = False) -> None:

@@ -29,6 +29,7 @@ from relay.cli.common import (
     fail,
     now,
     print_json,
+    printable,
     read_config,
 )
 from relay.config import Config
@@ -179,13 +180,6 @@ def print_reports(reports: Sequence[LogReport], console: Console) -> None:
             name = f" ({finding.event_id})" if finding.event_id else ""
             text = f"{report.log}{place}{name}: {finding.kind}: {finding.detail}"
             console.print(Text(printable(text)), soft_wrap=True)
-
-
-def printable(text: str) -> str:
-    """Return text from a damaged store so that it steers neither the terminal nor the table."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
-    )
 
 
 def balance_row(company: str, balances: Balances, policy: Policy) -> dict[str, str | int]:

@@ -157,6 +157,21 @@ def test_check_shows_the_words_to_people(tmp_path: Path, monkeypatch: pytest.Mon
     assert "decision." in out
 
 
+def test_a_letter_steers_no_terminal(tmp_path: Path) -> None:
+    """What would clear the screen or name the window is shown, not sent."""
+    file = tmp_path / "letter.eml"
+    file.write_bytes(
+        b"From: hr@aozora.example.jp\r\nTo: yui@mail.example.com\r\n"
+        b"Subject: =?utf-8?q?Your_application_=1B[2J?=\r\n\r\n"
+        b"Thank you for applying.\x1b]0;accepted\x07 You have not been selected.\r\n"
+    )
+    code, out, _ = run("check", file)
+    assert code == 0
+    assert "\\x1b[2J" in out
+    assert "\x1b" not in out
+    assert "\x07" not in out
+
+
 def test_a_letter_built_of_a_row_reads_as_the_row() -> None:
     """Subject, addresses and both texts survive the way through a mail."""
     message = judge.build_message(ROWS[1])

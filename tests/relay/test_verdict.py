@@ -91,7 +91,7 @@ def test_what_there_is_to_go_by() -> None:
     assert ground_of(around) is Ground.UNSTATED
 
 
-def test_by_its_sound_alone_a_letter_has_to_be_surer() -> None:
+def test_by_its_sound_alone_no_letter_is_a_rejection() -> None:
     """With the same score a letter that states a decision is a rejection, another is unsure."""
     curves = dict.fromkeys(Ground, Curve(0.0, 1.0))
     model = Wording(Scale(0.0, 1.0, curves), (), ())
