@@ -130,10 +130,11 @@ def normalise(text: str) -> str:
 def _is_all_katakana(text: str) -> bool:
     """Tell whether a text is written in katakana where others write hiragana, as old systems do."""
     # The commonest hiragana alone settle it for most texts, in a hundredth of the time.
-    if 20 * sum(map(text.count, _COMMON_HIRAGANA)) >= len(text):
+    if 10 * sum(map(text.count, _COMMON_HIRAGANA)) >= len(text):
         return False
     katakana = _count(_KATAKANA, text)
-    return katakana > KATAKANA_ONLY_MIN_CHARS and 20 * _count(_HIRAGANA, text) < katakana
+    # A line above or below may be from another hand.
+    return katakana > KATAKANA_ONLY_MIN_CHARS and 5 * _count(_HIRAGANA, text) < katakana
 
 
 def _count(script: re.Pattern[str], text: str) -> int:
