@@ -46,13 +46,13 @@ from relay.mimemap import MapError, map_message
 from relay.sentences import language_of, normalise
 from relay.verdict import ground_of, is_ruled_out, weight_of
 from relay.wording import (
-    REJECTION_SCORE_MIN,
     SCALE,
     Curve,
     Gram,
     Ground,
     Scale,
     Wording,
+    rejection_score_min,
     subject_of,
 )
 
@@ -488,7 +488,8 @@ def report(
     by_score: dict[int, list[bool]] = defaultdict(list)
     for example, told in zip(examples, sums, strict=True):
         score = 0.0 if example.is_forbidden else curves[example.ground].at(told)
-        found = score >= REJECTION_SCORE_MIN and example.ground is not Ground.UNSTATED
+        needed = rejection_score_min(example.ground)
+        found = score >= needed and example.ground is not Ground.UNSTATED
         if example.source in shown and not example.is_arguable:
             by_score[min(9, int(score * 10))].append(example.is_rejection)
         for name in (example.source, example.ground.value, "all"):

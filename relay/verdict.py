@@ -22,7 +22,7 @@ from relay.evidence import FORBIDDING_WEIGHT, NOBODY_ADDRESSED, Evidence, weigh_
 from relay.letter import Letter
 from relay.sentences import language_of, languages_in, normalise
 from relay.timebox import SECONDS, TimeBox, TimeBoxError
-from relay.wording import REJECTION_SCORE_MIN, UNSURE_SCORE_MIN, Ground, Wording
+from relay.wording import UNSURE_SCORE_MIN, Ground, Wording, rejection_score_min
 
 # What has to be overcome before a letter is taken for a rejection: most mail is none.
 BIAS = -2.7
@@ -181,7 +181,7 @@ def conclude(evidence: tuple[Evidence, ...], model: Wording | None = None) -> tu
     if is_ruled_out(evidence):
         score = min(score, FORBIDDEN_SCORE)
     score = round(score, 4)
-    if score >= REJECTION_SCORE_MIN and ground is not Ground.UNSTATED:
+    if score >= rejection_score_min(ground) and ground is not Ground.UNSTATED:
         return Kind.REJECTION, score
     return (Kind.UNSURE, score) if score >= UNSURE_SCORE_MIN else (Kind.OTHER, score)
 

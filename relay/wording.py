@@ -122,8 +122,16 @@ class Wording:
 # From here on a letter is taken for a rejection, and from there on for worth a second look.
 REJECTION_SCORE_MIN = 0.9
 UNSURE_SCORE_MIN = 0.35
+# Plain cases count from here on: the curves are found on letters of which half were written to
+# mislead, and in a mailbox hardly anything but a rejection is plain.
+PLAIN_REJECTION_SCORE_MIN = 0.7
 # What cannot come to more than this by all that the lexicon may find is not read on: most mail.
 READ_ON_SCORE_MIN = 0.7
+
+
+def rejection_score_min(ground: Ground) -> float:
+    """Return the score from which on a letter that states a decision is taken for a rejection."""
+    return PLAIN_REJECTION_SCORE_MIN if ground is Ground.PLAIN else REJECTION_SCORE_MIN
 
 
 def words_of(text: str) -> str:
