@@ -6,7 +6,7 @@ import re
 from operator import attrgetter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from relay.entries import Entry, Lexicon, Section
@@ -111,7 +111,7 @@ def test_pairs_of_a_pattern(pattern: str, expected: tuple[str, ...]) -> None:
     [pytest.param(lexicon, entry, id=entry.name) for lexicon, entry in ALL_ENTRIES],
 )
 @given(data=st.data())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 def test_whatever_a_pattern_matches_shows_its_signs(
     lexicon: Lexicon, entry: Entry, data: st.DataObject
 ) -> None:
