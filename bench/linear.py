@@ -1,6 +1,6 @@
-"""The model of the wording as liblinear learns it: the same problem as in `train.py`, sooner.
+"""The model of the wording as liblinear learns it: the same problem as in `learning.py`, sooner.
 
-`train.py` learns so that two machines write the same file, and takes ten times as long for that.
+`learning.py` learns so that two machines write the same file, and takes ten times as long for that.
 Here a model is learned for each source of letters. What the two say of a letter differs in the
 third place behind the point.
 """
@@ -13,7 +13,7 @@ from itertools import accumulate, chain
 from typing import Any
 
 import numpy
-from train import COST, TOLERANCE
+from learning import COST, TOLERANCE
 
 # scikit-learn and SciPy come without types.
 _sparse: Any = import_module("scipy.sparse")

@@ -17,12 +17,12 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
+from examples import ROOT
 from results import Results, print_objects, print_tables, write
 from rich.console import Console
 from samples import LANGUAGES, read_ordinary
 from speed import Judges, time_letters, time_ordinary
 from told import KEYWORDS, NGRAMS, OURS, PHRASES, Language, tell
-from train import ROOT
 from words import keyword_finder, phrase_finder
 
 from relay.entries import Lexicons

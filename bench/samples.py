@@ -1,9 +1,9 @@
 """The letters and mails that recognisers are measured on, read as the relay reads them.
 
-The letters are those that `train.py` learns from: `../shared/letters` and `tests/written`. Their
-source is the file they stand in, and mostly one author. The other letters of the tests are learned
-from and not measured: whoever wrote the lexicons wrote them beside. Ordinary mail is that of a
-public collection, `../shared/mime/ordinary`: none of it turns an applicant down.
+The letters are those of `examples.py` that stand in `../shared/letters` and `tests/written`. The
+other letters of the tests are learned from and not measured: whoever wrote the lexicons wrote them
+beside. Ordinary mail is that of a public collection, `../shared/mime/ordinary`: none of it turns an
+applicant down.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
 
-from train import (
+from examples import (
     ROOT,
     SHARED,
     TWINS,

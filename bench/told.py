@@ -14,9 +14,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import ngrams
+from calibrated import find_curves
+from examples import Example, calibrating
+from learning import Learned, learn
 from linear import solve
 from samples import Group, Sample, read_language
-from train import Example, Learned, calibrating, find_curves, learn
 from words import keyword_finder, phrase_finder
 
 from relay.entries import Lexicons

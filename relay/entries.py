@@ -111,7 +111,8 @@ class Lexicon:
     needed_words: frozenset[str]
     # Words of which a letter holds one, if it is worth reading; `None`: any letter is.
     gate: Strings | None = None
-    # What letters in this language sound like, if that was learned.
+    # Whether a model of what letters in this language sound like belongs to it, and the model.
+    needs_wording: bool = False
     wording: Wording | None = None
 
     def may_concern(self, wording_text: str) -> bool:

@@ -50,14 +50,17 @@ _WORD = re.compile(r"\{([a-z_]+)\}")
 _FOLDER = Path(__file__).parent / "lexicon"
 
 
-def load_lexicons(folder: Path = _FOLDER) -> Lexicons:
-    """Return every lexicon of the folder by language; raises LexiconError on the first fault."""
+def load_lexicons(folder: Path = _FOLDER, *, with_wording: bool = True) -> Lexicons:
+    """Return every lexicon of the folder by language; raises LexiconError on the first fault.
+
+    Whoever learns a model of the wording loads the lexicons without.
+    """
     lexicons: dict[str, Lexicon] = {}
     for path in sorted(folder.glob("*.toml")):
         lexicon = parse_lexicon(path.read_text(encoding="utf-8"), path.name)
-        learned = path.with_suffix(".wording")
-        if learned.exists():
-            lexicon = replace(lexicon, wording=_load_wording(learned))
+        if lexicon.needs_wording and with_wording:
+            wording = _load_wording(path.with_suffix(".wording"))
+            lexicon = replace(lexicon, wording=wording)
         lexicons[lexicon.language] = lexicon
     if not lexicons:
         raise LexiconError(f"{folder}: no lexicon file (*.toml) found")
@@ -81,13 +84,14 @@ def parse_lexicon(text: str, file: str) -> Lexicon:
     if not isinstance(language, str) or not language:
         raise LexiconError(f"{file}: 'language' must be a language code such as \"ja\"")
     folds_case = bool(data.pop("folds_case", False))
+    needs_wording = bool(data.pop("needs_wording", False))
     gate = _list_of_strings(data.pop("gate", []), f"{file}: 'gate'")
     words = _strings(data.pop("words", {}), f"{file}: [words]")
     spellings = _strings(data.pop("spellings", {}), f"{file}: [spellings]")
     entries = _parse_sections(data, words, spellings, file, folds_case=folds_case)
     lexicon = _assemble(language, spellings, entries, folds_case=folds_case)
     strings = _gate_strings(gate, folds_case=folds_case)
-    return replace(lexicon, gate=Strings(strings) if gate else None)
+    return replace(lexicon, gate=Strings(strings) if gate else None, needs_wording=needs_wording)
 
 
 def extend_lexicon(lexicon: Lexicon, data: dict[str, Any], file: str) -> Lexicon:

@@ -11,7 +11,6 @@ Pure: values in, values out.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -22,10 +21,17 @@ from relay.evidence import FORBIDDING_WEIGHT, NOBODY_ADDRESSED, Evidence, weigh_
 from relay.letter import Letter
 from relay.sentences import language_of, languages_in, normalise
 from relay.timebox import SECONDS, TimeBox, TimeBoxError
-from relay.wording import UNSURE_SCORE_MIN, Ground, Wording, rejection_score_min
+from relay.wording import (
+    REJECTION_SCORE_MIN,
+    UNSURE_SCORE_MIN,
+    Curve,
+    Ground,
+    Wording,
+    rejection_score_min,
+)
 
-# What has to be overcome before a letter is taken for a rejection: most mail is none.
-BIAS = -2.7
+# What the weight of a lexicon means that has no model of the wording beside it: 4.9 is a rejection.
+LEXICON_ALONE = Curve(offset=-4.67, slope=1.405)
 # Further sentences that turn the reader down confirm the first, but only so far.
 DECISION_CONFIRMATION_WEIGHT = 0.5
 DECISION_CONFIRMATIONS_MAX = 2
@@ -119,7 +125,7 @@ def _judge_words(
 ) -> Verdict:
     subject, text = normalise(subject), normalise(text)
     whole = f"{subject}\n{text}"
-    near = _worth_reading(whole, lexicons)
+    near, plain = _worth_reading(whole, lexicons)
     if not near:
         return NOTHING_SAID
     language = language_of(whole)
@@ -128,7 +134,7 @@ def _judge_words(
     observed: tuple[Evidence, ...] = ()
     wording = 0.0
     if lexicon is not None and model is not None:
-        wording = model.weigh(subject, lexicon.wording_text(whole))
+        wording = model.weigh(subject, plain(lexicon))
         if len(whole) > SHORT_CHARS and model.rules_out(wording + TOTAL_MAX, Ground):
             return NOTHING_SAID
         observed = (Evidence(WORDING, wording, "the wording as a whole"),)
@@ -148,18 +154,24 @@ def _judge_words(
     return Verdict(kind, score, evidence, language, stage, position)
 
 
-def _worth_reading(whole: str, lexicons: Lexicons) -> Lexicons:
-    """Return the lexicons of languages in which the letter may speak of work."""
+def _worth_reading(whole: str, lexicons: Lexicons) -> tuple[Lexicons, Callable[[Lexicon], str]]:
+    """Return the lexicons of languages in which the letter may speak of work.
+
+    With them comes the letter as the gate and the model of a lexicon read it.
+    """
     texts: dict[bool, str] = {}
-    near: dict[str, Lexicon] = {}
-    for language, lexicon in lexicons.items():
-        if lexicon.gate is not None:
-            if lexicon.folds_case not in texts:
-                texts[lexicon.folds_case] = lexicon.wording_text(whole)
-            if not lexicon.may_concern(texts[lexicon.folds_case]):
-                continue
-        near[language] = lexicon
-    return near
+
+    def plain(lexicon: Lexicon) -> str:
+        if lexicon.folds_case not in texts:
+            texts[lexicon.folds_case] = lexicon.wording_text(whole)
+        return texts[lexicon.folds_case]
+
+    near = {
+        language: lexicon
+        for language, lexicon in lexicons.items()
+        if lexicon.gate is None or lexicon.may_concern(plain(lexicon))
+    }
+    return near, plain
 
 
 def conclude(evidence: tuple[Evidence, ...], model: Wording | None = None) -> tuple[Kind, float]:
@@ -174,16 +186,20 @@ def conclude(evidence: tuple[Evidence, ...], model: Wording | None = None) -> tu
     ground = ground_of(evidence)
     if model is not None:
         score = model.score(total + _sum(evidence, WORDING), ground)
-    elif ground is not Ground.UNSTATED:
-        score = 1.0 / (1.0 + math.exp(-max(-50.0, min(50.0, BIAS + total))))
     else:
-        score = 0.0
+        score = LEXICON_ALONE.at(total) if ground is not Ground.UNSTATED else 0.0
     if is_ruled_out(evidence):
         score = min(score, FORBIDDEN_SCORE)
     score = round(score, 4)
-    if score >= rejection_score_min(ground) and ground is not Ground.UNSTATED:
+    if score >= score_needed(evidence) and ground is not Ground.UNSTATED:
         return Kind.REJECTION, score
     return (Kind.UNSURE, score) if score >= UNSURE_SCORE_MIN else (Kind.OTHER, score)
+
+
+def score_needed(evidence: tuple[Evidence, ...]) -> float:
+    """Return the score from which on a letter that states a decision is a rejection."""
+    knows_wording = any(item.name == WORDING for item in evidence)
+    return rejection_score_min(ground_of(evidence)) if knows_wording else REJECTION_SCORE_MIN
 
 
 def ground_of(evidence: tuple[Evidence, ...]) -> Ground:

@@ -165,6 +165,10 @@ def load_wording(path: Path) -> Wording:
     """Return the model in a file; raise WordingError naming the line that is wrong."""
     try:
         head, *rows = path.read_text(encoding="utf-8").split("\n\n")
+    except FileNotFoundError as error:
+        raise WordingError(
+            f"{path}: not there; install careerrelay again, or `make model`"
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise WordingError(f"{path.name}: {error}") from error
     values = dict(_pairs(head.splitlines(), path.name))

@@ -17,8 +17,8 @@ from relay.cli.common import printable
 from relay.entries import Lexicons
 from relay.evidence import FORBIDDING_WEIGHT, Evidence
 from relay.sentences import language_of, normalise, split
-from relay.verdict import Kind, Verdict, ground_of
-from relay.wording import UNSURE_SCORE_MIN, Ground, rejection_score_min
+from relay.verdict import Kind, Verdict, ground_of, score_needed
+from relay.wording import UNSURE_SCORE_MIN, Ground
 
 # What an observation of a section says, in words.
 _SAYS = {
@@ -114,7 +114,7 @@ def _in_words(item: Evidence, comments: dict[str, str]) -> str:
 
 def conclusion(verdict: Verdict) -> str:
     """Return what follows from the reasons, in a sentence."""
-    rejected = f"{rejection_score_min(ground_of(verdict.evidence)):.2f}"
+    rejected = f"{score_needed(verdict.evidence):.2f}"
     if verdict.kind is Kind.REJECTION:
         return f"A rejection: the score is {verdict.score:.2f}, at least {rejected}."
     if verdict.kind is Kind.UNSURE and ground_of(verdict.evidence) is Ground.UNSTATED:

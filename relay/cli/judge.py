@@ -139,9 +139,8 @@ def explained_row(file: str, verdict: Verdict, outcome: Outcome) -> dict[str, ob
 
 
 def _print_explanation(console: Console, row: dict[str, Any]) -> None:
-    head = (
-        f"{row['file']}: {row['verdict']} ({row['score']:.2f}), {row['decision']}: {row['reason']}"
-    )
+    verdict = f"{row['verdict']} ({row['score']:.2f}), {row['decision']}: {row['reason']}"
+    head = f"{printable(row['file'])}: {verdict}"
     console.print(head, style="bold", markup=False, highlight=False)
     read = [row["language"], row["stage"], row["position"]]
     if row["verdict"] != Kind.OTHER.value:

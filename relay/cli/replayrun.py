@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from relay.cli.common import printable
 from relay.cli.replayjudge import Judge, digest_of
 from relay.cli.replaystate import Progress, Seen
 from relay.cli.replaysums import UNKNOWN, Finding, Place
@@ -116,4 +117,4 @@ def _known(code: str) -> str | None:
 
 def shown_path(path: Path) -> str:
     """Return a path as text that can be printed: names of files may hold any byte."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(path))
+    return printable(str(path))

@@ -111,6 +111,7 @@ def test_pairs_of_a_pattern(pattern: str, expected: tuple[str, ...]) -> None:
     [pytest.param(lexicon, entry, id=entry.name) for lexicon, entry in ALL_ENTRIES],
 )
 @given(data=st.data())
+# What a look-around forbids is filtered out: of a few patterns that is most of what is drawn.
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 def test_whatever_a_pattern_matches_shows_its_signs(
     lexicon: Lexicon, entry: Entry, data: st.DataObject

@@ -21,7 +21,7 @@ from relay.lexicons import load_lexicons
 from relay.mimemap import map_message
 from relay.sentences import cut, language_of, normalise
 from relay.verdict import Kind, Verdict, judge
-from tests.relay import opposites, rewriting
+from tests.relay import exchanged, opposites, rewriting
 from tests.relay.rewriting import build, is_wide
 
 Row = dict[str, str]
@@ -285,8 +285,8 @@ def applicants(turn: Callable[[str], str | None]) -> list[tuple[Row, Row, str]]:
 
 def others(thing: str) -> list[tuple[Row, Row, str]]:
     """Return the letters that can be about something else, with their header."""
-    made = ((row, opposites.about(as_written(row).text, thing)) for row in REJECTIONS)
-    senders = opposites.SENDERS[thing]
+    made = ((row, exchanged.about(as_written(row).text, thing)) for row in REJECTIONS)
+    senders = exchanged.SENDERS[thing]
     return [
         (row, {**NEUTRAL, "from": senders[not is_wide(text)]}, text)
         for row, text in made
@@ -314,7 +314,7 @@ def test_an_applicant_rejects_nobody(turn: Callable[[str], str | None], least: f
     assert still_rejected(letters) == []
 
 
-@pytest.mark.parametrize("thing", opposites.SENDERS)
+@pytest.mark.parametrize("thing", exchanged.SENDERS)
 def test_another_object_is_no_job(thing: str) -> None:
     """The same words to a bidder, a borrower or an entrant are no rejection of an applicant."""
     letters = others(thing)

@@ -11,7 +11,14 @@ from relay.evidence import Evidence
 from relay.letter import Letter
 from relay.lexicons import load_lexicons
 from relay.verdict import WORDING, Kind, conclude, ground_of, judge
-from relay.wording import Curve, Ground, Scale, Wording
+from relay.wording import (
+    READ_ON_SCORE_MIN,
+    Curve,
+    Ground,
+    Scale,
+    Wording,
+    rejection_score_min,
+)
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +108,20 @@ def test_by_its_sound_alone_no_letter_is_a_rejection() -> None:
     assert (kind, score) == (Kind.UNSURE, 0.9526)
     stated = (Evidence("decision.a", 1.0, "x"), Evidence("object.a", 1.0, "x"), sound)
     assert conclude(stated, model) == (Kind.REJECTION, 0.9526)
+
+
+def test_no_rejection_is_left_unread() -> None:
+    """What is not read on could not have come to a rejection."""
+    assert all(rejection_score_min(ground) >= READ_ON_SCORE_MIN for ground in Ground)
+
+
+@pytest.mark.parametrize(("weight", "kind"), [(4.9, Kind.REJECTION), (4.8, Kind.UNSURE)])
+def test_a_lexicon_alone_needs_as_much_in_plain_cases(weight: float, kind: Kind) -> None:
+    """What makes less enough was found for letters whose wording is known."""
+    around = (Evidence("object.a", 2.0, "x"), Evidence("support.a", 1.0, "x"))
+    evidence = (Evidence("decision.a", weight - 3.0, "x"), *around)
+    assert ground_of(evidence) is Ground.PLAIN
+    assert conclude(evidence)[0] is kind
 
 
 def test_a_forbidding_counter_cue_cannot_be_outweighed() -> None:

@@ -7,13 +7,15 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from calibrated import fit_curve
+from examples import Example, grams_of, runs_of
+from learning import learn
+from train import MODELS, beside
 
-from bench import train
 from relay.entries import LexiconError
 from relay.lexicons import load_lexicons
 from relay.wording import Ground, WordingError, characters_of, load_wording, words_of
 
-FOLDER = Path(train.__file__).parents[1] / "relay" / "lexicon"
 HEAD = (
     "bias\t-0.1\nunit\t0.05\nplain-offset\t2.0\nplain-slope\t6.0\nclear-offset\t1.0\nclear-slope\t5.0\n"
     "contested-offset\t-1.0\ncontested-slope\t4.0\n"
@@ -63,7 +65,7 @@ def test_a_score_is_the_share_of_rejections() -> None:
     """Of the letters with a score of 0.75, three in four turn their reader down."""
     told = [(1.0, number % 4 != 0) for number in range(400)]
     told += [(-1.0, number % 5 == 0) for number in range(400)]
-    curve = train.fit_curve(told)
+    curve = fit_curve(told)
     assert curve.at(1.0) == pytest.approx(0.75, abs=0.01)
     assert curve.at(-1.0) == pytest.approx(0.2, abs=0.01)
 
@@ -85,15 +87,23 @@ def test_a_broken_file_is_named(tmp_path: Path, text: str, complaint: str) -> No
     path.write_text(text)
     with pytest.raises(WordingError, match=complaint):
         load_wording(path)
-    (tmp_path / "en.toml").write_text('language = "en"\n')
+    (tmp_path / "en.toml").write_text('language = "en"\nneeds_wording = true\n')
     with pytest.raises(LexiconError, match=r"en\.wording"):
         load_lexicons(tmp_path)
+
+
+def test_a_lost_model_is_told_and_not_done_without(tmp_path: Path) -> None:
+    """Judged by the lexicon alone, other letters would get the line than were measured."""
+    (tmp_path / "en.toml").write_text('language = "en"\nneeds_wording = true\n')
+    with pytest.raises(LexiconError, match=r"en\.wording: not there; install careerrelay again"):
+        load_lexicons(tmp_path)
+    assert load_lexicons(tmp_path, with_wording=False)["en"].wording is None
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])
 def test_an_installed_model_is_whole(language: str) -> None:
     """The file is what was written: its digest is that of its grams."""
-    head, _, rows = (FOLDER / f"{language}.wording").read_text(encoding="utf-8").partition("\n\n")
+    head, _, rows = (MODELS / f"{language}.wording").read_text(encoding="utf-8").partition("\n\n")
     values = dict(line.split("\t") for line in head.splitlines())
     assert hashlib.sha256(rows.encode()).hexdigest()[:16] == values["digest"]
 
@@ -101,35 +111,33 @@ def test_an_installed_model_is_whole(language: str) -> None:
 @pytest.mark.parametrize("language", ["ja", "en"])
 def test_an_installed_model_was_learned_beside_the_lexicon(language: str) -> None:
     """Whoever changes a lexicon runs `make model`: what it says is weighed against the wording."""
-    head = (FOLDER / f"{language}.wording").read_text(encoding="utf-8").partition("\n\n")[0]
+    head = (MODELS / f"{language}.wording").read_text(encoding="utf-8").partition("\n\n")[0]
     values = dict(line.split("\t") for line in head.splitlines())
-    assert values["lexicon"] == train.beside(language), f"make model ARGS={language}"
+    assert values["lexicon"] == beside(language), f"make model ARGS={language}"
 
 
 def test_learning_tells_what_is_told_apart_and_is_the_same_each_time() -> None:
     """From a few letters of two kinds the words that differ are learned, to the last bit."""
     examples = [
-        train.Example(
+        Example(
             source="s",
             id=str(number),
             is_rejection=is_rejection,
             is_forbidden=False,
             ground=Ground.CLEAR if is_rejection else Ground.UNSTATED,
-            whole=Counter(
-                train.grams_of(" regret role " if is_rejection else " welcome role ", "en")
-            ),
-            subject=Counter(train.runs_of(" no " if is_rejection else " yes ", range(2, 5))),
+            whole=Counter(grams_of(" regret role " if is_rejection else " welcome role ", "en")),
+            subject=Counter(runs_of(" no " if is_rejection else " yes ", range(2, 5))),
             weight=2.0 if is_rejection else -1.0,
             is_arguable=False,
         )
         for number, is_rejection in enumerate([False, True] * 4)
     ]
-    learned = train.learn(examples)
+    learned = learn(examples)
     weights = dict(zip(learned.whole.grams, learned.whole.weights, strict=True))
     assert weights[" regret "] > 0 > weights[" welcome "]
     weights = dict(zip(learned.subject.grams, learned.subject.weights, strict=True))
     assert weights["no"] > 0 > weights["yes"]
-    assert learned == train.learn(examples)
+    assert learned == learn(examples)
     sums = learned.sums(examples)
     assert all(
         (told > 0) is example.is_rejection for told, example in zip(sums, examples, strict=True)
