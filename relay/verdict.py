@@ -45,6 +45,8 @@ TOTAL_MAX = 8.0
 UNSTATED_TOTAL_MAX = OBJECT_WEIGHT_MAX + SUPPORT_WEIGHT_MAX
 # A letter of a few words has few grams to go by, and reading it costs little.
 SHORT_CHARS = 300
+# Hardly a rejection is longer, footers aside: the beginning of other mail tells that it is none.
+BEGINNING_CHARS = 1_500
 # What weighs so much speaks against a decision that is stated.
 AGAINST_WEIGHT = -1.0
 # So much about an application and around a refusal makes the decision between them plain.
@@ -134,6 +136,10 @@ def _judge_words(
     observed: tuple[Evidence, ...] = ()
     wording = 0.0
     if lexicon is not None and model is not None:
+        if len(whole) > BEGINNING_CHARS and model.rules_out(
+            model.weigh(subject, lexicon.wording_text(whole[:BEGINNING_CHARS])) + TOTAL_MAX, Ground
+        ):
+            return NOTHING_SAID
         wording = model.weigh(subject, plain(lexicon))
         if len(whole) > SHORT_CHARS and model.rules_out(wording + TOTAL_MAX, Ground):
             return NOTHING_SAID
@@ -166,10 +172,12 @@ def _worth_reading(whole: str, lexicons: Lexicons) -> tuple[Lexicons, Callable[[
             texts[lexicon.folds_case] = lexicon.wording_text(whole)
         return texts[lexicon.folds_case]
 
+    is_latin = whole.isascii()  # Then no script that is written without spaces is in it.
     near = {
         language: lexicon
         for language, lexicon in lexicons.items()
-        if lexicon.gate is None or lexicon.may_concern(plain(lexicon))
+        if (lexicon.folds_case or not is_latin)
+        and (lexicon.gate is None or lexicon.may_concern(plain(lexicon)))
     }
     return near, plain
 
