@@ -4,7 +4,8 @@ A small tokenizer (after the WHATWG one, as far as placing needs it) over decode
 multi-byte characters are masked, so that offsets are true and no half of a kanji is taken for a
 tag. It never builds a tree and never raises; what it does not understand (a tag that never ends,
 an unclosed comment) ends the scan, and only gaps before it are offered. Quotes and signatures
-known by their markup come out as quoted lines and signature marks, so that text rules see them.
+known by their markup come out as quoted lines and signature marks, so that text rules see them;
+of each line it is known in which elements its words stand, and whether it is a button.
 """
 
 from __future__ import annotations
@@ -45,14 +46,20 @@ _BLOCKS = frozenset(
 # Where a block of ours may stand, and where only text and line breaks of ours may.
 CONTAINERS = frozenset(b"article body center div footer form main section td th".split())
 _TABLE = frozenset(b"table tbody td tfoot th thead tr".split())
-INLINE = frozenset(b"p span font b strong i em u small big tt".split())
+EMPHASIS = frozenset(b"b strong i em u small big tt".split())
+INLINE = EMPHASIS | {b"p", b"span", b"font"}
 _CLOSES_ITSELF = frozenset(b"p li td th tr dd dt".split())
 _QUOTE_MARK = re.compile(
-    rb"gmail_quote|yahoo_quoted|protonmail_quote|tutanota_quote|moz-cite-prefix|divRplyFwdMsg"
-    rb"|appendonsend|OLK_SRC_BODY_SECTION|mail-editor-reference-message-container|gmail_attr"
-    rb"|zmail_extra|ms-outlook-mobile-reference-message",
+    rb"gmail_quote|yahoo_quoted|protonmail_quote|tutanota_quote|moz-cite-prefix|gmail_attr"
+    rb"|OLK_SRC_BODY_SECTION|zmail_extra|ms-outlook-mobile-reference-message",
     re.IGNORECASE,
 )
+# Where Outlook, its mobile editions and Windows Mail put the reply: all behind it is history.
+_DIVIDER_MARK = re.compile(
+    rb"divRplyFwdMsg|appendonsend|mail-editor-reference-message-container|reply-intro",
+    re.IGNORECASE,
+)
+_DIVIDERS = frozenset(b"div span".split())
 _OLD_COLOURS = frozenset({b"color", b"bgcolor", b"background"})
 _SELECTED = frozenset({b"class", b"id"})
 _SIGNATURE_MARK = re.compile(
@@ -63,16 +70,39 @@ _SIGNATURE_MARK = re.compile(
 _FOOTER_MARK = re.compile(
     rb"(?:\A|[\s_-])(?:footer|disclaimer|legal|unsubscribe)(?:\Z|[\s_-])", re.IGNORECASE
 )
-# An ATS sets what is not the letter in small grey type: 12 px or less, a grey of any darkness.
-_SMALL_PRINT = (
-    re.compile(rb"font-size\s*:\s*(?:(?:[5-9]|1[0-2])(?:\.\d+)?px|[4-9](?:\.\d+)?pt|x*-?small)"),
-    re.compile(
-        rb"(?<![\w-])color\s*:\s*(?:gr[ae]y|#([4-9a-c])[0-9a-f]?(?:\1[0-9a-f]?){2}\b"
-        rb"|#[6-9a-b][0-9a-f][6-9a-b][0-9a-f][6-9a-b][0-9a-f]\b)"
-    ),
+# A link that is set as one, by itself or by a style sheet.
+_BUTTON_MARK = re.compile(rb"(?:\A|[\s_-])(?:button|btn|cta)(?:\Z|[\s_-])", re.IGNORECASE)
+_BUTTON_STYLE = re.compile(
+    rb"(?<![\w-])(?:display\s*:\s*(?:inline-)?block|padding|background)", re.IGNORECASE
 )
+# An ATS sets what is not the letter in small faint type: 12 px or less, a grey of any darkness or
+# what has less contrast than the letter.
+_SMALL = re.compile(
+    rb"(?:font-size\s*:\s*|(?<![\w-])font\s*:[^;]{0,40}?(?<![\w.]))"
+    rb"(?:(?:[5-9]|1[0-2])(?:\.\d+)?px|[4-9](?:\.\d+)?pt|x*-?small)"
+)
+_GREY = re.compile(
+    rb"(?<![\w-])color\s*:\s*(?:gr[ae]y|#([4-9a-c])[0-9a-f]?(?:\1[0-9a-f]?){2}\b"
+    rb"|#[6-9a-b][0-9a-f][6-9a-b][0-9a-f][6-9a-b][0-9a-f]\b)"
+)
+# #666666 on white beside #222222, and #8f9bc7 on #161d36 beside #d6dcf5, have 0.7 of its contrast.
+_FAINT_MAX = 0.8
 # Above this many lines small print is a preheader or a heading, not the end of a letter.
 _SMALL_PRINT_AFTER_LINES = 3
+
+
+@dataclass(slots=True, eq=False)
+class Element:
+    """An open element; its tag is at `start` to `end`."""
+
+    name: bytes
+    start: int
+    end: int = 0
+    hidden: bool = False
+    quoted: bool = False
+    closed_to_notes: bool = False
+    is_button: bool = False
+    ink: Ink = PAPER
 
 
 class Gap(NamedTuple):
@@ -82,13 +112,15 @@ class Gap(NamedTuple):
     container: bytes
     depth: int
     is_open: bool
+    element: Element | None
 
 
 @dataclass(slots=True)
 class Line:
     """One visible line: `first_gap` gaps were passed before it, gap `last_gap` follows its end.
 
-    `block` is the element that breaks the line, `block_start` the offset of its tag.
+    `block` is the element that breaks the line, `block_start` the offset of its tag. Most of its
+    words stand in the elements `around`, the outermost first; of a button all of them do.
     """
 
     text: str
@@ -97,16 +129,9 @@ class Line:
     block: bytes
     block_depth: int
     block_start: int
-
-
-@dataclass(slots=True)
-class _Element:
-    name: bytes
-    start: int
-    hidden: bool
-    quoted: bool
-    closed_to_notes: bool
-    ink: Ink = PAPER
+    around: tuple[Element, ...] = ()
+    around_chars: int = 0
+    is_button: bool = False
 
 
 class _Outliner:
@@ -114,10 +139,14 @@ class _Outliner:
         self.body = body
         self.charset = charset
         self.masked = charset.mask(body)
-        self.stack: list[_Element] = []
+        self.stack: list[Element] = []
         self.gaps: list[Gap] = []
         self.lines: list[Line] = []
         self.fresh = True  # The next visible text begins a line.
+        self.is_over = False  # Behind a reply divider, where others wrote.
+        # How the longest piece of text is set: that is the letter.
+        self.letter_ink = PAPER
+        self.letter_chars = 0
         # A style sheet is not read here: what it may colour is taken for seen.
         self.has_backgrounds = b"background" in body
 
@@ -143,7 +172,7 @@ class _Outliner:
         if met[4]:
             end_at = self.masked.find(b">", met.end())
             return end_at + 1 if end_at != -1 else None
-        position, attributes = _read_attributes(self.masked, met.end())
+        position, attributes = read_attributes(self.masked, met.end())
         if position is None:
             return None
         name = met[3].lower()
@@ -168,6 +197,8 @@ class _Outliner:
         if name in _BLOCKS or name == b"br":
             self.fresh = True
         if name in _VOID:
+            if name == b"hr":
+                self._divide(attributes)
             return end
         self._close_implied(name)
         if name == b"body":
@@ -177,12 +208,15 @@ class _Outliner:
             return None
         outer = self.stack[-1] if self.stack else None
         is_quote = name == b"blockquote"
-        is_signature = hidden = False
+        is_signature = hidden = is_button = False
         ink = outer.ink if outer else PAPER
         if attributes or name == b"footer":
             label = attributes.get(b"class", b"") + b" " + attributes.get(b"id", b"")
             raw_style = attributes.get(b"style", b"")
             style = read_style(raw_style.decode("latin-1"))
+            if name in _DIVIDERS:
+                self._divide(attributes)
+            ink = self._ink_within(ink, style, attributes)
             # Gmail's and Outlook's button for more indentation makes a blockquote, too.
             is_indent = style.is_indent and attributes.keys() <= {b"style"}
             is_quote = (
@@ -192,20 +226,25 @@ class _Outliner:
                 or _QUOTE_MARK.search(label) is not None
             )
             is_signature = _SIGNATURE_MARK.search(label) is not None or self._is_footer(
-                name, label, raw_style
+                name, label, raw_style, ink
             )
             hidden = b"hidden" in attributes or style.hides
-            ink = self._ink_within(ink, style, attributes)
+            is_button = (
+                name == b"a"
+                and (_BUTTON_STYLE.search(raw_style) or _BUTTON_MARK.search(label)) is not None
+            )
         if name == b"pre":
             ink = ink._replace(keeps_lines=True)
-        element = _Element(
+        element = Element(
             name,
             start,
+            end,
             hidden=hidden or name in _HIDDEN or (outer is not None and outer.hidden),
-            quoted=is_quote or (outer is not None and outer.quoted),
+            quoted=is_quote or self.is_over or (outer is not None and outer.quoted),
             closed_to_notes=is_signature
             or name in (b"a", b"button", b"label", b"ruby")
             or (outer is not None and outer.closed_to_notes),
+            is_button=is_button or name == b"button" or (outer is not None and outer.is_button),
             ink=ink,
         )
         if is_signature and not element.quoted and not element.hidden:
@@ -225,13 +264,26 @@ class _Outliner:
         may_be_coloured = self.has_backgrounds and not _SELECTED.isdisjoint(attributes)
         return ink_within(ink, style, may_be_coloured=may_be_coloured)
 
-    def _is_footer(self, name: bytes, label: bytes, style: bytes) -> bool:
+    def _divide(self, attributes: dict[bytes, bytes]) -> None:
+        """End the letter at a reply divider, as `visible` does."""
+        outer = self.stack[-1] if self.stack else None
+        if outer is None or not (outer.hidden or outer.quoted):
+            style = read_style(attributes.get(b"style", b"").decode("latin-1"))
+            is_marked = _DIVIDER_MARK.search(attributes.get(b"id", b"")) is not None
+            self.is_over = self.is_over or style.is_divider or is_marked
+
+    def _is_footer(self, name: bytes, label: bytes, style: bytes, ink: Ink) -> bool:
         if len(self.lines) < _SMALL_PRINT_AFTER_LINES or name not in _BLOCKS:
             return False
         return (
             name == b"footer"
             or _FOOTER_MARK.search(label) is not None
-            or all(mark.search(style.lower()) for mark in _SMALL_PRINT)
+            or self._is_small_print(style.lower(), ink)
+        )
+
+    def _is_small_print(self, style: bytes, ink: Ink) -> bool:
+        return _SMALL.search(style) is not None and (
+            _GREY.search(style) is not None or _is_fainter(ink, self.letter_ink)
         )
 
     def _close(self, name: bytes) -> None:
@@ -280,31 +332,41 @@ class _Outliner:
         self._gap(end)
 
     def _words(self, words: str) -> None:
+        top = self.stack[-1] if self.stack else None
+        is_button = top is not None and top.is_button
         if self.fresh:
-            quoted = self.stack and self.stack[-1].quoted
+            quoted = self.is_over or (top is not None and top.quoted)
             self.lines.append(self._line("> " if quoted else ""))
+            self.lines[-1].is_button = is_button
             self.fresh = False
             words = words.lstrip(" ")
         line = self.lines[-1]
         line.text += words
         line.last_gap = len(self.gaps)
+        line.is_button = line.is_button and is_button
+        if len(words) > line.around_chars:
+            line.around, line.around_chars = tuple(self.stack), len(words)
+            if len(words) > self.letter_chars:
+                self.letter_ink = top.ink if top else PAPER
+                self.letter_chars = len(words)
 
     def _line(self, text: str) -> Line:
         depth = len(self.stack)
         while depth and self.stack[depth - 1].name not in _BLOCKS:
             depth -= 1
-        block = self.stack[depth - 1] if depth else _Element(b"body", 0, False, False, False)
+        block = self.stack[depth - 1] if depth else Element(b"body", 0)
         return Line(text, len(self.gaps), len(self.gaps), block.name, depth, block.start)
 
     def _gap(self, offset: int) -> None:
         outer = self.stack[-1] if self.stack else None
-        is_open = outer is None or not (
-            outer.hidden or outer.quoted or outer.closed_to_notes or not outer.ink.is_seen
+        is_open = not self.is_over and (
+            outer is None
+            or not (outer.hidden or outer.quoted or outer.closed_to_notes or not outer.ink.is_seen)
         )
         name = outer.name if outer else b"body"
         # `<head>` and what browsers move out of a table are no places to stand.
         name = b"body" if name == b"html" else name
-        self.gaps.append(Gap(offset, name, len(self.stack), is_open))
+        self.gaps.append(Gap(offset, name, len(self.stack), is_open, outer))
 
 
 def outline(body: bytes, charset: PartCharset) -> tuple[list[Line], list[Gap]]:
@@ -314,7 +376,7 @@ def outline(body: bytes, charset: PartCharset) -> tuple[list[Line], list[Gap]]:
     return outliner.lines, outliner.gaps
 
 
-def _read_attributes(masked: bytes, position: int) -> tuple[int | None, dict[bytes, bytes]]:
+def read_attributes(masked: bytes, position: int) -> tuple[int | None, dict[bytes, bytes]]:
     """Return the offset behind the tag (`None` if it never ends) and its attributes."""
     attributes: dict[bytes, bytes] = {}
     while True:
@@ -327,3 +389,12 @@ def _read_attributes(masked: bytes, position: int) -> tuple[int | None, dict[byt
         value = next((group for group in (met[2], met[3], met[4]) if group is not None), b"")
         attributes.setdefault(met[1].lower(), value)
         position = met.end()
+
+
+def _is_fainter(ink: Ink, other: Ink) -> bool:
+    is_known = None not in (ink.colour, ink.background, other.colour, other.background)
+    return is_known and _contrast(ink) < _FAINT_MAX * _contrast(other)
+
+
+def _contrast(ink: Ink) -> int:
+    return sum(abs(a - b) for a, b in zip(ink.colour or (), ink.background or (), strict=True))

@@ -3,26 +3,38 @@
 In plain text that is a line boundary behind the letter's own words, with an empty line before and
 after as fitting. In HTML it is a gap between two tags: behind the paragraph that ends the letter's
 own words, inside the table cell or division that holds them, and never inside a comment, script,
-style, hidden element, link, quote or signature. Two alternatives of one letter get the note at the
-same words. Works on decoded bytes; never changes any.
+style, hidden element, link, quote or signature; around it stands what sets the letter's own words:
+font, size, colour, margins. Two alternatives of one letter get the note at the same words. Works
+on decoded bytes; never changes any.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from relay.htmlwords import CONTAINERS, INLINE, Gap, Line, outline
+from relay.htmlwords import CONTAINERS, EMPHASIS, INLINE, Element, Gap, Line, outline
 from relay.newest import end_of_own_text
 from relay.partcharset import PartCharset
-from relay.visible import visible_text
+from relay.typeset import block_tag, closing_tags, inline_tag
+from relay.visible import is_readable, visible_text
 
 # What stands for the link where a note is read once for all letters.
 _ANY_LINK = "https://link.example/"
-# An em above and below, as a paragraph; font, size and colour are the letter's.
-_DIVISION = '<div style="margin:1em 0">'
+# An em above and below, as a paragraph, or none below where an empty line follows. What is typed
+# in a form is often shown with its line ends; ours are none.
+_DIVISION = '<div style="margin:1em 0{};white-space:normal">'
+# A closing word ("敬具", "以上") may stand at the right edge, by itself.
+_MODEL_MIN_CHARS = 8
+_MODEL_LINES_MAX = 4
+# Mail programs set a paragraph by one or two elements.
+_SET_BY_MAX = 6
+_KEEPS_NO_LINES = '<span style="white-space:normal">'
+_LINE_BREAK = re.compile(rb"<br\b[^>]*>", re.IGNORECASE)
+# What an empty line is made of, in a paragraph of its own or not.
+_EMPTY_LINE = re.compile(rb"<br\b|&nbsp;", re.IGNORECASE)
 _SHIFT = re.compile(rb"[\x0e\x0f]")
 # An escape of ISO-2022, or a mark of UTF-8 that is left out where a line begins.
 _OTHER_CHARSET = re.compile(rb"\x1b|\xef\xbb\xbf")
@@ -46,13 +58,19 @@ class Place:
 class PlainSurface:
     """A decoded text/plain body as lines, and the places between them."""
 
-    def __init__(self, body: bytes, charset: PartCharset) -> None:
+    def __init__(self, body: bytes, charset: PartCharset, *, is_flowed: bool = False) -> None:
+        """Read the lines; `is_flowed` says that they are format=flowed (RFC 3676)."""
         self._body = body
         self._charset = charset
+        self._is_flowed = is_flowed
         self._raw_lines = body.split(b"\n")
         if not self._raw_lines[-1]:
             self._raw_lines.pop()
         self.lines = _decoded(body, self._raw_lines, charset)
+
+    def own_count(self) -> int:
+        """Return how many leading lines are the letter's own text."""
+        return end_of_own_text(self.lines)
 
     def place(self, count: int, line_end: str) -> Place:
         """Return the place behind the first `count` lines; raise `NoPlace` if there is none."""
@@ -63,6 +81,8 @@ class PlainSurface:
         if not self._charset.is_ascii_state(body, offset):
             raise NoPlace
         before = line_end if lines[count - 1].strip() else ""
+        if before and self._is_flowed and lines[count - 1].endswith(" "):
+            before = line_end * 2  # The line goes on in the next one: an empty one ends it.
         if body[offset - 1 : offset] != b"\n":
             before = line_end + before
         after = line_end
@@ -81,6 +101,8 @@ class HtmlSurface:
     def __init__(self, body: bytes, charset: PartCharset) -> None:
         self._body = body
         self._charset = charset
+        if not is_readable(charset.decode(body)):
+            raise NoPlace  # Nothing could be proved of it: see `shows`.
         self._lines, self._gaps = outline(body, charset)
         self.lines = [line.text for line in self._lines]
 
@@ -88,24 +110,106 @@ class HtmlSurface:
         """Return the place behind the first `count` lines; raise `NoPlace` if there is none."""
         if count == 0:
             raise NoPlace
-        lines, body = self._lines, self._body
-        stop = lines[count].first_gap if count < len(lines) else len(self._gaps)
-        free = [
+        last, end = self._lines[count - 1], self._gaps[self._stop(count) - 1].offset
+        free = self._free_gaps(count)
+        gap = _block_gap(free, last, is_shared=_shares_block(self._lines, count))
+        if gap is None:
+            return self._inline_place(free, count, end, line_end)
+        empty = len(_EMPTY_LINE.findall(self._body, gap.offset, end))
+        # A line of its own paragraph ends with it, any other with a line break.
+        if gap.depth == last.block_depth and empty > 1:
+            gap = self._behind_break(gap, free)
+        return self._division(gap, count, line_end, has_space=empty > 0)
+
+    def own_count(self) -> int:
+        """Return how many leading lines are the letter's own text.
+
+        A button below it belongs to it only if the last sentence says that it follows.
+        """
+        lines = self._lines
+        count = end_of_own_text(self.lines)
+        while count > 1 and lines[count - 1].is_button and not _leads_on(lines[count - 2]):
+            count = end_of_own_text(self.lines[: count - 1])
+        follows = 0 < count < len(lines) and _leads_on(lines[count - 1]) and lines[count].is_button
+        return count + follows
+
+    def _stop(self, count: int) -> int:
+        """Return how many gaps stand before the line behind the first `count` lines."""
+        lines = self._lines
+        return lines[count].first_gap if count < len(lines) else len(self._gaps)
+
+    def _free_gaps(self, count: int) -> list[Gap]:
+        """Return the gaps behind the first `count` lines where a note may stand."""
+        last = self._lines[count - 1]
+        before = self._lines[count - 2].around if count > 1 else ()
+        # A button has a table of its own, and a colour.
+        tables = (each.name == b"table" and each not in before for each in last.around)
+        depth_max = next((i for i, is_own in enumerate(tables) if is_own and last.is_button), None)
+        gaps = self._gaps[last.last_gap : self._stop(count)]
+        states = self._charset.ascii_states(self._body, [gap.offset for gap in gaps])
+        return [
             gap
-            for gap in self._gaps[lines[count - 1].last_gap : stop]
-            if gap.is_open and self._charset.is_ascii_state(body, gap.offset)
+            for gap, is_ascii in zip(gaps, states, strict=True)
+            if gap.is_open and is_ascii and (depth_max is None or gap.depth <= depth_max)
         ]
-        gap = _block_gap(free, lines[count - 1], is_shared=_shares_block(lines, count))
-        if gap is not None:
-            at_line_start = gap.offset == 0 or body[gap.offset - 1 : gap.offset] == b"\n"
-            at_line_end = body[gap.offset : gap.offset + 1] in (b"\r", b"\n")
-            before = f"{'' if at_line_start else line_end}{_DIVISION}{line_end}"
-            after = f"{line_end}</div>{'' if at_line_end else line_end}"
-            return Place(gap.offset, before, after)
-        gap = next((gap for gap in free if gap.container in INLINE), None)
+
+    def _behind_break(self, gap: Gap, free: list[Gap]) -> Gap:
+        """Return the gap behind the line break that ends the last line, if one stands there."""
+        met = _LINE_BREAK.match(self._body, gap.offset)
+        return next((each for each in free if met and each.offset == met.end()), gap)
+
+    def _division(self, gap: Gap, count: int, line_end: str, *, has_space: bool) -> Place:
+        """Return a place for a division; `has_space` says whether an empty line follows it."""
+        body = self._body
+        tags = [_DIVISION.format(" 0" if has_space else ""), *self._tags(gap, count, block_tag)]
+        outside = "" if _keeps_lines(gap) else line_end
+        at_line_start = gap.offset == 0 or body[gap.offset - 1 : gap.offset] == b"\n"
+        at_line_end = body[gap.offset : gap.offset + 1] in (b"\r", b"\n")
+        return Place(
+            gap.offset,
+            ("" if at_line_start else outside) + line_end.join([*tags, ""]),
+            line_end + closing_tags(tags) + ("" if at_line_end else outside),
+        )
+
+    def _inline_place(self, free: list[Gap], count: int, end: int, line_end: str) -> Place:
+        """Return a place within a paragraph, between empty lines as fitting."""
+        gaps = [gap for gap in free if gap.container in INLINE]
+        around = self._lines[count - 1].around
+        bold = next((i for i, each in enumerate(around) if each.name in EMPHASIS), len(around))
+        plain = [gap for gap in gaps if gap.depth <= bold]
+        gap = next(iter(plain or gaps), None)
         if gap is None:
             raise NoPlace
-        return Place(gap.offset, f"<br>{line_end}<br>{line_end}", "")
+        tags = self._tags(gap, count, inline_tag)
+        outside = line_end
+        if _keeps_lines(gap):
+            tags, outside = [_KEEPS_NO_LINES, *tags], ""
+        is_near = count < len(self.lines) and (
+            len(_EMPTY_LINE.findall(self._body, gap.offset, end)) == 1
+        )
+        return Place(
+            gap.offset,
+            f"<br>{outside}<br>{outside}" + line_end.join([*tags, ""] if tags else []),
+            closing_tags(tags) + (f"<br>{outside}" if is_near else ""),
+        )
+
+    def _tags(self, gap: Gap, count: int, tag_of: Callable[[Element, str], str]) -> list[str]:
+        """Return the tags that set words in the gap as the letter's last paragraph is set."""
+        models = [
+            line
+            for line in self._lines[max(count - _MODEL_LINES_MAX, 0) : count]
+            if not (line.is_button or line.text.startswith("> "))
+            and (gap.element is None or gap.element in line.around)
+        ]
+        long = [line for line in models if len(line.text) >= _MODEL_MIN_CHARS]
+        if not models:
+            return []
+        tags = [
+            tag_of(each, self._charset.decode(self._body[each.start : each.end]))
+            for each in (long or models)[-1].around[gap.depth :]
+            if not each.closed_to_notes
+        ]
+        return [tag for tag in tags if tag][-_SET_BY_MAX:]
 
     def shows(self, place: Place, words: str, link: str = "") -> bool:
         """Tell whether an HTML parser sees the words at the place, and all others as before.
@@ -170,7 +274,7 @@ def own_counts(surfaces: Sequence[PlainSurface | HtmlSurface]) -> list[int]:
     Of two alternatives one often shows better where that ends (a ruler in the text, a cell in the
     HTML): the earlier end counts for both, where its last words are found once in the other.
     """
-    counts = [end_of_own_text(surface.lines) for surface in surfaces]
+    counts = [surface.own_count() for surface in surfaces]
     if len(counts) != 2:
         return counts
     (first, second), (first_count, second_count) = surfaces, counts
@@ -212,6 +316,16 @@ def _block_gap(free: list[Gap], last: Line, *, is_shared: bool) -> Gap | None:
         if outside is not None:
             return outside
     return blocks[0] if blocks else None
+
+
+def _leads_on(line: Line) -> bool:
+    """Tell whether a line says that something follows it."""
+    return line.text.rstrip().endswith((":", "："))
+
+
+def _keeps_lines(gap: Gap) -> bool:
+    """Tell whether line ends are seen where the gap is: those around the note had better not be."""
+    return gap.element is not None and gap.element.ink.keeps_lines
 
 
 def _shares_block(lines: list[Line], count: int) -> bool:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from relay.htmlwords import outline
 from relay.partcharset import PartCharset
-from relay.placement import HtmlSurface, NoPlace, PlainSurface, own_counts
+from relay.placement import HtmlSurface, NoPlace, Place, PlainSurface, own_counts
 from relay.visible import visible_text
 
 UTF_8 = PartCharset("utf-8", "utf-8")
@@ -26,6 +26,12 @@ def html_with_note(body: str, charset: PartCharset = UTF_8) -> str:
     text = data[: place.offset] + b"NOTE" + data[place.offset :]
     mark = "[NOTE]" if "<div" in place.before else "(NOTE)"
     return text.decode(charset.codec).replace("NOTE", mark)
+
+
+def html_place(body: str, charset: PartCharset = UTF_8) -> Place:
+    """Return the place of the note in HTML, with what stands around it."""
+    surface = HtmlSurface(body.encode(charset.codec), charset)
+    return surface.place(own_counts([surface])[0], "\n")
 
 
 def text_with_note(body: str) -> str:
@@ -73,6 +79,7 @@ SMALL_PRINT = (
     '<tr><td style="font-size:12px;color:#888888">Sent by a system. Do not answer it, nobody '
     "reads what you write.</td></tr>"
 )
+BUTTON = '<td bgcolor="#25f"><a href="x" style="display:inline-block">See other jobs</a></td>'
 HIDDEN = "<!-- </div> --><div style='display: none'>preheader</div><p hidden>x</p>"
 
 
@@ -118,6 +125,27 @@ HIDDEN = "<!-- </div> --><div style='display: none'>preheader</div><p hidden>x</
         f'<div style="color:#fff">{BYE}</div><p style="background:#123;color:#fff">{OWN}</p>[NOTE]',
         # More indentation, as Gmail makes it.
         f'<p>{OWN}</p><blockquote style="margin:0 0 0 40px;border:none">{BYE}</blockquote>[NOTE]',
+        # Outlook on the web and Word, in a reply: nothing marks the history but where it begins.
+        f'<div>{OWN}</div><div>{BYE}</div>[NOTE]<div id="appendonsend"></div><hr>'
+        '<div id="divRplyFwdMsg"><b>From:</b> a<br><b>To:</b> b</div>'
+        "<div>Hello Anna,<br>is there any news?<br>Maria</div>",
+        f"<p>{OWN}</p>[NOTE]{REPLY_HEADER}<p>Hello Anna,</p><p>is there any news?</p>",
+        # A button in a cell of its own is none of the letter's words, unless they speak of it.
+        f"<table><tr><td><p>Hi,</p><p>{OWN}</p>[NOTE]<table><tr>{BUTTON}</tr></table></td></tr>"
+        "</table>",
+        f"<table><tr><td><p>Hi,</p><p>{OWN}</p>[NOTE]<p>The Aozora Team</p></td></tr>"
+        f"<tr>{BUTTON}</tr></table>",
+        f"<table><tr><td><p>{OWN}</p><p>Our other positions are here:</p><table><tr>{BUTTON}</tr>"
+        "</table>[NOTE]</td></tr></table>",
+        # Small print on a dark card is fainter than the letter, and no grey.
+        '<table bgcolor="#161d36"><tr><td><p style="color:#d6dcf5">Hi,</p><p style="color:#d6dcf5">'
+        f'{OWN}</p><p style="color:#d6dcf5">{BYE}</p>[NOTE]</td></tr><tr><td style="font:400 12px/'
+        '1.5 Arial;color:#8f9bc7">Aozora, Hill Road. You can have your data deleted.</td></tr>'
+        "</table>",
+        # The line break that ends the last line stays with it, the empty line stays below.
+        f"<div>{OWN}<br>{BYE}<br>[NOTE]<br>-- <br>A</div>",
+        # Not bold because the last line is.
+        f"<p>{OWN}<br><b>{BYE}</b>(NOTE)<br>-- <br>A</p>",
         # Nested tables.
         f"<table><tr><td><table><tr><td>{OWN}<td>x<tr><td>{BYE}[NOTE]</table></table>",
     ],
@@ -126,6 +154,108 @@ def test_html_place(expected: str) -> None:
     """The note stands behind the letter's words, in the element that holds them."""
     body = expected.replace("[NOTE]", "").replace("(NOTE)", "")
     assert html_with_note(body) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "tags"),
+    [
+        # Word: the style sheet holds for the class, and the letter's font is that of a span.
+        (
+            f'<p class=MsoNormal align=center style="text-align:center"><b><span style="font-size:'
+            f'12.0pt;font-family:&quot;Georgia&quot;,serif;mso-fareast-language:EN-US">{OWN}'
+            "<o:p></o:p></span></b></p>",
+            '<p class="MsoNormal"> <span style="font-size:12.0pt;font-family:&quot;Georgia&quot;,'
+            'serif">',
+        ),
+        # Outlook on the web: a division for each line, with the font in it.
+        (
+            f'<div>Hi,</div><div class="elementToProof" style="font-family: Aptos; color: #000">\n'
+            f"{OWN}</div>",
+            '<div class="elementToProof" style="font-family: Aptos;color: #000">',
+        ),
+        # An old one, and one that indents.
+        (
+            f'<font face="Arial" size=2 color="#333"><p style="margin-left:20px;border:1px solid">'
+            f"{OWN}</p></font><p>-- <br>A</p>",
+            '<font face="Arial" size="2" color="#333"> <p style="margin-left:20px">',
+        ),
+        # A closing word stands where it likes.
+        (
+            f'<p class="text">{OWN}</p><p class="right">敬具</p>',
+            '<p class="text">',
+        ),
+        # Nor does what is hidden on telephones hide the note there.
+        (f'<p class="text desktop-only">{OWN}</p>', "<p>"),
+        # White words have their dark bar with them.
+        (
+            f'<p style="background:#123;color:#fff">{OWN}</p>',
+            '<p style="background:#123;color:#fff">',
+        ),
+        # What a list is set in, without its marks; a link's colour is its own.
+        (
+            f'<ul style="color:#246"><li>{OWN}</li></ul>',
+            '<div style="color:#246">',
+        ),
+        (f'<div>Hi,</div><div><a style="color:#00f">{OWN}</a></div>', ""),
+        # Fixed pitch, with lines that are wrapped.
+        (f"<pre>{OWN}</pre>", '<pre style="white-space:normal">'),
+        # No tag is longer than a line may be, and nothing but names is a class.
+        (f'<p style="font-family:{"x" * 900}">{OWN}</p>', ""),
+        (
+            f"<p class='a\"onload=b' style='color:&quot;&gt;red'>{OWN}</p>",
+            '<p style="color:&quot;&gt;red">',
+        ),
+    ],
+)
+def test_note_is_set_as_the_letter(body: str, tags: str) -> None:
+    """Around the note stands what sets the last paragraph: its classes, font, colour, indent."""
+    place = html_place(body)
+    around = [line for line in place.before.split("\n") if line]
+    assert " ".join(around[1:]) == tags
+    names = [tag[1:].partition(" ")[0].rstrip(">") for tag in around]
+    assert place.after.strip() == "".join(f"</{name}>" for name in reversed(names))
+
+
+def test_note_within_a_paragraph_is_set_as_its_words() -> None:
+    """Where the font ends with the last words, the note has it all the same, and space below."""
+    place = html_place(f'<p><font face="Arial">{OWN}<br>{BYE}</font><br>-- <br>A</p>')
+    assert (place.before, place.after) == ("<br>\n<br>\n", "<br>\n")
+    place = html_place(f'<p><b><font face="Arial">{OWN}</font></b><br><br>-- <br>A</p>')
+    assert place.before == '<br>\n<br>\n<font face="Arial">\n'
+    assert place.after == "</font>"
+
+
+@pytest.mark.parametrize(
+    ("below", "margin"),
+    [
+        ("", "1em 0"),
+        ("<p>-- </p><p>A</p>", "1em 0"),
+        ("<br><div>-- <br>A</div>", "1em 0 0"),
+        ("<p class=MsoNormal><o:p>&nbsp;</o:p></p><p class=MsoNormal>-- </p>", "1em 0 0"),
+    ],
+)
+def test_space_below_is_one_empty_line(below: str, margin: str) -> None:
+    """The letter's own empty line is enough where it has one."""
+    assert f'<div style="margin:{margin};' in html_place(f"<p>{OWN}</p>{below}").before
+
+
+@pytest.mark.parametrize("tag", ["div", "p"])
+def test_line_ends_of_ours_are_not_seen_where_lines_are_kept(tag: str) -> None:
+    """In text as it was typed, the note is wrapped and has no empty lines of its own."""
+    end = "<br>-- <br>A" if tag == "p" else ""
+    place = html_place(f'<{tag} style="white-space:pre-wrap">Hi,<br>{OWN}{end}</{tag}>')
+    kept, _, ours = place.before.partition("white-space:normal")
+    assert "\n" not in kept
+    assert ours
+    assert not place.after.endswith("\n")
+
+
+def test_japanese_fonts_are_copied_in_the_charset_of_the_letter() -> None:
+    """A font with a Japanese name is read from the bytes of the letter, not from masked ones."""
+    words = "誠に残念ながら、今回は採用を見送らせていただきます。"
+    body = f"<p style=\"font-family:'游明朝'\">{words}</p><p>株式会社あおぞら</p>"
+    for charset in (UTF_8, JIS, PartCharset("cp932", "cp932")):
+        assert 'font-family:&#x27;游明朝&#x27;"' in html_place(body, charset).before
 
 
 def test_japanese_html_in_iso_2022_jp() -> None:
@@ -189,11 +319,13 @@ MARKUP = (
     "|<blockquote>|</blockquote>|<body>|</body>|</html>|<head>|<title>|</title>|<h1>"
     "|<span title='|'>|<|>|=|&amp;"
     '|&#x|Words of ours. |お祈り申し上げます。|<select>|<pre>|</pre>|<svg>|<form>|<button>|"'
-    "|<textarea>"
+    "|<textarea>|<font face=x>|</font>|<p class=x style='color:red;font:9px x'>"
+    "|<div id=appendonsend>"
+    "|<a class=btn>|<div style='white-space:pre;margin:0 1px'>|<br>|&nbsp;|here:"
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(st.lists(st.sampled_from(MARKUP.split("|")), max_size=25).map("".join))
 def test_note_is_visible_wherever_it_stands(body: str) -> None:
     """An HTML parser of its own sees the note as text, and all the words that were there before."""
