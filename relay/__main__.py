@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from relay.cli import init, judge, keys, letters, passwords, record, replay, splice
+from relay.cli import init, judge, keys, letters, notetemplates, passwords, record, replay, splice
 from relay.cli.demo import run
 from relay.cli.service import serve
 
@@ -25,6 +25,8 @@ app.command()(judge.evaluate)
 app.command()(replay.replay)
 app.command("inject")(splice.inject)
 app.command("restore")(splice.restore)
+letters.app.command()(notetemplates.lint)
+letters.app.command()(notetemplates.preview)
 app.add_typer(letters.app, name="letters")
 app.add_typer(keys.app, name="keys")
 app.add_typer(record.log_app, name="log")

@@ -42,7 +42,14 @@ from relay.configvalues import (
 )
 from relay.mistakes import explain_mistakes, shown
 from relay.policy import Company, Mode
-from relay.relayconfig import AdminSection, ListenAddress, NextHopSection, RelaySection, Section
+from relay.relayconfig import (
+    AdminSection,
+    ListenAddress,
+    NextHopSection,
+    OptionalAddress,
+    RelaySection,
+    Section,
+)
 
 FILE_NAME = "careerrelay.toml"
 ENVIRONMENT_PREFIX = "CAREERRELAY_"
@@ -63,6 +70,16 @@ ShownName = Annotated[
 TAGS_MAX_COUNT = 20
 PHRASES_MAX_COUNT = 100
 
+Domain = Annotated[str, AfterValidator(check_domain)]
+Selector = Annotated[
+    str,
+    AfterValidator(
+        matching(
+            r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?){0,3}",
+            'a selector like "relay1" (RFC 6376 §3.1)',
+        )
+    ),
+]
 Tag = Annotated[str, AfterValidator(check_phrase(3, 50))]
 Phrase = Annotated[str, AfterValidator(check_phrase(2, 200))]
 
@@ -122,9 +139,7 @@ class CompanySection(Section):
         str, AfterValidator(matching(r"[a-z0-9][a-z0-9-]{0,31}", "1 to 32 of a-z, 0-9 and -"))
     ]
     name: ShownName
-    domains: tuple[Annotated[str, AfterValidator(check_domain)], ...] = Field(
-        min_length=1, max_length=100
-    )
+    domains: tuple[Domain, ...] = Field(min_length=1, max_length=100)
     mode: Mode = Mode.OBSERVE
     accept: Literal["recognised", "approved"] = "recognised"
     dkim: Literal["pass", "strip", "resign"] = "pass"
@@ -138,6 +153,31 @@ class CompanySection(Section):
     def company(self) -> Company:
         """Return the value that the pure stations work with."""
         return Company(**self.model_dump(exclude={"lexicon"}))
+
+
+class DkimSection(Section):
+    """`[[dkim]]`: a key that signs changed letters of a domain and of those below it."""
+
+    domain: Domain
+    selector: Selector
+    key: Path
+
+
+class ArcSection(Section):
+    """`[arc]`: the key that seals changed letters, and whose results the seal vouches for."""
+
+    domain: Domain
+    selector: Selector
+    key: Path
+    authserv_id: Domain
+    # Who is asked for the public keys of those who signed before us; none: the system's resolver.
+    resolver: OptionalAddress = None
+
+
+class NoteSection(Section):
+    """`[note]`: where the company's own templates of the line are."""
+
+    templates: Path | None = None
 
 
 class Config(BaseSettings):
@@ -159,6 +199,9 @@ class Config(BaseSettings):
     store: StoreSection = StoreSection()
     intake: IntakeSection = IntakeSection()
     outside: OutsideSection = OutsideSection()
+    note: NoteSection = NoteSection()
+    dkim: tuple[DkimSection, ...] = Field(default=(), max_length=1_000)
+    arc: ArcSection | None = None
     company: tuple[CompanySection, ...] = Field(default=(), max_length=10_000)
 
     @model_validator(mode="after")
@@ -169,6 +212,22 @@ class Config(BaseSettings):
                 if key in seen:
                     raise ValueError(f"company {section.id!r}: {key} is in {seen[key]!r} already")
                 seen[key] = section.id
+        return self
+
+    @model_validator(mode="after")
+    def _who_signs_has_a_key(self) -> Config:
+        signing = tuple(f".{section.domain}" for section in self.dkim)
+        names = [f"{section.selector}._domainkey.{section.domain}" for section in self.dkim]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two [[dkim]] have one name in the DNS: {name}")
+        for section in self.company:
+            for domain in section.domains if section.dkim == "resign" else ():
+                if not f".{domain}".endswith(signing):
+                    raise ValueError(
+                        f'company {section.id!r}: dkim = "resign" needs a key: expected a [[dkim]] '
+                        f"for {domain!r} or a domain above it"
+                    )
         return self
 
     @classmethod
@@ -264,6 +323,9 @@ def _with_absolute_paths(config: Config, directory: Path) -> Config:
         "intake": _at(directory, config.intake),
         "next_hop": _at(directory, config.next_hop),
         "relay": _at(directory, config.relay).model_copy(update={"listener": listeners}),
+        "note": _at(directory, config.note),
+        "dkim": tuple(_at(directory, key) for key in config.dkim),
+        "arc": config.arc and _at(directory, config.arc),
         "company": tuple(_at(directory, company) for company in config.company),
     }
     return config.model_copy(update=sections)

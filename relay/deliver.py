@@ -21,6 +21,8 @@ import structlog
 
 from ledger import events
 from ledger.inbox import EventConflict, Inbox, InboxError
+from relay.arcseal import ArcSealer
+from relay.dkimsign import SigningError
 from relay.downstream import NextHopAway, NextHopLost
 from relay.envelope import Envelope
 from relay.metrics import Metrics, Station
@@ -38,6 +40,7 @@ JUDGE_SECONDS = 5.0  # The time box. A letter takes milliseconds; what takes lon
 # Judged in the event loop below this size, in a thread above: a hop costs more than a small letter.
 # The most hostile text we found takes 9 µs a byte: other sessions wait 0.3 s for it at most.
 JUDGE_IN_LOOP_MAX_BYTES = 32 * 1024
+SEAL_SECONDS = 5.0  # A few questions to the DNS.
 WIRE_THREADS = 2  # They copy and search octets: more would not be faster.
 HEADER_SEARCHED_MAX_BYTES = 256 * 1024  # 50 Received fields are some 20 KiB.
 
@@ -95,6 +98,7 @@ class Delivery:
         reply_max_seconds: float,
         now: Callable[[], datetime],
         taken: Callable[[bytes], None] | None = None,
+        sealer: ArcSealer | None = None,
     ) -> None:
         """`taken` hears of every message as the client sent it: the page of a demonstration."""
         self._inbox = inbox
@@ -110,13 +114,20 @@ class Delivery:
             rules,
             refuse_bare_line_endings=refuse_bare_line_endings,
             reply_max_seconds=reply_max_seconds,
+            sealer=sealer,
         )
 
     def renew(
-        self, rules: Rules, *, refuse_bare_line_endings: bool, reply_max_seconds: float
+        self,
+        rules: Rules,
+        *,
+        refuse_bare_line_endings: bool,
+        reply_max_seconds: float,
+        sealer: ArcSealer | None = None,
     ) -> None:
         """Go by other rules and settings from the next message on."""
         self.rules = rules
+        self._sealer = sealer
         self._refuse_bare_line_endings = refuse_bare_line_endings
         self.reply_max_seconds = reply_max_seconds
 
@@ -195,6 +206,7 @@ class Delivery:
         except Exception:  # Promise 1. The cause is logged.
             log.exception("judge_failed", incident=job.incident)
             return passed(message, Reason.INTERNAL_ERROR)
+        outcome = await self._sealed(outcome, message, job)
         if outcome.message is not message and 0 < size_max_bytes < len(outcome.message):
             # Changed, it would be refused for good; as it was, it may just fit.
             return passed(message, Reason.TOO_LARGE, outcome)
@@ -205,6 +217,19 @@ class Delivery:
             return process(message, job.envelope, self.rules)
         work = asyncio.to_thread(process, message, job.envelope, self.rules)
         return await asyncio.wait_for(work, JUDGE_SECONDS)
+
+    async def _sealed(self, outcome: Outcome, message: bytes, job: Job) -> Outcome:
+        """Return a changed letter with an ARC seal, where one is wanted and can be made."""
+        if self._sealer is None or outcome.decision.action is not Action.INJECT:
+            return outcome
+        try:
+            work = asyncio.to_thread(self._sealer.sealed, message, outcome.message)
+            return replace(outcome, message=await asyncio.wait_for(work, SEAL_SECONDS))
+        except (SigningError, TimeoutError) as error:
+            log.warning("arc_not_sealed", incident=job.incident, error=str(error) or "too slow")
+        except Exception:  # Promise 1: the letter is as good without.
+            log.exception("arc_failed", incident=job.incident)
+        return outcome
 
     async def _put_on_record(self, outcome: Outcome, message: bytes, job: Job) -> Outcome:
         """Return the outcome once its link is on record, or one that changes nothing."""

@@ -67,6 +67,12 @@ def load_lexicons(folder: Path = _FOLDER, *, with_wording: bool = True) -> Lexic
     return lexicons
 
 
+def stages_of(lexicons: Lexicons) -> tuple[str, ...]:
+    """Return the codes that `Verdict.stage` may have, sorted."""
+    entries = chain.from_iterable(lexicon.of(Section.STAGE) for lexicon in lexicons.values())
+    return tuple(sorted({entry.code for entry in entries}))
+
+
 def _load_wording(path: Path) -> Wording:
     try:
         return load_wording(path)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from relay.charset import decode_text
@@ -85,14 +86,21 @@ class PartCharset:
 
     def is_ascii_state(self, data: bytes, offset: int) -> bool:
         """Tell whether text put at `offset` would be read as ASCII."""
+        return self.ascii_states(data, (offset,))[0]
+
+    def ascii_states(self, data: bytes, offsets: Sequence[int]) -> list[bool]:
+        """Tell the same for each of many offsets, which do not fall; each byte is read once."""
         if self.codec != "iso2022_jp":
-            return True
-        line_start = data.rfind(b"\n", 0, offset) + 1
-        state = b"\x1b(B"
-        for met in _ISO_2022_ESCAPE.finditer(data, line_start, offset):
-            if met[0].startswith(b"\x1b"):
-                state = met[0]
-        return state == b"\x1b(B"
+            return [True] * len(offsets)
+        states: list[bool] = []
+        position, escape = 0, -1
+        for offset in offsets:
+            line_start = data.rfind(b"\n", position, offset) + 1
+            last = data.rfind(b"\x1b", max(position, line_start), offset)
+            escape = last if last != -1 or line_start else escape
+            states.append(escape == -1 or data.startswith(b"\x1b(B", escape, offset))
+            position = offset
+        return states
 
     def units(self, text: str, *, references: bool = False) -> list[bytes] | None:
         """Return the text encoded, one link, line end or character to a unit.

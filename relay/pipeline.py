@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from relay.approved import ApprovedLetters
 from relay.charset import decode_header
 from relay.companylexicon import CompanyLexicons
+from relay.dkimkeys import DkimKey
+from relay.dkimsign import SigningError
 from relay.entries import Lexicons
 from relay.envelope import Envelope, domain_of
 from relay.fingerprint import fingerprint_of
@@ -22,11 +24,15 @@ from relay.gate import dismiss
 from relay.inject import Mark, NotInjected, inject
 from relay.inject import Rules as SafetyRules
 from relay.letter import Letter, Words, read_letter, read_names, read_words
-from relay.mimemap import MapError, MessageMap, map_message
+from relay.mimemap import MapError, MessageMap, header_start, map_message
 from relay.note import NoteTemplates, TemplateError
+from relay.notefiles import LANGUAGES
 from relay.policy import Action, Company, Decision, Mode, Reason, decide
-from relay.safety import is_sealed
+from relay.resign import signatures, signing_keys
+from relay.safety import header_of, is_sealed
+from relay.signaturefields import has_signature, set_aside
 from relay.subjecttag import Kept, Untagged, find_tag, find_tag_in, take_out
+from relay.undo import add_fields
 from relay.verdict import TOO_LONG, Verdict, judge, judge_words
 from signer.keyring import KeyRing
 from signer.links import derive_link_id, link_url
@@ -55,6 +61,7 @@ class Rules:
     approved: ApprovedLetters
     # By company, of those that have wordings of their own.
     own: Mapping[str, CompanyLexicons]
+    dkim_keys: tuple[DkimKey, ...]
 
 
 def make_rules(
@@ -65,12 +72,21 @@ def make_rules(
     base_url: str,
     approved: ApprovedLetters | None = None,
     own: Mapping[str, CompanyLexicons] | None = None,
+    dkim_keys: Iterable[DkimKey] = (),
 ) -> Rules:
     """Return the rules with companies found by their domains."""
     known = tuple(companies)
-    by_domain = {domain: company for company in known for domain in company.domains}
-    approved = approved or ApprovedLetters()
-    return Rules(known, by_domain, lexicons, templates, ring, base_url, approved, own or {})
+    return Rules(
+        companies=known,
+        by_domain={domain: company for company in known for domain in company.domains},
+        lexicons=lexicons,
+        templates=templates,
+        ring=ring,
+        base_url=base_url,
+        approved=approved or ApprovedLetters(),
+        own=own or {},
+        dkim_keys=tuple(dkim_keys),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +148,8 @@ def process(message: bytes, envelope: Envelope, rules: Rules) -> Outcome:
     words = read_words(message_map)
     tag = _find_tag(message_map, words, company)
     if tag is not None:
-        return override(message, company, tag, Kept.SEALED if is_sealed(message_map) else None)
+        kept = Kept.SEALED if is_sealed(message_map) else None
+        return override(message, company, tag, kept, rules.dkim_keys)
     own = rules.own.get(company.id)
     texts = words.subject, words.text
     read = partial(read_letter, message_map, envelope, words)
@@ -168,7 +185,13 @@ def _find_tag(message_map: MessageMap, words: Words, company: Company) -> str | 
     return find_tag(words.subject, company.no_relay)
 
 
-def override(message: bytes, company: Company, tag: str, kept: Kept | None = None) -> Outcome:
+def override(
+    message: bytes,
+    company: Company,
+    tag: str,
+    kept: Kept | None = None,
+    dkim_keys: Sequence[DkimKey] = (),
+) -> Outcome:
     """Return what becomes of a message with a recruiter's tag in its subject: no line, no tag.
 
     `kept` is what forbids taking it out, if anything is known to.
@@ -176,9 +199,32 @@ def override(message: bytes, company: Company, tag: str, kept: Kept | None = Non
     if kept is None and company.mode is Mode.OBSERVE:
         kept = Kept.OBSERVE
     untagged = Untagged(message, kept) if kept else take_out(message, company.no_relay)
+    if untagged.kept is Kept.DKIM_SIGNED and company.dkim != "pass":
+        untagged = _untagged_though_signed(message, company, dkim_keys)
     reason = Reason.OVERRIDE_KEPT if untagged.kept else Reason.OVERRIDE
     decision = Decision(Action.PASS, reason, tag)
     return Outcome(decision, untagged.message, company.id, kept=untagged.kept)
+
+
+def _untagged_though_signed(
+    message: bytes, company: Company, dkim_keys: Sequence[DkimKey]
+) -> Untagged:
+    """Return a message without its tag and without the signature over it, or as it was."""
+    message_map = map_message(message)
+    header = header_of(message_map)
+    front, body = message[: header_start(message)], message[message_map.root.body_start :]
+    untagged = take_out(front + set_aside(header) + body, company.no_relay)
+    if untagged.kept is None and company.dkim == "resign":
+        keys = signing_keys(dkim_keys, message_map)
+        try:
+            ours = signatures(untagged.message, header, keys) if keys else b""
+        except SigningError:
+            ours = b""
+        if ours:
+            return Untagged(front + ours + untagged.message[len(front) :])
+    elif untagged.kept is None:
+        return untagged
+    return Untagged(message, Kept.DKIM_SIGNED)
 
 
 def judge_letter(letter: Letter, company: Company | None, rules: Rules) -> Verdict:
@@ -205,11 +251,13 @@ def add_note(
     safety = SafetyRules(
         rules.base_url,
         is_own_mark=lambda found: _is_ours(found, message_id, rules),
+        may_set_aside=company.dkim != "pass",
     )
-    language = verdict.language if verdict.language in ("ja", "en") else company.language
+    language = verdict.language if verdict.language in LANGUAGES else company.language
     try:
-        notes = rules.templates.notes(company, language, url)
-        injected = inject(message_map, notes, mark, safety)
+        notes = rules.templates.notes(company, language, url, verdict.stage or "")
+        changed = inject(message_map, notes, mark, safety).message
+        changed = _signed_anew(changed, message_map, company, rules)
     except NotInjected as error:
         decision = Decision(Action.PASS, Reason(error.reason))
         return Outcome(decision, message, company.id, verdict)
@@ -218,7 +266,21 @@ def add_note(
         return Outcome(decision, message, company.id, verdict)
     link = Link(company.id, link_id, language, verdict.stage or "", verdict.position or "")
     decision = Decision(Action.INJECT, Reason.INJECTED)
-    return Outcome(decision, injected.message, company.id, verdict, link)
+    return Outcome(decision, changed, company.id, verdict, link)
+
+
+def _signed_anew(changed: bytes, message_map: MessageMap, company: Company, rules: Rules) -> bytes:
+    """Return a changed letter with our signature, if it lost one and the company wants ours."""
+    header = header_of(message_map)
+    if company.dkim != "resign" or not has_signature(header):
+        return changed
+    keys = signing_keys(rules.dkim_keys, message_map)
+    if not keys:
+        raise NotInjected(Reason.DKIM_NO_KEY)
+    try:
+        return add_fields(changed, signatures(changed, header, keys))
+    except SigningError as error:
+        raise NotInjected(Reason.DKIM_FAILED) from error
 
 
 def find_company(message: bytes, envelope: Envelope, rules: Rules) -> Company | None:

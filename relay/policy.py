@@ -98,7 +98,9 @@ class Reason(StrEnum):
     STRUCTURE_UNSUPPORTED = "structure_unsupported"  # readers would differ on what they show
     BODY_DIGEST_HEADER = "body_digest_header"  # Content-Length, Content-MD5 and the like
     NOT_REVERSIBLE = "not_reversible"
-    DKIM_SIGNED = "dkim_signed"
+    DKIM_SIGNED = "dkim_signed"  # and the company's `dkim` says that such letters pass
+    DKIM_NO_KEY = "dkim_no_key"  # to be signed anew, but there is no key for the domain of From
+    DKIM_FAILED = "dkim_failed"  # to be signed anew, but it could not be
     ALREADY_MARKED = "already_marked"  # our own valid mark is on it
     ALREADY_LINKED = "already_linked"  # the conversation carries our link
 

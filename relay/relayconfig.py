@@ -45,6 +45,7 @@ REPLY_SECONDS_MAX = 570
 
 # NoDecode: from the environment it comes as it is, not as JSON.
 ListenAddress = Annotated[Address, NoDecode, BeforeValidator(check_address)]
+OptionalAddress = Annotated[Address | None, NoDecode, BeforeValidator(check_address)]
 Networks = tuple[Annotated[Network, BeforeValidator(check_network)], ...]
 Host = Annotated[
     str, AfterValidator(matching(r"[A-Za-z0-9.:\[\]-]{0,255}", 'a name like "mx.example.jp"'))
@@ -246,4 +247,4 @@ class NextHopSection(Section):
 class AdminSection(Section):
     """`[admin]`: metrics and health, for your own monitoring."""
 
-    listen: Annotated[Address | None, NoDecode, BeforeValidator(check_address)] = None
+    listen: OptionalAddress = None

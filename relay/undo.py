@@ -2,12 +2,16 @@
 
     X-Career-Relay: v=1; link=<16 characters>; mac=<26 characters>;
      undo=<splice>[,<splice>];
+     added=<number>;
      sum=<13 characters>
 
 Each splice is `offset:length`, counted from the start of the message's body, so that fields which
 later relays add or fold anew do not matter; for base64 it is
 `offset:length:inner:inner_length:width`, see `relay.transfer.Undo`. `sum` is the beginning of the
 SHA-256 of the original body in lower-case base32: `restore` gives back the original or nothing.
+`added` tells how many header fields behind the mark are ours as well (DKIM signatures, an ARC set),
+and is left out where there is none. A signature that the change broke stays in its place under
+another name, see `relay.signaturefields`.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from relay.mimemap import header_start
+from relay.signaturefields import put_back
 from relay.transfer import BodyRefused, Undo, undo_change
 
 FIELD_NAME = b"X-Career-Relay"
@@ -26,10 +31,15 @@ FIELD_NAME = b"X-Career-Relay"
 SPLICES_MAX = 2
 # 65 bits: damage is noticed; forging is the mac's business.
 SUM_CHARS = 13
+# Two DKIM signatures and an ARC set are five fields.
+ADDED_MAX_COUNT = 20
 
 _FIELD = re.compile(
     rb"^x-career-relay[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z)", re.IGNORECASE | re.MULTILINE
 )
+_ONE_FIELD = re.compile(rb"[!-9;-~]+[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*\n")
+_SUM = re.compile(rb" sum=")
+_ADDED = re.compile(rb" added=[0-9]+;\r?\n")
 _EMPTY_LINE = re.compile(rb"^\r?\n", re.MULTILINE)
 _NUMBERS = re.compile(rb"[0-9]{1,10}(?::[0-9]{1,10})*\Z")
 
@@ -57,6 +67,7 @@ class MarkField:
     mark: Mark
     splices: tuple[Undo, ...]
     digest: str
+    added: int = 0
 
 
 def render_field(
@@ -82,7 +93,25 @@ def parse_field(value: bytes) -> MarkField | None:
     if len(known) < len(splices) or len(known) > SPLICES_MAX:
         return None
     link_id, mac, digest = (fields.get(name, b"").decode() for name in (b"link", b"mac", b"sum"))
-    return MarkField(Mark(link_id, mac), known, digest)
+    added = fields.get(b"added", b"0")
+    if not added.isdigit() or len(added) > 2 or int(added) > ADDED_MAX_COUNT:
+        return None
+    return MarkField(Mark(link_id, mac), known, digest, int(added))
+
+
+def add_fields(message: bytes, fields: bytes) -> bytes:
+    """Return a message we changed with more header fields of ours, put behind its mark.
+
+    `message` comes from `relay.inject`, `fields` are whole, each with its line end.
+    """
+    met = _FIELD.search(message)
+    known = parse_field(met[1]) if met else None
+    if met is None or known is None:
+        raise NotOurs("no_mark")
+    line_end = b"\r\n" if met[0].endswith(b"\r\n") else b"\n"
+    count = known.added + len(_ONE_FIELD.findall(fields))
+    mark = _SUM.sub(b" added=%d;%b sum=" % (count, line_end), _ADDED.sub(b"", met[0]))
+    return b"".join((message[: met.start()], mark, fields, message[met.end() :]))
 
 
 def restore(message: bytes) -> bytes:
@@ -120,7 +149,14 @@ def _restore(message: bytes) -> bytes:
         raise NotOurs("body_changed") from error
     if _digest(body) != field.digest:
         raise NotOurs("body_changed")
-    return message[: met.start()] + message[met.end() : body_start] + body
+    behind = met.end()
+    for _ in range(field.added):
+        ours = _ONE_FIELD.match(message, behind, header_end)
+        if ours is None:
+            raise NotOurs("header_changed")
+        behind = ours.end()
+    header = message[: met.start()] + message[behind:body_start]
+    return put_back(header) + body
 
 
 def _encode_splice(splice: Undo) -> str:

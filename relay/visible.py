@@ -74,12 +74,18 @@ def _has_too_many_attributes(html: str) -> bool:
     )
 
 
+def is_readable(html: str) -> bool:
+    """Tell whether `html` is small and flat enough to be read at all."""
+    is_large = html.count("<") > 2 * NODES_MAX
+    return not (is_large or _is_too_deep(html) or _has_too_many_attributes(html))
+
+
 def visible_text(html: str) -> str:
     """Return what a person reads of `html`, lines separated by LF. Never raises.
 
     What is too large or nested too deep for a letter is not read and gives no text.
     """
-    if html.count("<") > 2 * NODES_MAX or _is_too_deep(html) or _has_too_many_attributes(html):
+    if not is_readable(html):
         return ""
     parser = LexborHTMLParser(html)
     body = parser.body

@@ -12,10 +12,12 @@ import typer
 
 from relay.approved import ApprovedLetters
 from relay.approvedfile import ApprovedFileError, load_approved
+from relay.cli.parts import make_dkim_keys
 from relay.companylexicon import load_company_lexicons
 from relay.config import FILE_NAME, Config, ConfigError, find_config, load_config
+from relay.dkimkeys import DkimKeyError
 from relay.entries import LexiconError
-from relay.lexicons import load_lexicons
+from relay.lexicons import load_lexicons, stages_of
 from relay.note import TemplateError, load_templates
 from relay.pipeline import Rules, make_rules
 from signer.errors import KeyRingError
@@ -65,13 +67,14 @@ def read_rules(config: Config) -> Rules:
         return make_rules(
             config.companies,
             lexicons,
-            load_templates(),
+            load_templates(config.note.templates, config.companies, stages_of(lexicons)),
             load_key_ring(config.link.key_ring),
             config.link.base_url,
             ApprovedLetters(load_approved(config.relay.approved_letters)),
             load_company_lexicons(lexicons, config.company_lexicons),
+            make_dkim_keys(config),
         )
-    except (KeyRingError, LexiconError, TemplateError, ApprovedFileError) as error:
+    except (KeyRingError, LexiconError, TemplateError, ApprovedFileError, DkimKeyError) as error:
         fail(str(error))
 
 

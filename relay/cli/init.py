@@ -110,6 +110,24 @@ webhook_secret = "{webhook_secret}"
 # The page of `careerrelay run` that shows what arrived; `careerrelay serve` does not use it.
 listen = "{outside}"
 
+# Templates of your own for the line; see docs/admin/letters.md.
+# [note]
+# templates = "templates"
+
+# A key that signs changed letters, for dkim = "resign". Its public half goes into the DNS:
+# `careerrelay keys dkim` prints the record.
+# [[dkim]]
+# domain = "aozora.example.jp"
+# selector = "relay1"
+# key = "dkim.pem"
+
+# An ARC seal on changed letters; see docs/admin/dkim.md.
+# [arc]
+# domain = "relay.example.jp"
+# selector = "arc1"
+# key = "arc.pem"
+# authserv_id = "relay.example.jp"
+
 # One table per company whose letters pass here.
 [[company]]
 id = "aozora"
@@ -121,8 +139,8 @@ mode = "{mode}"
 # "recognised": every letter we recognise. "approved": only letters that you approved with
 # `careerrelay letters approve FILE`; see docs/admin/letters.md.
 accept = "recognised"
-# Letters with a DKIM signature that our line would break: "pass" leaves them alone. ("strip" and
-# "resign" leave them alone as well until we can sign.)
+# Letters with a DKIM signature that our line would break: "pass" leaves them alone, "strip" sets
+# the signature aside for a system behind us that signs, "resign" puts ours in its place ([[dkim]]).
 dkim = "pass"
 language = "ja"
 # Whom a candidate may ask about the line.

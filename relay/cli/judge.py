@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -32,9 +33,11 @@ from relay.cli.common import (
     read_config_if_any,
     read_rules,
 )
+from relay.cli.dryrules import DRY_CONTACT, dry_rules
 from relay.cli.explain import print_letter, print_reasons
 from relay.cli.letterfile import envelope_from_header, read_letter_file
 from relay.cli.tally import Tally
+from relay.cli.whynot import WHY_NOT
 from relay.compare import State, compare
 from relay.entries import LexiconError, Lexicons
 from relay.envelope import Envelope
@@ -45,13 +48,14 @@ from relay.mimemap import MapError, map_message
 from relay.pipeline import (
     Outcome,
     Rules,
+    add_note,
     find_company,
     judge_letter,
     override,
     passed,
     process,
 )
-from relay.policy import Company, Mode, Reason, decide
+from relay.policy import Action, Company, Mode, Reason, decide
 from relay.subjecttag import find_tag_in
 from relay.verdict import Kind, Verdict, judge
 
@@ -59,7 +63,7 @@ from relay.verdict import Kind, Verdict, judge
 PROGRESS_ROWS_MIN = 50
 _NOTHING_READ = Verdict(Kind.OTHER, 0.0, (), "", None, None)
 # Without a configuration a letter is judged as for a company that wants every rejection changed.
-_ANY_COMPANY = Company("any", "", (), mode=Mode.INJECT)
+_ANY_COMPANY = Company("any", "any", (), mode=Mode.INJECT, contact=DRY_CONTACT)
 
 LetterFiles = Annotated[
     list[Path],
@@ -84,6 +88,9 @@ def check(files: LetterFiles, as_json: JsonOption = False, config: ConfigOption 
             own = rules.own.get(outcome.company or "") if rules is not None else None
             known = lexicons if own is None else own.lexicons
             _print_reasons(console, message, verdict, known)
+            why_not = WHY_NOT.get(outcome.decision.reason)
+            if why_not is not None:
+                console.print(f"  no line: {why_not}", markup=False, highlight=False)
             for sentence in applied(outcome, verdict, rules):
                 console.print(f"  {printable(sentence)}", markup=False, highlight=False)
             if rules is None:
@@ -94,7 +101,8 @@ def check(files: LetterFiles, as_json: JsonOption = False, config: ConfigOption 
 def explain(message: bytes, lexicons: Lexicons, rules: Rules | None) -> tuple[Verdict, Outcome]:
     """Return verdict and outcome for a message from a file, its envelope taken from the header.
 
-    Without rules nothing is changed, and the decision is that for any company that injects.
+    Without rules the decision is that for any company that injects: whether the line could be
+    written is tried out, and the message stays as it is.
     """
     try:
         message_map = map_message(message)
@@ -113,7 +121,11 @@ def explain(message: bytes, lexicons: Lexicons, rules: Rules | None) -> tuple[Ve
     tag = find_tag_in(message, _ANY_COMPANY.no_relay)
     if tag is not None:
         return verdict, override(message, _ANY_COMPANY, tag)
-    return verdict, Outcome(decide(_ANY_COMPANY, verdict), message)
+    decision = decide(_ANY_COMPANY, verdict)
+    if decision.action is Action.PASS:
+        return verdict, Outcome(decision, message)
+    tried = add_note(message_map, known, _ANY_COMPANY, verdict, dry_rules(lexicons))
+    return verdict, replace(tried, message=message, link=None)
 
 
 def explained_row(file: str, verdict: Verdict, outcome: Outcome) -> dict[str, object]:

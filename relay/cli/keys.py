@@ -17,7 +17,9 @@ from relay.cli.common import (
     print_json,
     read_config,
 )
+from relay.cli.parts import make_dkim_keys, make_sealer
 from relay.config import Config
+from relay.dkimkeys import DkimKeyError
 from signer.errors import KeyRingError
 from signer.keyring import KeyRing
 from signer.keyring_file import load_key_ring, save_key_ring
@@ -59,6 +61,27 @@ def revoke(key_id: str, config: ConfigOption = None) -> None:
     """Refuse every link of a key, for good. Old letters with it lead to the front page."""
     _change(read_config(config), lambda ring: ring.with_revoked(key_id))
     typer.echo(f"key {key_id} is revoked; restart relay and intake to refuse it")
+
+
+@app.command("dkim")
+def dkim_records(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Print the TXT records to publish for the keys of [[dkim]] and [arc]."""
+    settings = read_config(config)
+    try:
+        sealer = make_sealer(settings)
+        keys = [*make_dkim_keys(settings), *([sealer.key] if sealer else [])]
+    except DkimKeyError as error:
+        fail(str(error))
+    if not keys:
+        fail("no [[dkim]] and no [arc] in the configuration: there is nothing to publish")
+    for key in keys:
+        if json:
+            print_json({"name": key.record_name, "type": "TXT", "value": key.record})
+        else:
+            # A string of a TXT record holds 255 octets (RFC 1035 §3.3); zone files join them.
+            parts = [key.record[at : at + 250] for at in range(0, len(key.record), 250)]
+            strings = " ".join(f'"{part}"' for part in parts)
+            typer.echo(f"{key.record_name}. IN TXT ( {strings} )")
 
 
 def _load(config: Config) -> KeyRing:

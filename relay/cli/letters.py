@@ -51,10 +51,10 @@ UNDECIDED_SIZE_MIN_OCTETS = 60
 # What is seen less often is no template.
 RECURRING_MIN = 2
 
-app = typer.Typer(help="Approved letters: a company's own templates, known by a fingerprint.")
+app = typer.Typer(help="Letters that you approve, and the templates of the line.")
 
 LetterFiles = Annotated[list[Path], typer.Argument(help="Letters as files (.eml).", dir_okay=False)]
-CompanyOption = Annotated[str | None, typer.Option("--company", help="The id of a [[company]].")]
+CompanyOption = Annotated[str | None, typer.Option("--company", help="The id of one company.")]
 LabelOption = Annotated[str, typer.Option("--label", help="Your own name for the letter.")]
 Shapes = Annotated[list[str], typer.Argument(help="As `careerrelay letters list` shows them.")]
 
@@ -105,7 +105,7 @@ def list_letters(
     """Show the approved letters, and the recurring ones that are not approved."""
     settings = read_config(config)
     if company is not None and company not in {known.id for known in settings.companies}:
-        fail(_unknown(company, settings.companies))
+        fail(unknown_company(company, settings.companies))
     letters = [one for one in _load(settings) if company in (None, one.company)]
     known = {(one.company, one.fingerprint.shape) for one in letters}
     seen = [row for row in _seen(settings, company) if (row.company, row.shape) not in known]
@@ -133,7 +133,7 @@ def remove(shapes: Shapes, company: CompanyOption = None, config: ConfigOption =
     """Take the approval back. Letters of these shapes are judged by their words again."""
     settings = read_config(config)
     if company is not None and company not in {known.id for known in settings.companies}:
-        fail(_unknown(company, settings.companies))
+        fail(unknown_company(company, settings.companies))
     wanted = set(shapes)
     gone: set[str] = set()
 
@@ -232,10 +232,11 @@ def _company(rules: Rules, company_id: str) -> Company:
     for company in rules.companies:
         if company.id == company_id:
             return company
-    fail(_unknown(company_id, rules.companies))
+    fail(unknown_company(company_id, rules.companies))
 
 
-def _unknown(company_id: str, companies: Iterable[Company]) -> str:
+def unknown_company(company_id: str, companies: Iterable[Company]) -> str:
+    """Return what is said of a company that the configuration has not."""
     known = ", ".join(company.id for company in companies) or "none"
     return f"--company {company_id}: no [[company]] has this id; there are: {known}"
 

@@ -25,13 +25,22 @@ from ledger.keyfiles import load_subject_key
 from ledger.store import LedgerError
 from relay.approved import ApprovedLetters
 from relay.approvedfile import ApprovedFileError, load_approved
-from relay.cli.parts import PartError, make_doors, make_hop_settings, make_limits
+from relay.arcseal import ArcSealer
+from relay.cli.parts import (
+    PartError,
+    make_dkim_keys,
+    make_doors,
+    make_hop_settings,
+    make_limits,
+    make_sealer,
+)
 from relay.cli.secretfile import SecretFileError, read_secret
 from relay.companylexicon import load_company_lexicons
 from relay.config import Config, ConfigError, load_config
+from relay.dkimkeys import DkimKeyError
 from relay.door import Door, Limits
 from relay.entries import LexiconError
-from relay.lexicons import load_lexicons
+from relay.lexicons import load_lexicons, stages_of
 from relay.nexthops import HopSettings
 from relay.note import TemplateError, load_templates
 from relay.pipeline import Rules, make_rules
@@ -67,6 +76,7 @@ class Materials:
     doors: tuple[Door, ...]
     next_hop: HopSettings
     limits: Limits
+    sealer: ArcSealer | None
     # Every key of the configuration with its value, of files with the digest of their content.
     values: Mapping[str, object]
 
@@ -98,7 +108,8 @@ def load_materials(config: Config) -> Materials:
     """Return what a configuration and its files give."""
     try:
         ring = load_key_ring(config.link.key_ring)
-        lexicons, templates = load_lexicons(), load_templates()
+        lexicons = load_lexicons()
+        templates = load_templates(config.note.templates, config.companies, stages_of(lexicons))
         log_origin(config.store.installation, "x")
         return Materials(
             config=config,
@@ -110,6 +121,7 @@ def load_materials(config: Config) -> Materials:
                 config.link.base_url,
                 ApprovedLetters(load_approved(config.relay.approved_letters)),
                 load_company_lexicons(lexicons, config.company_lexicons),
+                make_dkim_keys(config),
             ),
             policies=read_policies(),
             log_key=load_log_key(config.store.log_key),
@@ -118,6 +130,7 @@ def load_materials(config: Config) -> Materials:
             doors=make_doors(config),
             next_hop=make_hop_settings(config),
             limits=make_limits(config),
+            sealer=make_sealer(config),
             values=dict(_values("", config)),
         )
     except (
@@ -128,6 +141,7 @@ def load_materials(config: Config) -> Materials:
         CheckpointError,
         PartError,
         ApprovedFileError,
+        DkimKeyError,
     ) as error:
         raise MaterialError(str(error)) from error
 
@@ -135,9 +149,10 @@ def load_materials(config: Config) -> Materials:
 def files_of(config: Config) -> tuple[Path, ...]:
     """Return every file that the configuration names and that is there, besides the store."""
     return tuple(
-        path
+        file
         for name, path in _leaves("", config)
         if isinstance(path, Path) and (name != _MAY_BE_MISSING or os.access(path, os.F_OK))
+        for file in _files_at(path)
     )
 
 
@@ -172,7 +187,8 @@ def _read_webhook_secret(path: Path) -> str:
 def _values(name: str, section: BaseModel) -> Iterator[tuple[str, object]]:
     for key, value in _leaves(name, section):
         if not _is_below(key, _UNUSED):
-            yield key, (value, _digest(value)) if isinstance(value, Path) else value
+            files = _files_at(value) if isinstance(value, Path) else ()
+            yield key, [(file, _digest(file)) for file in files] or value
 
 
 def _leaves(name: str, section: BaseModel) -> Iterator[tuple[str, object]]:
@@ -201,6 +217,13 @@ def _digest(path: Path) -> bytes:
             return hashlib.sha256(file.read(FILE_MAX_BYTES)).digest()
     except OSError:
         return b""  # Whoever needs the file has said so before.
+
+
+def _files_at(path: Path) -> list[Path]:
+    """Return a file, or a folder of templates with the folders of languages and all in them."""
+    if not os.path.isdir(path):  # Unlike `Path.is_dir` it does not raise where we may not look.
+        return [path]
+    return [path, *sorted(file for depth in ("*", "*/*") for file in path.glob(depth))]
 
 
 def _is_below(name: str, names: tuple[str, ...]) -> bool:

@@ -11,8 +11,11 @@ from pathlib import Path
 
 import structlog
 
+from relay.arcseal import ArcSealer
 from relay.cli.secretfile import SecretFileError, read_secret
 from relay.config import Config
+from relay.dkimkeys import DkimKey, DkimKeyError, load_dkim_key
+from relay.dnskeys import DnsKeys
 from relay.door import Door, Limits, Tls
 from relay.nexthops import HopSettings
 from relay.passwords import PASSWORD_MAX_BYTES, Users
@@ -42,6 +45,24 @@ def make_doors(config: Config) -> tuple[Door, ...]:
     # One for all doors: how many passwords are checked at once is a limit of the process.
     users = Users({user.name: user.password for user in config.relay.user})
     return tuple(_make_door(config, listener, users) for listener in config.relay.listeners)
+
+
+def make_dkim_keys(config: Config) -> tuple[DkimKey, ...]:
+    """Return the keys that sign changed letters; `DkimKeyError` names a file that is none."""
+    return tuple(load_dkim_key(one.key, one.domain, one.selector) for one in config.dkim)
+
+
+def make_sealer(config: Config) -> ArcSealer | None:
+    """Return who seals changed letters, if anybody does."""
+    arc = config.arc
+    if arc is None:
+        return None
+    key = load_dkim_key(arc.key, arc.domain, arc.selector)
+    if not key.algorithm.startswith("rsa"):
+        raise DkimKeyError(f"{arc.key}: expected an RSA key: ARC knows no other (RFC 8617 §4.1.2)")
+    resolver = arc.resolver
+    keys = DnsKeys((resolver.host,), resolver.port) if resolver else DnsKeys()
+    return ArcSealer(key, arc.authserv_id, keys)
 
 
 def make_hop_settings(config: Config) -> HopSettings:

@@ -14,24 +14,19 @@ from dataclasses import dataclass, replace
 from email.utils import parsedate_tz
 
 from relay.charset import decode_header
-from relay.cli.common import now
+from relay.cli.dryrules import DRY_CONTACT, dry_rules
 from relay.cli.letterfile import envelope_from_header
 from relay.cli.replaysums import UNKNOWN, Finding
 from relay.envelope import Envelope, domain_of
 from relay.evidence import Evidence
 from relay.lexicons import load_lexicons
 from relay.mimemap import MapError, MessageMap, map_message
-from relay.note import load_templates
-from relay.pipeline import Rules, make_rules, process
+from relay.pipeline import Rules, process
 from relay.policy import Company, Mode, Reason
 from relay.verdict import Kind
-from signer.keyring import KeyRing
 
 # Years of a Date field that somebody may have meant: mail began to be kept about then.
 YEAR_MIN, YEAR_MAX = 1990, 2099
-# Links of a dry run lead nowhere: nobody gets them.
-_DRY_BASE_URL = "https://r.example.jp/"
-_DRY_CONTACT = "recruit@example.jp"
 
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
 _MESSAGE_ID = re.compile(rb"^message-id:[ \t]*(?:\r?\n[ \t]+)?(\S+)", re.IGNORECASE | re.MULTILINE)
@@ -87,10 +82,7 @@ def judge_for(rules: Rules | None) -> Judge:
     `LexiconError` or `TemplateError`: our own files are wrong.
     """
     if rules is None:
-        dry = make_rules(
-            (), load_lexicons(), load_templates(), KeyRing.generate(now()), _DRY_BASE_URL
-        )
-        return Judge(dry, is_any_company=True)
+        return Judge(dry_rules(load_lexicons()), is_any_company=True)
     return Judge(_injecting(rules), is_any_company=False)
 
 
@@ -112,7 +104,7 @@ def _with_company_of(envelope: Envelope, rules: Rules) -> Rules:
         domain or "-",
         (domain,) if domain else (),
         mode=Mode.INJECT,
-        contact=_DRY_CONTACT,
+        contact=DRY_CONTACT,
     )
     return replace(rules, companies=(company,), by_domain={domain: company})
 

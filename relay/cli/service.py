@@ -113,6 +113,7 @@ class Service:
             reply_max_seconds=float(config.relay.reply_max_seconds),
             now=now,
             taken=taken,
+            sealer=materials.sealer,
         )
         next_hop = NextHop(materials.next_hop, self.metrics)
         self.relay = Relay(materials.limits, next_hop, self.delivery, self.metrics)
@@ -197,6 +198,7 @@ class Service:
             materials.rules,
             refuse_bare_line_endings=materials.config.relay.line_endings == "refuse",
             reply_max_seconds=float(materials.config.relay.reply_max_seconds),
+            sealer=materials.sealer,
         )
         self._candidates.app = candidates
 

@@ -19,6 +19,7 @@ import uvloop
 from ledger.inbox import Inbox
 from ledger.store import Store
 from relay.addresses import Address
+from relay.arcseal import ArcSealer
 from relay.deliver import Delivery
 from relay.door import Door, Limits
 from relay.downstream import HopSettings, NextHop
@@ -86,6 +87,7 @@ def running(
     now: Callable[[], datetime] = lambda: NOW,
     door: Door = DOOR,
     next_hop: HopSettings | None = None,
+    sealer: ArcSealer | None = None,
 ) -> Generator[Running]:
     """Run a relay in front of the hop on this port; its store lies in `folder`."""
     loop = uvloop.new_event_loop()
@@ -108,6 +110,7 @@ def running(
             refuse_bare_line_endings=refuse_bare_line_endings,
             reply_max_seconds=reply_max_seconds,
             now=now,
+            sealer=sealer,
         )
         limits = Limits(
             size_max_bytes=size_max_bytes,
