@@ -85,8 +85,6 @@ _GREY = re.compile(
     rb"(?<![\w-])color\s*:\s*(?:gr[ae]y|#([4-9a-c])[0-9a-f]?(?:\1[0-9a-f]?){2}\b"
     rb"|#[6-9a-b][0-9a-f][6-9a-b][0-9a-f][6-9a-b][0-9a-f]\b)"
 )
-# #666666 on white beside #222222, and #8f9bc7 on #161d36 beside #d6dcf5, have 0.7 of its contrast.
-_FAINT_MAX = 0.8
 # Above this many lines small print is a preheader or a heading, not the end of a letter.
 _SMALL_PRINT_AFTER_LINES = 3
 
@@ -142,6 +140,8 @@ class _Outliner:
         self.stack: list[Element] = []
         self.gaps: list[Gap] = []
         self.lines: list[Line] = []
+        # The words of the last line, which is not copied for each of them.
+        self.pieces: list[str] = []
         self.fresh = True  # The next visible text begins a line.
         self.is_over = False  # Behind a reply divider, where others wrote.
         # How the longest piece of text is set: that is the letter.
@@ -283,7 +283,7 @@ class _Outliner:
 
     def _is_small_print(self, style: bytes, ink: Ink) -> bool:
         return _SMALL.search(style) is not None and (
-            _GREY.search(style) is not None or _is_fainter(ink, self.letter_ink)
+            _GREY.search(style) is not None or ink.is_fainter(self.letter_ink)
         )
 
     def _close(self, name: bytes) -> None:
@@ -341,7 +341,7 @@ class _Outliner:
             self.fresh = False
             words = words.lstrip(" ")
         line = self.lines[-1]
-        line.text += words
+        self.pieces.append(words)
         line.last_gap = len(self.gaps)
         line.is_button = line.is_button and is_button
         if len(words) > line.around_chars:
@@ -350,7 +350,14 @@ class _Outliner:
                 self.letter_ink = top.ink if top else PAPER
                 self.letter_chars = len(words)
 
+    def end_line(self) -> None:
+        """Put the text of the last line together."""
+        if self.pieces:
+            self.lines[-1].text += "".join(self.pieces)
+            self.pieces.clear()
+
     def _line(self, text: str) -> Line:
+        self.end_line()
         depth = len(self.stack)
         while depth and self.stack[depth - 1].name not in _BLOCKS:
             depth -= 1
@@ -373,6 +380,7 @@ def outline(body: bytes, charset: PartCharset) -> tuple[list[Line], list[Gap]]:
     """Return the visible lines of a decoded HTML body and the gaps between its tokens."""
     outliner = _Outliner(body, charset)
     outliner.run()
+    outliner.end_line()
     return outliner.lines, outliner.gaps
 
 
@@ -389,12 +397,3 @@ def read_attributes(masked: bytes, position: int) -> tuple[int | None, dict[byte
         value = next((group for group in (met[2], met[3], met[4]) if group is not None), b"")
         attributes.setdefault(met[1].lower(), value)
         position = met.end()
-
-
-def _is_fainter(ink: Ink, other: Ink) -> bool:
-    is_known = None not in (ink.colour, ink.background, other.colour, other.background)
-    return is_known and _contrast(ink) < _FAINT_MAX * _contrast(other)
-
-
-def _contrast(ink: Ink) -> int:
-    return sum(abs(a - b) for a, b in zip(ink.colour or (), ink.background or (), strict=True))

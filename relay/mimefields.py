@@ -20,6 +20,8 @@ from relay.charset import decode_header, decode_text
 # such values, of a hundred in all.
 KNOWN_VALUES_MAX_COUNT = 512
 KNOWN_VALUE_MAX_BYTES = 120
+# Comments may stand in comments (RFC 5322 §3.2.2); nobody writes three.
+COMMENT_DEPTH_MAX = 5
 
 _UNFOLD = re.compile(rb"\r?\n(?=[ \t])")
 # An unclosed quote runs to the end: no input makes the search start over.
@@ -77,7 +79,12 @@ def _parse(value: bytes) -> tuple[Field, bool]:
 def _parse_anew(value: bytes) -> tuple[Field, bool]:
     # Latin-1 keeps raw 8-bit bytes one to one until the value's charset is guessed.
     text = _UNFOLD.sub(b"", value).decode("latin-1").strip()
-    text = _COMMENT_OR_QUOTED.sub(lambda met: " " if met[0][0] == "(" else met[0], text).strip()
+    for _ in range(COMMENT_DEPTH_MAX):
+        bare = _COMMENT_OR_QUOTED.sub(lambda met: " " if met[0][0] == "(" else met[0], text)
+        if bare == text:
+            break
+        text = bare  # Without its innermost comments.
+    text = text.strip()
     main = _TYPE.match(text)
     if main is None:
         return Field(""), not text

@@ -40,6 +40,8 @@ _SHIFT = re.compile(rb"[\x0e\x0f]")
 _OTHER_CHARSET = re.compile(rb"\x1b|\xef\xbb\xbf")
 # Shorter endings of a line ("敬具", "です。") are met in more than one place.
 _SAME_WORDS_MIN_CHARS = 8
+# An applicant tracking system sets two or three below a letter.
+_BUTTONS_MAX = 10
 
 
 class NoPlace(Exception):
@@ -124,11 +126,16 @@ class HtmlSurface:
     def own_count(self) -> int:
         """Return how many leading lines are the letter's own text.
 
-        A button below it belongs to it only if the last sentence says that it follows.
+        A button below it belongs to it only if the last sentence says that it follows. Raise
+        `NoPlace` where there are more than a letter has: each has the lines read once more.
         """
         lines = self._lines
         count = end_of_own_text(self.lines)
+        buttons = 0
         while count > 1 and lines[count - 1].is_button and not _leads_on(lines[count - 2]):
+            buttons += 1
+            if buttons > _BUTTONS_MAX:
+                raise NoPlace
             count = end_of_own_text(self.lines[: count - 1])
         follows = 0 < count < len(lines) and _leads_on(lines[count - 1]) and lines[count].is_button
         return count + follows

@@ -11,14 +11,13 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from relay.charset import decode_text
 from relay.mimemap import MapError, MessageMap, Part, body_of, header_start
 from relay.signaturefields import has_set_aside, has_signature
 from relay.undo import Mark, parse_field
 
 # Gmail, Microsoft 365 and Exchange accept letters up to 25 to 35 MiB; a larger one is no letter.
 MESSAGE_MAX_BYTES = 40 * 1024 * 1024
-# A long letter (HTML by Word, with styles) has 200 KiB; ten times that is something else.
+# A long letter (HTML by Word, with styles) has 200 KiB of text; ten times that is something else.
 TEXT_MAX_BYTES = 2 * 1024 * 1024
 
 _DIGEST_FIELDS = frozenset({"content-length", "content-md5", "lines", "body-length"})
@@ -90,9 +89,13 @@ def check_safety(message_map: MessageMap, rules: Rules) -> dict[int, bytes]:
     if message_map.root.content_type.startswith("message/"):
         raise NotInjected("structure_unsupported")
     bodies: dict[int, bytes] = {}
+    size = 0
     for part in _all_parts(message_map.root):
         _check_part(part)
         if part.content_type in _TEXT_TYPES and part.disposition != "attachment":
+            size += part.body_end - part.body_start
+            if size > TEXT_MAX_BYTES:
+                raise NotInjected("too_large")
             bodies[part.body_start] = _checked_text(message_map, part, rules)
     return bodies
 
@@ -129,24 +132,25 @@ def _check_part(part: Part) -> None:
 
 def _checked_text(message_map: MessageMap, part: Part, rules: Rules) -> bytes:
     """Return the decoded body of a text part that may be changed."""
-    if part.body_end - part.body_start > TEXT_MAX_BYTES:
-        raise NotInjected("too_large")
     try:
         body = body_of(message_map, part)
     except MapError as error:
         raise NotInjected(error.reason) from error
     if b"-----BEGIN PGP" in body and _INLINE_PGP.search(body):
         raise NotInjected("pgp")
-    if rules.base_url and _carries_link(body, part, rules.base_url):
+    if rules.base_url and _carries_link(body, rules.base_url):
         raise NotInjected("already_linked")
     return body
 
 
-def _carries_link(body: bytes, part: Part, base_url: str) -> bool:
-    """Tell whether a link of ours stands there, also one rewritten by a scanner, or quoted."""
-    host_and_path = base_url.partition("://")[2].lower()
-    text = decode_text(body, part.parameters.get("charset")).lower()
-    return host_and_path in text or host_and_path.replace("/", "%2f") in text
+def _carries_link(body: bytes, base_url: str) -> bool:
+    """Tell whether a link of ours stands there, also one rewritten by a scanner, or quoted.
+
+    It is ASCII in every charset that we write.
+    """
+    host_and_path = base_url.partition("://")[2].lower().encode("ascii")
+    text = body.lower()
+    return host_and_path in text or host_and_path.replace(b"/", b"%2f") in text
 
 
 def find_targets(message_map: MessageMap) -> tuple[Part, ...]:

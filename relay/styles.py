@@ -24,6 +24,8 @@ SHEET_SIZE_MAX_CHARS = 100_000
 TINY_SIZE_MAX_PX = 2.0
 # White (#ffffff) on a page of #f8f8f8 is not seen; #767676 on white is the palest that may be.
 CONTRAST_MIN = 16
+# #666666 on white beside #222222, and #8f9bc7 on #161d36 beside #d6dcf5, have 0.7 of its contrast.
+FAINT_MAX = 0.8
 # What is moved this far to the left or up is off every screen.
 OFF_SCREEN_MIN_PX = 900
 
@@ -93,6 +95,11 @@ class Ink(NamedTuple):
     keeps_lines: bool = False
     is_seen: bool = True
 
+    def is_fainter(self, other: Ink) -> bool:
+        """Tell whether it has clearly less contrast than another; unknown colours have not."""
+        is_known = None not in (self.colour, self.background, other.colour, other.background)
+        return is_known and _contrast(self) < FAINT_MAX * _contrast(other)
+
 
 PAPER = Ink()
 
@@ -127,6 +134,10 @@ def ink_within(ink: Ink, style: Style, *, may_be_coloured: bool = False) -> Ink:
     keeps_lines = ink.keeps_lines if style.keeps_lines is None else style.keeps_lines
     is_seen = not is_tiny and not _is_pale(colour, background)
     return Ink(is_tiny, colour, background, keeps_lines, is_seen)
+
+
+def _contrast(ink: Ink) -> int:
+    return sum(abs(a - b) for a, b in zip(ink.colour or (), ink.background or (), strict=True))
 
 
 def _is_pale(colour: Colour | None, background: Colour | None) -> bool:

@@ -104,10 +104,7 @@ def add_fields(message: bytes, fields: bytes) -> bytes:
 
     `message` comes from `relay.inject`, `fields` are whole, each with its line end.
     """
-    met = _FIELD.search(message)
-    known = parse_field(met[1]) if met else None
-    if met is None or known is None:
-        raise NotOurs("no_mark")
+    met, known = _find_mark(message, 0, len(message))
     line_end = b"\r\n" if met[0].endswith(b"\r\n") else b"\n"
     count = known.added + len(_ONE_FIELD.findall(fields))
     mark = _SUM.sub(b" added=%d;%b sum=" % (count, line_end), _ADDED.sub(b"", met[0]))
@@ -135,12 +132,7 @@ def _restore(message: bytes) -> bytes:
     start = header_start(message)
     gap = _EMPTY_LINE.search(message, start)
     header_end, body_start = (gap.start(), gap.end()) if gap else (len(message), len(message))
-    met = _FIELD.search(message, start, header_end)
-    if met is None:
-        raise NotOurs("no_mark")
-    field = parse_field(met[1])
-    if field is None or not field.splices:
-        raise NotOurs("unreadable_mark")
+    met, field = _find_mark(message, start, header_end)
     body = message[body_start:]
     try:
         for splice in reversed(field.splices):
@@ -157,6 +149,17 @@ def _restore(message: bytes) -> bytes:
         behind = ours.end()
     header = message[: met.start()] + message[behind:body_start]
     return put_back(header) + body
+
+
+def _find_mark(message: bytes, start: int, end: int) -> tuple[re.Match[bytes], MarkField]:
+    """Return the first field of ours that tells of a change: others may say that we saw it."""
+    reason = "no_mark"
+    for met in _FIELD.finditer(message, start, end):
+        field = parse_field(met[1])
+        if field is not None and field.splices:
+            return met, field
+        reason = "unreadable_mark"
+    raise NotOurs(reason)
 
 
 def _encode_splice(splice: Undo) -> str:

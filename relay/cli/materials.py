@@ -26,6 +26,7 @@ from ledger.store import LedgerError
 from relay.approved import ApprovedLetters
 from relay.approvedfile import ApprovedFileError, load_approved
 from relay.arcseal import ArcSealer
+from relay.cli.letterfile import envelope_from_header
 from relay.cli.parts import (
     PartError,
     make_dkim_keys,
@@ -34,16 +35,20 @@ from relay.cli.parts import (
     make_limits,
     make_sealer,
 )
+from relay.cli.samples import load_samples
 from relay.cli.secretfile import SecretFileError, read_secret
 from relay.companylexicon import load_company_lexicons
 from relay.config import Config, ConfigError, load_config
 from relay.dkimkeys import DkimKeyError
 from relay.door import Door, Limits
-from relay.entries import LexiconError
+from relay.entries import LexiconError, Lexicons
+from relay.letter import read_letter
 from relay.lexicons import load_lexicons, stages_of
+from relay.mimemap import map_message
 from relay.nexthops import HopSettings
 from relay.note import TemplateError, load_templates
 from relay.pipeline import Rules, make_rules
+from relay.verdict import judge
 from signer.errors import KeyRingError
 from signer.keyring_file import load_key_ring
 
@@ -111,6 +116,7 @@ def load_materials(config: Config) -> Materials:
         lexicons = load_lexicons()
         templates = load_templates(config.note.templates, config.companies, stages_of(lexicons))
         log_origin(config.store.installation, "x")
+        _warm_up(lexicons)
         return Materials(
             config=config,
             rules=make_rules(
@@ -144,6 +150,13 @@ def load_materials(config: Config) -> Materials:
         DkimKeyError,
     ) as error:
         raise MaterialError(str(error)) from error
+
+
+def _warm_up(lexicons: Lexicons) -> None:
+    """Judge a few letters: the first ones of a process take fifty times as long as others."""
+    for sample in load_samples():
+        message_map = map_message(sample.message)
+        judge(read_letter(message_map, envelope_from_header(message_map)), lexicons)
 
 
 def files_of(config: Config) -> tuple[Path, ...]:

@@ -120,6 +120,8 @@ def test_comments_in_fields_do_not_count() -> None:
     """RFC 2045 §5.1 allows comments in the MIME fields."""
     root = map_message(b"Content-Type: text/plain (words); charset=utf-8 (x)\r\n\r\nx").root
     assert (root.content_type, root.parameters) == ("text/plain", {"charset": "utf-8"})
+    nested = b"Content-Transfer-Encoding: base64 (a (b) c)\r\n\r\neA=="
+    assert map_message(nested).root.transfer_encoding == "base64"
 
 
 def test_missing_and_empty_types_are_text() -> None:

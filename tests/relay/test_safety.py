@@ -166,3 +166,12 @@ def test_forged_mark_does_not_switch_us_off() -> None:
 def test_unknown_base_url_finds_no_link() -> None:
     """Without a base address no link is looked for."""
     check_safety(map_message(leaf(b"text/plain", b"https://r.example.jp/x")), Rules())
+
+
+def test_the_limit_on_text_is_one_for_all_parts() -> None:
+    """Reading many large texts would take as long as reading one that is too large."""
+    half = leaf(
+        b"text/plain; name=a.txt", b"x" * (TEXT_MAX_BYTES // 2), b"Content-Disposition: inline\r\n"
+    )
+    assert refused(multipart(b"mixed", PLAIN, half)) == ""
+    assert refused(multipart(b"mixed", PLAIN, half, half)) == "too_large"

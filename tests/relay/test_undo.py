@@ -10,8 +10,17 @@ from relay.inject import inject
 from relay.mimemap import map_message
 from relay.note import Note
 from relay.safety import MESSAGE_MAX_BYTES, TEXT_MAX_BYTES
+from relay.tracefields import SEEN_FIELD
 from relay.transfer import Undo
-from relay.undo import Mark, MarkField, NotOurs, parse_field, render_field, restore
+from relay.undo import (
+    Mark,
+    MarkField,
+    NotOurs,
+    add_fields,
+    parse_field,
+    render_field,
+    restore,
+)
 
 MARK = Mark("abcdefghijklmnop", "m" * 26)
 NOTE = Note("[PR] Words.\nhttps://r.example.jp/x\nMore.", "[PR] Words.", "https://r.example.jp/x")
@@ -143,3 +152,20 @@ def test_any_bytes_are_restored_or_refused(data: bytes) -> None:
             reason = "restored"
         assert reason in {"no_mark", "unreadable_mark", "body_changed"}
         parse_field(data)
+
+
+def test_other_fields_of_that_name_are_passed_over() -> None:
+    """A door that marks all mail, or somebody else, may put one on top of ours."""
+    for above in (SEEN_FIELD, b"X-Career-Relay: hello\r\n", SEEN_FIELD * 2):
+        assert restore(above + CHANGED) == above + ORIGINAL
+        signed = add_fields(above + CHANGED, b"DKIM-Signature: v=1\r\n")
+        assert restore(signed) == above + ORIGINAL
+
+
+def test_added_fields_that_are_gone_are_told() -> None:
+    """Nothing that stands behind them is taken for one of ours."""
+    signed = add_fields(CHANGED, b"A: x\r\nB: y\r\n\tz\r\n")
+    assert restore(signed) == ORIGINAL
+    start = signed.index(b"A: x")
+    bare = signed[:start] + signed[signed.index(b"\r\n\r\n") + 2 :]
+    assert reason_of(bare) == "header_changed"
