@@ -6,7 +6,7 @@ BIN    := .venv/bin
 PIP    := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 CODE   := relay signer queue tests bench
 
-.PHONY: help run test lint check format bench splice fuzz model lock readers clean
+.PHONY: help run test lint check format bench splice fuzz model needs lock readers clean
 
 help:
 	@echo "make run    the whole pipeline on this machine, with sample letters   (ARGS=\"--once --json\")"
@@ -79,8 +79,12 @@ fuzz: .venv/dev
 	@$(BIN)/python -m tests.dialogue $(ARGS)
 
 # Minutes. Needs ../shared; writes the same bytes wherever it is run.
-model: .venv/dev
+model: needs
 	@$(BIN)/python bench/train.py $(ARGS)
+
+# Seconds; after any change to a lexicon.
+needs: .venv/dev
+	@$(BIN)/python bench/needs.py
 
 # Needs uv. Hashes for every platform; no index address is written.
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \

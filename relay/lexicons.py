@@ -37,9 +37,14 @@ from relay.entries import (
     Scope,
     Section,
 )
-from relay.fragments import fragments_needed, phrases_needed
-from relay.literals import pairs_needed, stems_needed, words_needed
 from relay.needles import Needles, Strings
+from relay.needs import (
+    fragments_needed,
+    pairs_needed,
+    phrases_needed,
+    stems_needed,
+    words_needed,
+)
 from relay.wording import Wording, WordingError, characters_of, load_wording
 
 # Entries come from our own files, but a company may extend them: a slip must not eat the memory.
