@@ -170,8 +170,12 @@ class ArcSection(Section):
     selector: Selector
     key: Path
     authserv_id: Domain
-    # Who is asked for the public keys of those who signed before us; none: the system's resolver.
-    resolver: OptionalAddress = None
+
+
+class DnsSection(Section):
+    """`[dns]`: who is asked for the public keys of those who signed a letter before us."""
+
+    resolver: OptionalAddress = None  # None: the system's.
 
 
 class NoteSection(Section):
@@ -202,6 +206,7 @@ class Config(BaseSettings):
     note: NoteSection = NoteSection()
     dkim: tuple[DkimSection, ...] = Field(default=(), max_length=1_000)
     arc: ArcSection | None = None
+    dns: DnsSection = DnsSection()
     company: tuple[CompanySection, ...] = Field(default=(), max_length=10_000)
 
     @model_validator(mode="after")

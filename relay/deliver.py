@@ -213,7 +213,9 @@ class Delivery:
         return outcome
 
     async def _judge(self, message: bytes, job: Job) -> Outcome:
-        if len(message) <= JUDGE_IN_LOOP_MAX_BYTES:
+        # To sign anew the DNS is asked.
+        may_ask = self.rules.resigner is not None and b"dkim-signature" in message.lower()
+        if len(message) <= JUDGE_IN_LOOP_MAX_BYTES and not may_ask:
             return process(message, job.envelope, self.rules)
         work = asyncio.to_thread(process, message, job.envelope, self.rules)
         return await asyncio.wait_for(work, JUDGE_SECONDS)

@@ -49,13 +49,13 @@ def sign(message: bytes, key: DkimKey, names: Sequence[bytes], line_end: bytes) 
 
     `names` are the fields it covers, in lower case, as often as they are to be covered.
     """
-    signer: Any = dkim.DKIM(
-        message,
-        logger=_silent,
-        signature_algorithm=key.algorithm.encode(),
-        linesep=line_end,
-    )
     try:
+        signer: Any = dkim.DKIM(
+            message,
+            logger=_silent,
+            signature_algorithm=key.algorithm.encode(),
+            linesep=line_end,
+        )
         field = signer.sign(
             key.selector.encode(),
             key.domain.encode(),
@@ -81,8 +81,8 @@ def seal(message: bytes, key: DkimKey, results: str, line_end: bytes) -> bytes:
     header = _RESULTS.sub(b"", message[:header_end])
     stamp = b"Authentication-Results: " + results.encode() + line_end
     stamped = stamp + header + message[header_end:]
-    sealer: Any = dkim.ARC(stamped, logger=_silent, linesep=line_end)
     try:
+        sealer: Any = dkim.ARC(stamped, logger=_silent, linesep=line_end)
         fields: list[bytes] = sealer.sign(
             key.selector.encode(), key.domain.encode(), key.secret, authserv_id.encode()
         )
@@ -98,9 +98,10 @@ def check_dkim(message: bytes, index: int, find: Lookup) -> tuple[str, str]:
 
     The first is a result of RFC 8601 §2.7.1: pass, fail, permerror or temperror.
     """
-    checker: Any = dkim.DKIM(message, logger=_silent)
     lookup = _Lookup(find)
+    checker: Any = None
     try:
+        checker = dkim.DKIM(message, logger=_silent)
         verdict = "pass" if checker.verify(index, dnsfunc=lookup) else "fail"
     except _ERRORS:
         verdict = "permerror"
@@ -113,9 +114,9 @@ def check_arc(message: bytes, find: Lookup) -> str:
 
     Raises `SigningError` where that cannot be told, or a seal says that the chain has ended.
     """
-    checker: Any = dkim.ARC(message, logger=_silent)
     lookup = _Lookup(find)
     try:
+        checker: Any = dkim.ARC(message, logger=_silent)
         verdict, _, _ = checker.verify(dnsfunc=lookup)
     except _ERRORS:
         verdict = b"fail"

@@ -19,7 +19,7 @@ from functools import lru_cache
 from relay.mimemap import MapError, MessageMap, Part, header_start, map_message
 from relay.note import Note, Notes
 from relay.partcharset import CharsetRefused, PartCharset, charset_of
-from relay.placement import HtmlSurface, NoPlace, Place, PlainSurface, own_counts
+from relay.placement import HtmlSurface, NoPlace, NotShown, Place, PlainSurface, own_counts
 from relay.safety import NotInjected, Rules, check_safety, find_targets, header_of
 from relay.signaturefields import set_aside
 from relay.transfer import BodyRefused, Change, Undo, insert_decoded
@@ -94,6 +94,8 @@ def _changes(
         raise NotInjected(error.reason) from error
     except CharsetRefused as error:
         raise NotInjected("charset_unsupported") from error
+    except NotShown as error:
+        raise NotInjected("structure_unsupported") from error
     except NoPlace as error:
         raise NotInjected("no_text_part") from error
     except BodyRefused as error:

@@ -50,7 +50,7 @@ _FORWARD_BEGIN = re.compile(
     re.IGNORECASE,
 )
 _HEADER_FROM = re.compile(
-    r"[*＊>\s]{0,4}(?:From|差出人|送信者|Von|De|보낸 ?사람|발신자?|发件人|[發寄]件[人者])"
+    r"[*＊>\s]{0,4}(?:From|差出人|送信[者元]|Von|De|보낸 ?사람|발신자?|发件人|[發寄]件[人者])"
     r"\s?[*＊]?\s?[:：]",
     re.IGNORECASE,
 )
@@ -77,7 +77,8 @@ _ATTRIBUTION = re.compile(
     r"|\d{4}[.년].{4,160}(?:작성|씀)\s?[:：]"
     r"|\d{4}\s?[年/.-]\s?\d{1,2}\s?[月/.-]\s?\d{1,2}.{0,200}"
     r"(?:<[^<>]{3,100}>|メール|さん|様|wrote|書きました)\s?[:：]"
-    r"|.{1,100}(?:は|が)(?:書きました|wrote)\s?[:：]"
+    r"|.{1,100}(?:は|が)(?:書きました|wrote)(?:\s?[(（][^()（）]{4,40}[)）])?\s?[:：]"
+    r"|.{1,60}さんが.{4,60}に書きました[。:：]?"
     r"|.{0,60}<[^<>\s]{3,100}@[^<>\s]{3,100}>\s?(?:wrote|の?メール|さんのメール|schrieb)\s?[:：]"
     r"|.{0,120}\bwrote(?: at \d.{0,40}| \(.{4,40}\))?[:：]"
     r"|.{0,40}\d{4}\s?年.{4,60}\bUTC[+-]\d.{0,100}[:：]",
@@ -221,6 +222,10 @@ def _attribution_length(lines: Sequence[str], index: int, end: int) -> int:
         return 0
     if first[-1] in ":：":
         return 1 if _ATTRIBUTION.fullmatch(first) else 0
+    if first.endswith("に書きました。"):  # A sentence like any other, but for what it stands above.
+        return int(
+            _ATTRIBUTION.fullmatch(first) is not None and _quote_follows(lines, index + 1, end)
+        )
     if not (
         (first[0] in _ATTRIBUTION_INITIALS or _DIGIT.search(first[:_YEAR_SEARCHED_MAX_CHARS]))
         and _ATTRIBUTION_START.match(first)

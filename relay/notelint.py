@@ -53,7 +53,8 @@ _GIFT = re.compile(
 )
 # On a coloured card the blue of a link is hard to read, and a letter may take its line away.
 _ANCHOR = re.compile(
-    r'<a href="([^"]*)"(?: style="color:inherit;text-decoration:underline")?>[^<]*</a>'
+    r'<a href="([^"]*)"'
+    r'(?: style="color:inherit!important;text-decoration:underline!important")?>[^<]*</a>'
 )
 _LINE_BREAK_TAG = re.compile(r"<br ?/?>|</?(?:p|div)\b[^>]*>")
 _TAG = re.compile(r"<[^>]*>")

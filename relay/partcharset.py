@@ -45,6 +45,9 @@ _CODECS = {
     **{f"iso-8859-{number}": f"iso8859-{number}" for number in (1, 2, 5, 7, 9, 15)},
     **{f"windows-{number}": f"cp{number}" for number in range(1250, 1259)},
 }
+_LATIN = frozenset({"iso8859-1", "iso8859-15", "cp1252"})
+# What Windows types for signs that JIS writes in another way (JIS X 0208 against CP932).
+_SIGNS_OF_WINDOWS = str.maketrans("～－∥￠￡￢", "〜−‖¢£¬")
 # Two and three bytes to a character, whatever the vendor put there (NEC row 13 is in none of
 # Python's EUC codecs, and real letters have it).
 _EUC_JP = re.compile(rb"(?:[\x00-\x7f]|\x8e[\xa1-\xdf]|\x8f[\xa1-\xfe]{2}|[\xa1-\xfe]{2})*+\Z")
@@ -108,6 +111,8 @@ class PartCharset:
         `None` when the charset lacks a character, unless `references` puts numeric character
         references (HTML 4 §5.3.1) in its place.
         """
+        if self.note_codec in ("iso2022_jp", "euc_jp"):
+            text = text.translate(_SIGNS_OF_WINDOWS)
         units: list[bytes] = []
         position = 0
         try:
@@ -142,6 +147,8 @@ def charset_of(part: Part, body: bytes, *, html: bool) -> PartCharset:
     codec = _CODECS.get(label, "ascii" if not label else "")
     if not codec:
         raise CharsetRefused
+    if codec in _LATIN and not body.isascii() and _fits(body, "utf-8"):
+        codec = "utf-8"  # PHP's mailers call everything Latin-1, which any bytes are.
     if not _fits(body, codec):
         codec = next((other for other in _likely_codecs(body) if _fits(body, other)), "")
         if not codec:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
 from relay.approved import ApprovedLetters
 from relay.charset import decode_header
 from relay.companylexicon import CompanyLexicons
-from relay.dkimkeys import DkimKey
-from relay.dkimsign import SigningError
 from relay.entries import Lexicons
 from relay.envelope import Envelope, domain_of
 from relay.fingerprint import fingerprint_of
@@ -28,7 +26,7 @@ from relay.mimemap import MapError, MessageMap, header_start, map_message
 from relay.note import NoteTemplates, TemplateError
 from relay.notefiles import LANGUAGES
 from relay.policy import Action, Company, Decision, Mode, Reason, decide
-from relay.resign import signatures, signing_keys
+from relay.resign import Resigner
 from relay.safety import header_of, is_sealed
 from relay.signaturefields import has_signature, set_aside
 from relay.subjecttag import Kept, Untagged, find_tag, find_tag_in, take_out
@@ -61,7 +59,7 @@ class Rules:
     approved: ApprovedLetters
     # By company, of those that have wordings of their own.
     own: Mapping[str, CompanyLexicons]
-    dkim_keys: tuple[DkimKey, ...]
+    resigner: Resigner | None
 
 
 def make_rules(
@@ -72,7 +70,7 @@ def make_rules(
     base_url: str,
     approved: ApprovedLetters | None = None,
     own: Mapping[str, CompanyLexicons] | None = None,
-    dkim_keys: Iterable[DkimKey] = (),
+    resigner: Resigner | None = None,
 ) -> Rules:
     """Return the rules with companies found by their domains."""
     known = tuple(companies)
@@ -85,7 +83,7 @@ def make_rules(
         base_url=base_url,
         approved=approved or ApprovedLetters(),
         own=own or {},
-        dkim_keys=tuple(dkim_keys),
+        resigner=resigner,
     )
 
 
@@ -149,7 +147,7 @@ def process(message: bytes, envelope: Envelope, rules: Rules) -> Outcome:
     tag = _find_tag(message_map, words, company)
     if tag is not None:
         kept = Kept.SEALED if is_sealed(message_map) else None
-        return override(message, company, tag, kept, rules.dkim_keys)
+        return override(message, company, tag, kept, rules.resigner)
     own = rules.own.get(company.id)
     texts = words.subject, words.text
     read = partial(read_letter, message_map, envelope, words)
@@ -190,7 +188,7 @@ def override(
     company: Company,
     tag: str,
     kept: Kept | None = None,
-    dkim_keys: Sequence[DkimKey] = (),
+    resigner: Resigner | None = None,
 ) -> Outcome:
     """Return what becomes of a message with a recruiter's tag in its subject: no line, no tag.
 
@@ -200,30 +198,28 @@ def override(
         kept = Kept.OBSERVE
     untagged = Untagged(message, kept) if kept else take_out(message, company.no_relay)
     if untagged.kept is Kept.DKIM_SIGNED and company.dkim != "pass":
-        untagged = _untagged_though_signed(message, company, dkim_keys)
+        untagged = _untagged_though_signed(message, company, resigner)
     reason = Reason.OVERRIDE_KEPT if untagged.kept else Reason.OVERRIDE
     decision = Decision(Action.PASS, reason, tag)
     return Outcome(decision, untagged.message, company.id, kept=untagged.kept)
 
 
 def _untagged_though_signed(
-    message: bytes, company: Company, dkim_keys: Sequence[DkimKey]
+    message: bytes, company: Company, resigner: Resigner | None
 ) -> Untagged:
     """Return a message without its tag and without the signature over it, or as it was."""
     message_map = map_message(message)
     header = header_of(message_map)
     front, body = message[: header_start(message)], message[message_map.root.body_start :]
     untagged = take_out(front + set_aside(header) + body, company.no_relay)
-    if untagged.kept is None and company.dkim == "resign":
-        keys = signing_keys(dkim_keys, message_map)
-        try:
-            ours = signatures(untagged.message, header, keys) if keys else b""
-        except SigningError:
-            ours = b""
-        if ours:
-            return Untagged(front + ours + untagged.message[len(front) :])
-    elif untagged.kept is None:
+    if untagged.kept is None and company.dkim == "strip":
         return untagged
+    if untagged.kept is None and resigner is not None:
+        try:
+            ours = resigner.signatures(message_map, untagged.message, company.domains)
+        except NotInjected:
+            return Untagged(message, Kept.DKIM_SIGNED)
+        return Untagged(front + ours + untagged.message[len(front) :])
     return Untagged(message, Kept.DKIM_SIGNED)
 
 
@@ -271,16 +267,12 @@ def add_note(
 
 def _signed_anew(changed: bytes, message_map: MessageMap, company: Company, rules: Rules) -> bytes:
     """Return a changed letter with our signature, if it lost one and the company wants ours."""
-    header = header_of(message_map)
-    if company.dkim != "resign" or not has_signature(header):
+    if company.dkim != "resign" or not has_signature(header_of(message_map)):
         return changed
-    keys = signing_keys(rules.dkim_keys, message_map)
-    if not keys:
+    if rules.resigner is None:
         raise NotInjected(Reason.DKIM_NO_KEY)
-    try:
-        return add_fields(changed, signatures(changed, header, keys))
-    except SigningError as error:
-        raise NotInjected(Reason.DKIM_FAILED) from error
+    fields = rules.resigner.signatures(message_map, changed, company.domains)
+    return add_fields(changed, fields)
 
 
 def find_company(message: bytes, envelope: Envelope, rules: Rules) -> Company | None:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from relay.hazards import find_hazards
 from relay.htmlwords import CONTAINERS, EMPHASIS, INLINE, Element, Gap, Line, outline
 from relay.newest import end_of_own_text
 from relay.partcharset import PartCharset
@@ -46,6 +47,10 @@ _BUTTONS_MAX = 10
 
 class NoPlace(Exception):
     """The part has no words of the writer's own, or no spot where a note could safely stand."""
+
+
+class NotShown(NoPlace):
+    """Some readers would not see a note there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,11 @@ class HtmlSurface:
         if count == 0:
             raise NoPlace
         last, end = self._lines[count - 1], self._gaps[self._stop(count) - 1].offset
+        hazards = find_hazards(self._charset.decode(self._body))
+        if hazards.anywhere or any(
+            hazards.cuts(self._body[each.start : each.end]) for each in last.around
+        ):
+            raise NotShown
         free = self._free_gaps(count)
         gap = _block_gap(free, last, is_shared=_shares_block(self._lines, count))
         if gap is None:

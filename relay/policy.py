@@ -100,6 +100,7 @@ class Reason(StrEnum):
     NOT_REVERSIBLE = "not_reversible"
     DKIM_SIGNED = "dkim_signed"  # and the company's `dkim` says that such letters pass
     DKIM_NO_KEY = "dkim_no_key"  # to be signed anew, but there is no key for the domain of From
+    DKIM_NOT_VALID = "dkim_not_valid"  # … but the signature on it is not a valid one of From's
     DKIM_FAILED = "dkim_failed"  # to be signed anew, but it could not be
     ALREADY_MARKED = "already_marked"  # our own valid mark is on it
     ALREADY_LINKED = "already_linked"  # the conversation carries our link

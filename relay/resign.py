@@ -1,40 +1,92 @@
-"""What becomes of DKIM on a message that we change: left, set aside, or set aside and signed anew.
+"""Our DKIM signature in the place of one that a change breaks.
 
-`pass` leaves such a letter alone. `strip` sets the broken signature aside, for systems that sign
-behind us. `resign` puts ours in its place: it covers the fields that the removed one covered, with
-every key there is for the domain of From (RSA and Ed25519 side by side, RFC 8463 §3).
+A signature says that the letter is the domain's own. So ours is put on a letter that was signed as
+such when it came: with a valid signature of the domain in From, which is one of the company's.
+Anything else would make a true signature out of a false one. It covers the fields that the removed
+one covered, and is made with every key there is for the domain (RSA and Ed25519 side by side,
+RFC 8463 §3).
 
-Pure but for the time in the signature.
+Asks the DNS for the key of the signature that was there, and so blocks.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from relay.charset import decode_header
 from relay.dkimkeys import DkimKey, keys_for
-from relay.dkimsign import sign
+from relay.dkimsign import Lookup, SigningError, check_dkim, sign
 from relay.mimemap import MessageMap
-from relay.signaturefields import names_signed
+from relay.safety import NotInjected, header_of
+from relay.signaturefields import count_dkim, names_signed
+
+# A letter has one or two; each costs a question to the DNS.
+CHECKED_MAX_COUNT = 4
 
 _ADDRESS_DOMAIN = re.compile(r"@([A-Za-z0-9.-]+)")
 
 
-def signing_keys(keys: Sequence[DkimKey], message_map: MessageMap) -> Sequence[DkimKey]:
-    """Return the keys that may sign a message; none where From names several domains, or none."""
+@dataclass(frozen=True, slots=True)
+class Resigner:
+    """Who signs anew: our keys, and where the public keys of others are found."""
+
+    keys: tuple[DkimKey, ...]
+    find: Lookup
+
+    def signatures(self, message_map: MessageMap, changed: bytes, domains: Sequence[str]) -> bytes:
+        """Return our DKIM-Signature fields for `changed`, which was made of a mapped message.
+
+        `domains` are the company's. Raises `NotInjected`: there is no key for From (`dkim_no_key`),
+        the message was not signed by that domain (`dkim_not_valid`), or ours does not verify
+        (`dkim_failed`).
+        """
+        domain = _from_domain(message_map)
+        keys = keys_for(self.keys, domain) if _is_below(domain, domains) else ()
+        if not keys:
+            raise NotInjected("dkim_no_key")
+        if not self._was_signed_by(domain, message_map.message):
+            raise NotInjected("dkim_not_valid")
+        header = header_of(message_map)
+        line_end = b"\r\n" if b"\r\n" in header else b"\n"
+        names = names_signed(header, domain)
+        try:
+            fields = b"".join(sign(changed, key, names, line_end) for key in keys)
+        except SigningError as error:
+            raise NotInjected("dkim_failed") from error
+        for index, key in enumerate(keys):
+            if check_dkim(fields + changed, index, _only(key))[0] != "pass":
+                raise NotInjected("dkim_failed")
+        return fields
+
+    def _was_signed_by(self, domain: str, message: bytes) -> bool:
+        """Tell whether a message has a valid signature of a domain, or of one above or below."""
+        for index in range(min(count_dkim(message), CHECKED_MAX_COUNT)):
+            verdict, signer = check_dkim(message, index, self.find)
+            signer = signer.lower()
+            if verdict == "pass" and (_is_below(signer, (domain,)) or _is_below(domain, (signer,))):
+                return True
+        return False
+
+
+def _from_domain(message_map: MessageMap) -> str:
+    """Return the domain in From; nothing where it names several."""
     domains = {
         domain.lower().rstrip(".")
         for value in message_map.headers("from")
         for domain in _ADDRESS_DOMAIN.findall(decode_header(value))
     }
-    return keys_for(keys, domains.pop()) if len(domains) == 1 else ()
+    return domains.pop() if len(domains) == 1 else ""
 
 
-def signatures(changed: bytes, header: bytes, keys: Sequence[DkimKey]) -> bytes:
-    """Return our DKIM-Signature fields for a changed message whose header block was `header`.
+def _is_below(domain: str, domains: Sequence[str]) -> bool:
+    """Tell whether a domain is one of some, or below one."""
+    return bool(domain) and any(one and f".{domain}".endswith(f".{one}") for one in domains)
 
-    Raises `relay.dkimsign.SigningError`.
-    """
-    line_end = b"\r\n" if b"\r\n" in header else b"\n"
-    return b"".join(sign(changed, key, names_signed(header, key.domain), line_end) for key in keys)
+
+def _only(key: DkimKey) -> Lookup:
+    """Return where this key alone is found."""
+    return lambda name, _timeout: (
+        key.record.encode() if name.decode().rstrip(".") == key.record_name else None
+    )

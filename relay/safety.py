@@ -38,7 +38,8 @@ _BY_TYPE = {
     "message/delivery-status": "delivery_report",
     "message/disposition-notification": "delivery_report",
 }
-_INLINE_PGP = re.compile(rb"^-----BEGIN PGP (?:SIGNED )?MESSAGE-----", re.MULTILINE)
+_INLINE_PGP = re.compile(rb"-----BEGIN PGP (?:SIGNED )?MESSAGE-----")
+_SLASHES = (b"/", b"%2f", b"%252f", b"_", b"&#x2f;", b"&#47;", b"-2f")
 _TEXT_TYPES = ("text/plain", "text/html")
 
 
@@ -148,9 +149,12 @@ def _carries_link(body: bytes, base_url: str) -> bool:
 
     It is ASCII in every charset that we write.
     """
-    host_and_path = base_url.partition("://")[2].lower().encode("ascii")
+    host, _, path = base_url.partition("://")[2].lower().encode("ascii").partition(b"/")
     text = body.lower()
-    return host_and_path in text or host_and_path.replace(b"/", b"%2f") in text
+    if host not in text:
+        return False
+    # How scanners and mail programs write a slash in an address within an address.
+    return any(host + slash + path.replace(b"/", slash) in text for slash in _SLASHES)
 
 
 def find_targets(message_map: MessageMap) -> tuple[Part, ...]:

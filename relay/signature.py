@@ -59,11 +59,14 @@ _FOOTER = re.compile(
     r"|[※*＊\s]{0,4}(?:誤って|お心当たり|送信専用|配信停止)|【(?:ご注意|注意事項|免責事項|機密情報)"
     r"|[*\s]{0,4}(?:This (?:e-?mail|message|communication|transmission)\b.{0,80}"
     r"(?:confidential|intended|privileged|automated|automatically|sent (?:to|from|by)|may contain)"
-    r"|The (?:information|contents?) (?:contained )?(?:in|of) this (?:e-?mail|message)"
+    r"|The (?:information|contents?) (?:contained )?(?:in|of) this "
+    r"(?:e-?mail|message|communication)"
+    r"|Replies to this (?:e-?mail|message)|Click here to (?:view|manage|unsubscribe)"
+    r"|\[?\s?ref:[\w!.]{6,60}:ref\b|\[?\s?thread::[\w-]{4,60}::"
     r"|CONFIDENTIAL|DISCLAIMER|LEGAL NOTICE|IMPORTANT NOTICE|PRIVACY NOTICE"
     r"|You(?:'re| are) receiving this|If you (?:no longer )?wish to (?:unsubscribe|stop receiving)"
     r"|To unsubscribe|Unsubscribe\b|Please consider the environment|©|Copyright \(c\)"
-    r"|(?:Please )?(?:do not|don't) (?:reply|respond) (?:directly )?to this"
+    r"|(?:Please note:? )?(?:Please )?(?:do not|don't) (?:reply|respond) (?:directly )?to this"
     r"|Please note that this (?:mail|in)?(?:box|address)|Equal opportunity employer"
     r"|Registered (?:in|office|address|company)\b.{0,80}(?:No\b|number|office|:|\d)"
     r"|Diese (?:E-?Mail|Nachricht)\b.{0,80}(?:vertraulich|ausschließlich|nur für|automatisch)"
@@ -106,7 +109,7 @@ _VALEDICTION_INITIALS = frozenset(
 _LATIN_BEGINNINGS = frozenset(
     first + second
     for start in (
-        "an bi ce co di do en eq es ge ho if im ip le me no ob ou pl pr re se té th to un vo yo"
+        "an bi ce cl co di do en eq es ge ho if im ip le me no ob ou pl pr re se té th to un vo yo"
     ).split()
     for first in (start[0], start[0].upper())
     for second in ("iIİı" if start[1] == "i" else (start[1], start[1].upper()))

@@ -12,7 +12,7 @@ import typer
 
 from relay.approved import ApprovedLetters
 from relay.approvedfile import ApprovedFileError, load_approved
-from relay.cli.parts import make_dkim_keys
+from relay.cli.parts import make_resigner
 from relay.companylexicon import load_company_lexicons
 from relay.config import FILE_NAME, Config, ConfigError, find_config, load_config
 from relay.dkimkeys import DkimKeyError
@@ -72,7 +72,7 @@ def read_rules(config: Config) -> Rules:
             config.link.base_url,
             ApprovedLetters(load_approved(config.relay.approved_letters)),
             load_company_lexicons(lexicons, config.company_lexicons),
-            make_dkim_keys(config),
+            make_resigner(config),
         )
     except (KeyRingError, LexiconError, TemplateError, ApprovedFileError, DkimKeyError) as error:
         fail(str(error))

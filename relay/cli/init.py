@@ -128,6 +128,10 @@ listen = "{outside}"
 # key = "arc.pem"
 # authserv_id = "relay.example.jp"
 
+# Who is asked for public keys; without, the system's resolver.
+# [dns]
+# resolver = "127.0.0.1:53"
+
 # One table per company whose letters pass here.
 [[company]]
 id = "aozora"

@@ -29,10 +29,10 @@ from relay.arcseal import ArcSealer
 from relay.cli.letterfile import envelope_from_header
 from relay.cli.parts import (
     PartError,
-    make_dkim_keys,
     make_doors,
     make_hop_settings,
     make_limits,
+    make_resigner,
     make_sealer,
 )
 from relay.cli.samples import load_samples
@@ -127,7 +127,7 @@ def load_materials(config: Config) -> Materials:
                 config.link.base_url,
                 ApprovedLetters(load_approved(config.relay.approved_letters)),
                 load_company_lexicons(lexicons, config.company_lexicons),
-                make_dkim_keys(config),
+                make_resigner(config),
             ),
             policies=read_policies(),
             log_key=load_log_key(config.store.log_key),

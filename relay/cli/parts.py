@@ -20,6 +20,7 @@ from relay.door import Door, Limits, Tls
 from relay.nexthops import HopSettings
 from relay.passwords import PASSWORD_MAX_BYTES, Users
 from relay.relayconfig import ListenerSection, NextHopSection
+from relay.resign import Resigner
 from relay.tls import Certificate, TlsError, TlsMode, client_context, server_context, validity
 
 log = structlog.get_logger("service")
@@ -47,6 +48,12 @@ def make_doors(config: Config) -> tuple[Door, ...]:
     return tuple(_make_door(config, listener, users) for listener in config.relay.listeners)
 
 
+def make_resigner(config: Config) -> Resigner | None:
+    """Return who signs changed letters anew, if anybody does."""
+    keys = make_dkim_keys(config)
+    return Resigner(keys, _resolver(config)) if keys else None
+
+
 def make_dkim_keys(config: Config) -> tuple[DkimKey, ...]:
     """Return the keys that sign changed letters; `DkimKeyError` names a file that is none."""
     return tuple(load_dkim_key(one.key, one.domain, one.selector) for one in config.dkim)
@@ -60,9 +67,12 @@ def make_sealer(config: Config) -> ArcSealer | None:
     key = load_dkim_key(arc.key, arc.domain, arc.selector)
     if not key.algorithm.startswith("rsa"):
         raise DkimKeyError(f"{arc.key}: expected an RSA key: ARC knows no other (RFC 8617 §4.1.2)")
-    resolver = arc.resolver
-    keys = DnsKeys((resolver.host,), resolver.port) if resolver else DnsKeys()
-    return ArcSealer(key, arc.authserv_id, keys)
+    return ArcSealer(key, arc.authserv_id, _resolver(config))
+
+
+def _resolver(config: Config) -> DnsKeys:
+    asked = config.dns.resolver
+    return DnsKeys((asked.host,), asked.port) if asked else DnsKeys()
 
 
 def make_hop_settings(config: Config) -> HopSettings:

@@ -89,7 +89,12 @@ def judge_for(rules: Rules | None) -> Judge:
 def _injecting(rules: Rules) -> Rules:
     """Return the rules with every company that watches made into one that injects."""
     companies = tuple(
-        replace(company, mode=Mode.INJECT) if company.mode is Mode.OBSERVE else company
+        replace(
+            company,
+            mode=Mode.INJECT if company.mode is Mode.OBSERVE else company.mode,
+            # Whether an old signature was valid can no longer be asked.
+            dkim="strip" if company.dkim == "resign" else company.dkim,
+        )
         for company in rules.companies
     )
     by_domain = {domain: company for company in companies for domain in company.domains}

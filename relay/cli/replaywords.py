@@ -63,6 +63,10 @@ REASONS: _Words = {
     Reason.NOT_REVERSIBLE: ("could not be undone", "元に戻せない"),
     Reason.DKIM_SIGNED: ("DKIM signature would break", "DKIM署名が壊れる"),
     Reason.DKIM_NO_KEY: ("signed, and no key to sign anew", "DKIM署名があり、再署名の鍵がない"),
+    Reason.DKIM_NOT_VALID: (
+        "signed, but not validly by its sender",
+        "送信元の有効な署名がない",
+    ),
     Reason.DKIM_FAILED: ("signed, and could not be signed anew", "DKIM署名があり、再署名できない"),
     Reason.ALREADY_MARKED: ("carries our line already", "すでに1行が入っている"),
     Reason.ALREADY_LINKED: ("conversation has our link already", "やり取りにすでにリンクがある"),

@@ -30,8 +30,8 @@ WHY_NOT: Mapping[Reason, str] = {
     Reason.UNCLOSED_MULTIPART: f"its end is missing: {_STRUCTURE}",
     Reason.NUL_BYTES: f"it holds NUL bytes, at which some programs stop: {_STRUCTURE}",
     Reason.STRUCTURE_UNSUPPORTED: (
-        "its text is in several places, of which programs show different ones (a calendar, a second"
-        " text behind a picture, an unusual multipart)"
+        "programs would not all show the line: its text is in several places (a second text behind "
+        "a picture, a comment for Outlook), or its style sheet could hide or cut off what is added"
     ),
     Reason.NO_TEXT_PART: (
         "it has no text of its own in which a line could stand: an attachment or a picture alone, "
@@ -58,6 +58,10 @@ WHY_NOT: Mapping[Reason, str] = {
     Reason.DKIM_NO_KEY: (
         'it is signed (DKIM), the company has dkim = "resign", and there is no [[dkim]] key for '
         "the one domain of its From"
+    ),
+    Reason.DKIM_NOT_VALID: (
+        'it is signed (DKIM), the company has dkim = "resign", and the signature on it is not a '
+        "valid one of the domain of its From, or its key could not be had from the DNS"
     ),
     Reason.DKIM_FAILED: (
         "it is signed (DKIM), and could not be signed anew: a header field is unusual"

@@ -65,7 +65,7 @@ def test_serve_signs_and_seals(next_hop: Hop, tmp_path: Path) -> None:
     signed = sign(LETTER, theirs)
     with published(theirs, ours, sealing) as records:
         with config.open("a", encoding="utf-8") as file:
-            file.write(f'{ARC}resolver = "127.0.0.1:{records.port}"\n')
+            file.write(f'{ARC}[dns]\nresolver = "127.0.0.1:{records.port}"\n')
         ports = Ports.free(next_hop=next_hop.port)
         with serving(config, ports), smtplib.SMTP("127.0.0.1", ports.relay) as client:
             client.sendmail("hr@aozora.example.jp", ["yui@mail.example.com"], signed)

@@ -27,8 +27,9 @@ from relay.dkimkeys import DkimKey, DkimKeyError, load_dkim_key
 from relay.dkimsign import check_arc, check_dkim
 from relay.dnskeys import DnsKeys
 from relay.envelope import Envelope
-from relay.pipeline import Outcome, process
+from relay.pipeline import Outcome, Rules, process
 from relay.policy import Company, Reason
+from relay.resign import Resigner
 from relay.undo import restore
 from relay.wire import unstuff
 from tests.relay.neighbours import Hop
@@ -57,7 +58,7 @@ SIGNED_NAMES = re.compile(rb"^DKIM-Signature:(?:[^\n]|\n[ \t])*?\bh=([^;]*)", re
 def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, DkimKey]:
     """Keys of the company's mail system, of ours (two kinds), and of whoever seals."""
     folder = tmp_path_factory.mktemp("keys")
-    return {
+    made = {
         "theirs": make_key(folder, "aozora.example.jp", "mail"),
         "ours": make_key(folder, "aozora.example.jp", "relay1"),
         "ours-ed": make_key(folder, "aozora.example.jp", "relay2", ed25519_pem()),
@@ -65,6 +66,8 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, DkimKey]:
         "seal": make_key(folder, "relay.example.jp", "arc1"),
         "first-seal": make_key(folder, "cloud.example.com", "arc"),
     }
+    PUBLISHED.update((key.record_name, key.record.encode()) for key in made.values())
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +82,22 @@ def company(dkim: str) -> Company:
     return replace(AOZORA, dkim=dkim)
 
 
+PUBLISHED: dict[str, bytes] = {}
+
+
+def find(name: bytes, _timeout: int) -> bytes | None:
+    """Return the record of a name, as the DNS would."""
+    return PUBLISHED.get(name.decode().rstrip("."))
+
+
 def treat(message: bytes, dkim: str, *signing: DkimKey) -> Outcome:
     """Return what becomes of a letter."""
-    return process(message, ENVELOPE, replace(rules(company(dkim)), dkim_keys=signing))
+    return process(message, ENVELOPE, signing_rules(dkim, *signing))
+
+
+def signing_rules(dkim: str, *signing: DkimKey) -> Rules:
+    """Return rules under which these keys sign anew."""
+    return replace(rules(company(dkim)), resigner=Resigner(signing, find))
 
 
 def results(message: bytes, records: Records) -> list[str]:
@@ -166,17 +182,68 @@ def test_the_key_of_the_nearest_domain_signs(keys: dict[str, DkimKey]) -> None:
 
 def test_without_a_key_for_from_a_signed_letter_passes(keys: dict[str, DkimKey]) -> None:
     """A signature of somebody else would not make DMARC pass."""
-    for head in (REJECTION, b"From: a@other.example\r\n" + REJECTION):
-        message = sign(head, keys["theirs"], [b"from", b"subject"])
-        signing = (keys["seal"],) if head is REJECTION else (keys["ours"],)
-        outcome = treat(message, "resign", *signing)
+    signed = sign(REJECTION, keys["theirs"])
+    other = sign(b"From: a@other.example\r\n" + REJECTION, keys["theirs"], [b"from"])
+    for message, key in ((signed, keys["seal"]), (other, keys["ours"])):
+        outcome = treat(message, "resign", key)
         assert outcome.decision.reason is Reason.DKIM_NO_KEY
         assert outcome.message == message
 
 
+@pytest.mark.parametrize("tag", [b"", b"[no-relay] "])
+def test_nothing_false_is_made_true(keys: dict[str, DkimKey], tag: bytes) -> None:
+    """Only what was validly signed by the domain in From is signed by us."""
+    letter = REJECTION.replace(b"\r\nSubject: ", b"\r\nSubject: " + tag)
+    valid = sign(letter, keys["theirs"])
+    unknown = replace(keys["theirs"], selector="nobody")
+    bogus = (
+        b"DKIM-Signature: v=1; a=rsa-sha256; d=aozora.example.jp; s=mail; h=from:subject;\r\n"
+        b" bh=AAAA; b=AAAA\r\n"
+    )
+    for message in (
+        valid + b"One line more.\r\n",
+        sign(letter, keys["first-seal"]),
+        sign(letter, unknown),
+        bogus + letter,
+    ):
+        outcome = treat(message, "resign", keys["ours"])
+        assert outcome.message == message
+        assert outcome.decision.reason in (Reason.DKIM_NOT_VALID, Reason.OVERRIDE_KEPT)
+
+
+def test_another_company_s_name_is_not_signed(keys: dict[str, DkimKey]) -> None:
+    """The envelope says whose letter it is, and From must be of the same company."""
+    other = replace(AOZORA, id="other", domains=("other.example",), dkim="resign")
+    wanted = replace(rules(other, company("pass")), resigner=Resigner((keys["ours"],), find))
+    signed = sign(REJECTION, keys["theirs"])
+    outcome = process(signed, Envelope("a@other.example", ("yui@mail.example.com",)), wanted)
+    assert (outcome.decision.reason, outcome.message) == (Reason.DKIM_NO_KEY, signed)
+
+
+def test_fields_of_ours_are_never_covered(keys: dict[str, DkimKey], records: Records) -> None:
+    """They change after the signature is made; what readers look at is always covered."""
+    names = [b"from", b"x-career-relay", b"dkim-signature", b"x-career-relay-dkim-signature"]
+    outcome = treat(sign(REJECTION, keys["theirs"], names[:2]), "resign", keys["ours"])
+    assert outcome.decision.reason is Reason.INJECTED
+    assert results(outcome.message, records) == ["pass"]
+    found = SIGNED_NAMES.search(outcome.message)
+    assert found is not None
+    assert {b"to", b"subject", b"date"} <= {name.strip() for name in found[1].split(b":")}
+
+
+def test_a_header_that_cannot_be_signed_is_told(keys: dict[str, DkimKey]) -> None:
+    """A space before a colon is allowed by RFC 5322 §4.5 alone, and dkimpy reads no such field."""
+    for tag in (b"", b"[no-relay] "):
+        letter = REJECTION.replace(b"\r\nSubject: ", b"\r\nSubject: " + tag)
+        message = b"X-Odd : 1\r\n" + sign(letter, keys["theirs"])
+        outcome = treat(message, "resign", keys["ours"])
+        assert outcome.message == message
+        assert outcome.decision.reason in (Reason.DKIM_NOT_VALID, Reason.OVERRIDE_KEPT)
+
+
 def test_several_signatures_are_set_aside(keys: dict[str, DkimKey], records: Records) -> None:
     """All that would fail is, whatever its case, and comes back."""
-    old = b"DKIM-signature: a=rsa-sha1; q=dns;\r\n\tb=AAAA\r\n"
+    old = b"DKIM-signature: v=1; a=rsa-sha256; d=x.example; s=x; h=from; bh=AAAA; b=AAAA\r\n"
     message = sign(old + sign(REJECTION, keys["theirs"]), keys["above"])
     outcome = treat(message, "resign", keys["ours"])
     assert results(outcome.message, records) == ["pass"]
@@ -213,7 +280,7 @@ def test_sealed_letters_verify(
 ) -> None:
     """Through a running relay: the seal says what was found, and two verifiers accept it."""
     signed = sign(REJECTION, keys["theirs"])
-    wanted = replace(rules(company("resign")), dkim_keys=(keys["ours"],))
+    wanted = signing_rules("resign", keys["ours"])
     with running(next_hop.port, tmp_path, with_rules=wanted, sealer=sealer(keys, records)) as relay:
         assert send(relay, signed).startswith("250")
     arrived = unstuff(next_hop.heard.wires[0])
@@ -274,7 +341,7 @@ def test_no_seal_where_the_dns_is_silent(
     keys: dict[str, DkimKey], next_hop: Hop, tmp_path: Path
 ) -> None:
     """The letter goes on without one, and its own signature is not called bad."""
-    wanted = replace(rules(company("resign")), dkim_keys=(keys["ours"],))
+    wanted = signing_rules("resign", keys["ours"])
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
         deaf = ArcSealer(

@@ -77,7 +77,7 @@ def test_mislabelled_letter_gets_the_note_as_its_own_words() -> None:
 
 def test_words_the_charset_lacks_pass_the_letter() -> None:
     """Where no wording can be written, the letter stays as it is."""
-    notes = Notes((Note("【PR】～", "", LINK),))
+    notes = Notes((Note("【PR】€", "", LINK),))
     message = b"Content-Type: text/plain; charset=iso-2022-jp\r\n\r\nWords.\r\n"
     with pytest.raises(NotInjected, match="charset_unsupported"):
         inject(map_message(message), notes, MARK)

@@ -23,6 +23,18 @@ OWN_EN = [
 ]
 
 HISTORY = {
+    "wrote-with-a-date-ja": [
+        "山田 太郎 さんは書きました(2024/03/01 10:00):",
+        "> いつ頃でしょうか。",
+    ],
+    "wrote-at-ja": ["山田 太郎 さんが 2024/03/01 10:00 に書きました。", "> いつ頃でしょうか。"],
+    "header-source-ja": [
+        "送信元: 青木 <aoki@mail.example.com>",
+        "送信日時: 2025年4月1日 10:00",
+        "宛先: 採用担当",
+        "件名: 結果について",
+        "結果はいつですか。",
+    ],
     "outlook-ja": [
         "-----元のメッセージ-----",
         "差出人: 青木",
@@ -199,6 +211,14 @@ SIGNATURES = {
     "footer-de": ["Diese E-Mail ist vertraulich und nur für den Empfänger bestimmt."],
     "footer-fr": ["Ce message est confidentiel et réservé à son destinataire."],
     "footer-es": ["Este correo puede contener información confidencial."],
+    "footer-workday": [
+        "This email was intended for sam@example.com",
+        "Replies to this message are undeliverable and will not reach the team.",
+        "Click here to view the notification details.",
+    ],
+    "footer-greenhouse": ["** Please note: Do not reply to this email. It is not monitored."],
+    "footer-contents": ["The contents of this communication are confidential."],
+    "thread-id": ["Aozora HR Team", "", "ref:_00D123._500456:ref"],
     "footer-ko": ["본 메일은 발신전용이므로 회신되지 않습니다."],
     "footer-zh": ["本邮件由系统自动发送，请勿回复。"],
     "phone-ko": ["나의 iPhone에서 보냄"],

@@ -131,10 +131,25 @@ def test_missing_characters_become_references_or_nothing() -> None:
     assert ascii_only.units("【PR】") is None
     assert b"".join(ascii_only.units("【", references=True) or []) == b"&#12304;"
     jis = PartCharset("iso2022_jp", "iso2022_jp")
-    assert jis.units("あ～") is None
-    assert (
-        b"".join(jis.units("あ～い", references=True) or []).decode("iso2022_jp") == "あ&#65374;い"
-    )
+    assert jis.units("あ€") is None
+    assert b"".join(jis.units("あ€い", references=True) or []).decode("iso2022_jp") == "あ&#8364;い"
+
+
+def test_signs_of_windows_are_written_as_jis_does() -> None:
+    """An admin types the wave dash of Windows, which JIS calls another character."""
+    jis = PartCharset("iso2022_jp", "iso2022_jp")
+    assert b"".join(jis.units("10時～12時－") or []).decode("iso2022_jp") == "10時〜12時−"
+
+
+def test_utf_8_called_latin_1_is_utf_8() -> None:
+    """Any bytes are Latin-1, and PHP's mailers call everything so."""
+    for label in ("iso-8859-1", "windows-1252"):
+        part = map_message(
+            f"Content-Type: text/plain; charset={label}\r\n"
+            "Content-Transfer-Encoding: 8bit\r\n\r\n".encode() + "残念ながら".encode()
+        ).root
+        assert charset_of(part, "残念ながら".encode(), html=False).note_codec == "utf-8"
+        assert charset_of(part, "café".encode("latin-1"), html=False).codec != "utf-8"
 
 
 def test_mask_keeps_length_and_hides_characters() -> None:

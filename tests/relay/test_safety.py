@@ -68,6 +68,7 @@ NEVER_TOUCHED = [
     ("encrypted", multipart(b"encrypted", leaf(b"application/pgp-encrypted"))),
     ("pgp", leaf(b"text/plain", b"-----BEGIN PGP SIGNED MESSAGE-----\r\nHash: SHA256")),
     ("pgp", leaf(b"text/plain", b"see\r\n-----BEGIN PGP MESSAGE-----\r\n")),
+    ("pgp", leaf(b"text/html", b"<pre>-----BEGIN PGP SIGNED MESSAGE-----\r\n")),
     ("calendar", multipart(b"alternative", PLAIN, leaf(b"text/calendar; method=REQUEST"))),
     ("tnef", multipart(b"mixed", PLAIN, leaf(b"application/ms-tnef"))),
     ("tnef", multipart(b"mixed", PLAIN, leaf(b"application/octet-stream; name=WINMAIL.DAT"))),
@@ -91,6 +92,11 @@ NEVER_TOUCHED = [
         "already_linked",
         leaf(b"text/plain", b"> https://safe.example/?url=https%3A%2F%2Fr.example.jp%2Fabc"),
     ),
+    (
+        "already_linked",
+        leaf(b"text/plain", b"> https://urldefense.example/v2/url?u=https-3A__r.example.jp_abc"),
+    ),
+    ("already_linked", leaf(b"text/html", b"https:&#x2F;&#x2F;r.example.jp&#x2F;abc")),
     (
         "already_linked",
         multipart(b"alternative", PLAIN, leaf(b"text/html", b"<a href=//r.example.jp/x>")),
