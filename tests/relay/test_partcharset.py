@@ -146,7 +146,8 @@ def test_utf_8_called_latin_1_is_utf_8() -> None:
     for label in ("iso-8859-1", "windows-1252"):
         part = map_message(
             f"Content-Type: text/plain; charset={label}\r\n"
-            "Content-Transfer-Encoding: 8bit\r\n\r\n".encode() + "残念ながら".encode()
+            "Content-Transfer-Encoding: 8bit\r\n\r\n".encode()
+            + "残念ながら".encode()
         ).root
         assert charset_of(part, "残念ながら".encode(), html=False).note_codec == "utf-8"
         assert charset_of(part, "café".encode("latin-1"), html=False).codec != "utf-8"
