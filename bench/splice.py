@@ -237,6 +237,13 @@ def _hostile_html(most: int) -> Iterator[Case]:
         yield Case(f"HTML, {name}", partial(_html, piece, "utf-8"), min(most, _read_bytes(piece)))
     breaks = partial(_html, b"<br>", "iso-2022-jp")
     yield Case("HTML in ISO-2022-JP, breaks", breaks, _read_bytes(b"<br>"))
+    for name, start, piece in (
+        ("a sheet without rules", b"<style>", b"a,"),
+        ("beginnings of sheets", b"", b"<style "),
+        ("a comment of brackets", b"<!--[if mso]>", b"<"),
+        ("beginnings of comments", b"", b"<![if "),
+    ):
+        yield Case(f"HTML, {name}", partial(_html, piece, "utf-8", start=start), most)
     yield Case("HTML, more tags than are read", partial(_html, b"<br>", "utf-8"), most)
 
 
@@ -245,10 +252,10 @@ def _read_bytes(piece: bytes) -> int:
     return (TAGS_MAX - 100) // piece.count(b"<") * len(piece)
 
 
-def _html(piece: bytes, charset: str, size: int) -> bytes:
+def _html(piece: bytes, charset: str, size: int, *, start: bytes = b"") -> bytes:
     own = "<p>誠に残念ながら、今回は採用を見送らせていただきます。".encode(charset)
     encoding = "7bit" if own.isascii() else "8bit"
-    return text(own + filled(piece, size), "html", charset, encoding)
+    return text(own + start + filled(piece, size), "html", charset, encoding)
 
 
 def cost(work: Callable[[], object], size_bytes: int) -> float:

@@ -10,12 +10,8 @@ import re
 from dataclasses import dataclass
 
 from relay.dkimkeys import DkimKey
-from relay.dkimsign import Lookup, SigningError, check_arc, check_dkim, seal
-from relay.signaturefields import count_dkim
+from relay.dkimsign import Lookup, SigningError, check_arc, check_signatures, seal
 from relay.undo import add_fields
-
-# A letter has one or two; each costs a question to the DNS.
-CHECKED_MAX_COUNT = 4
 
 _DOMAIN = re.compile(r"[A-Za-z0-9._-]{1,253}\Z")
 
@@ -43,9 +39,7 @@ class ArcSealer:
         return add_fields(changed, seal(changed, self.key, results, line_end))
 
     def _dkim_results(self, original: bytes) -> list[str]:
-        count = min(count_dkim(original), CHECKED_MAX_COUNT)
-        found = [check_dkim(original, index, self.find) for index in range(count)]
         return [
             f"dkim={verdict} header.d={domain}" if _DOMAIN.match(domain) else f"dkim={verdict}"
-            for verdict, domain in found
+            for verdict, domain in check_signatures(original, self.find)
         ] or ["dkim=none"]

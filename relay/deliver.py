@@ -30,6 +30,7 @@ from relay.pipeline import Outcome, Rules, passed, process
 from relay.policy import Action, Reason
 from relay.reply import BARE_LINE_ENDINGS, NEXT_HOP_AWAY, NEXT_HOP_LOST, TOO_MANY_RECEIVED, Reply
 from relay.shapecount import ShapeCounts
+from relay.signaturefields import count_dkim
 from relay.tracefields import SEEN_FIELD, Arrival, received_field
 from relay.transaction import Transaction
 from relay.verdict import Kind
@@ -213,9 +214,10 @@ class Delivery:
         return outcome
 
     async def _judge(self, message: bytes, job: Job) -> Outcome:
-        # To sign anew the DNS is asked.
-        may_ask = self.rules.resigner is not None and b"dkim-signature" in message.lower()
-        if len(message) <= JUDGE_IN_LOOP_MAX_BYTES and not may_ask:
+        # To sign anew the DNS is asked, and that is no work for the loop.
+        if len(message) <= JUDGE_IN_LOOP_MAX_BYTES and not (
+            self.rules.resigner is not None and count_dkim(message)
+        ):
             return process(message, job.envelope, self.rules)
         work = asyncio.to_thread(process, message, job.envelope, self.rules)
         return await asyncio.wait_for(work, JUDGE_SECONDS)

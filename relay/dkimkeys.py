@@ -23,6 +23,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from relay.signaturefields import is_below
+
 RSA_MIN_BITS = 1024
 RSA_MAX_BITS = 4096  # Its public half fills the longest TXT record that receivers read.
 FILE_MAX_BYTES = 16 * 1024
@@ -96,6 +98,6 @@ def keys_for(keys: Iterable[DkimKey], domain: str) -> Sequence[DkimKey]:
 
     Only they make DMARC pass (RFC 7489 §3.1.1, relaxed).
     """
-    fitting = [key for key in keys if f".{domain}".endswith(f".{key.domain}")]
+    fitting = [key for key in keys if is_below(domain, key.domain)]
     nearest = max((len(key.domain) for key in fitting), default=0)
     return [key for key in fitting if len(key.domain) == nearest]

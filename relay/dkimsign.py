@@ -14,6 +14,7 @@ from typing import Any, cast
 import dkim  # type: ignore[import-untyped]
 
 from relay.dkimkeys import DkimKey
+from relay.signaturefields import count_dkim
 
 # What DKIM of today covers where no signature says what the writer's system thinks of it. From,
 # To, Subject and Date are named once more than they are there: nobody adds a second.
@@ -24,6 +25,8 @@ DEFAULT_NAMES = tuple(
         " mime-version content-type content-transfer-encoding"
     ).split()
 )
+# A letter has one or two; each costs a question to the DNS.
+CHECKED_MAX_COUNT = 4
 _RELAXED = (b"relaxed", b"relaxed")
 # dkimpy tells what it does by logging headers; none of that belongs into a log.
 _silent = logging.Logger("dkim", logging.CRITICAL + 1)
@@ -107,6 +110,12 @@ def check_dkim(message: bytes, index: int, find: Lookup) -> tuple[str, str]:
         verdict = "permerror"
     domain = getattr(checker, "domain", None) or b""
     return "temperror" if lookup.failed else verdict, domain.decode("ascii", "replace")
+
+
+def check_signatures(message: bytes, find: Lookup) -> list[tuple[str, str]]:
+    """Return what `check_dkim` says of each signature of a message, the first few from the top."""
+    count = min(count_dkim(message), CHECKED_MAX_COUNT)
+    return [check_dkim(message, index, find) for index in range(count)]
 
 
 def check_arc(message: bytes, find: Lookup) -> str:

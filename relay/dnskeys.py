@@ -13,12 +13,19 @@ ANSWER_SECONDS_MAX = 2.0
 CACHE_MAX_COUNT = 1_000  # Signers are few: a company's mail system and whoever forwards to it.
 
 
+class NoResolver(Exception):
+    """The system does not say whom to ask."""
+
+
 class DnsKeys:
     """A resolver with a memory; a call of it finds a key, or says that there is none."""
 
     def __init__(self, name_servers: tuple[str, ...] = (), port: int = 53) -> None:
         """Ask the given servers, by default those of the system."""
-        self._resolver = dns.resolver.Resolver(configure=not name_servers)
+        try:
+            self._resolver = dns.resolver.Resolver(configure=not name_servers)
+        except dns.resolver.NoResolverConfiguration as error:
+            raise NoResolver(str(error)) from error
         if name_servers:
             self._resolver.nameservers = list(name_servers)
             self._resolver.port = port

@@ -18,9 +18,11 @@ SHEETS_SIZE_MAX_CHARS = 100_000
 # A link's words, or a button's, in such a comment; a letter is longer.
 COMMENT_WORDS_MIN_CHARS = 40
 
-_SHEET = re.compile(r"<style\b[^>]*>(.*?)(?:</style|\Z)", re.IGNORECASE | re.DOTALL)
+_SIGNS = re.compile(r"<style|\[if", re.IGNORECASE)
+# No search starts over at what an earlier one has read: many beginnings cost no more than one.
+_SHEET = re.compile(r"<style\b[^<>]*+>(.*?)(?:</style|\Z)", re.IGNORECASE | re.DOTALL)
 _NOTE = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
-_RULE = re.compile(r"([^{};]{1,500})\{([^{}]{0,2000})\}")
+_RULE = re.compile(r"(?<![^{};])([^{};]++)\{([^{}]*+)\}")
 _HIDES = re.compile(
     r"(?<![\w-])(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)"
     r"|opacity\s*:\s*0(?![.\d]*[1-9])"
@@ -42,12 +44,13 @@ _OURS = frozenset(
     " small u big tt br * ".split(" ")
 )
 _CLASSES = re.compile(rb"""\bclass\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))""", re.IGNORECASE)
-_FOR_OUTLOOK = re.compile(
-    r"<!(?:--)?\[if\b(?![^\]]*!)[^\]]*(?:mso|ie)[^\]]*\]>(.*?)(?:<!\[endif\]|\Z)",
-    re.IGNORECASE | re.DOTALL,
+_CONDITIONAL = re.compile(
+    r"<!(?:--)?\[if\b([^\]<]{0,200}+)\]>(.*?)(?:<!\[endif\]|\Z)", re.IGNORECASE | re.DOTALL
 )
+_OUTLOOK = re.compile(r"[^!]*(?:mso|ie)[^!]*", re.IGNORECASE)
 _NO_WORDS = re.compile(
-    r"<(style|xml|script|title)\b.*?(?:</\1|\Z)|<[^>]*>|&[#\w]{1,10};|\s", re.IGNORECASE | re.DOTALL
+    r"<(style|xml|script|title)\b.*?(?:</\1|\Z)|<[^<>]*+>?|&[#\w]{1,10};|\s",
+    re.IGNORECASE | re.DOTALL,
 )
 
 
@@ -74,7 +77,7 @@ NONE = Hazards(anywhere=False, cutting=frozenset())
 
 def find_hazards(html: str) -> Hazards:
     """Return the hazards of a letter."""
-    if "<style" not in html and "<STYLE" not in html and "[if" not in html:
+    if not _SIGNS.search(html):
         return NONE
     sheets = " ".join(found[1] for found in _SHEET.finditer(html))[:SHEETS_SIZE_MAX_CHARS].lower()
     hides = False
@@ -99,6 +102,6 @@ def find_hazards(html: str) -> Hazards:
 def _is_for_outlook(html: str) -> bool:
     """Tell whether a comment for Outlook alone holds as many words as a letter has."""
     return any(
-        len(_NO_WORDS.sub("", found[1])) >= COMMENT_WORDS_MIN_CHARS
-        for found in _FOR_OUTLOOK.finditer(html)
+        _OUTLOOK.fullmatch(condition) and len(_NO_WORDS.sub("", content)) >= COMMENT_WORDS_MIN_CHARS
+        for condition, content in _CONDITIONAL.findall(html)
     )

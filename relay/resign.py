@@ -17,13 +17,10 @@ from dataclasses import dataclass
 
 from relay.charset import decode_header
 from relay.dkimkeys import DkimKey, keys_for
-from relay.dkimsign import Lookup, SigningError, check_dkim, sign
+from relay.dkimsign import Lookup, SigningError, check_dkim, check_signatures, sign
 from relay.mimemap import MessageMap
 from relay.safety import NotInjected, header_of
-from relay.signaturefields import count_dkim, names_signed
-
-# A letter has one or two; each costs a question to the DNS.
-CHECKED_MAX_COUNT = 4
+from relay.signaturefields import are_related, is_below, names_signed
 
 _ADDRESS_DOMAIN = re.compile(r"@([A-Za-z0-9.-]+)")
 
@@ -43,7 +40,7 @@ class Resigner:
         (`dkim_failed`).
         """
         domain = _from_domain(message_map)
-        keys = keys_for(self.keys, domain) if _is_below(domain, domains) else ()
+        keys = keys_for(self.keys, domain) if any(is_below(domain, own) for own in domains) else ()
         if not keys:
             raise NotInjected("dkim_no_key")
         if not self._was_signed_by(domain, message_map.message):
@@ -62,12 +59,10 @@ class Resigner:
 
     def _was_signed_by(self, domain: str, message: bytes) -> bool:
         """Tell whether a message has a valid signature of a domain, or of one above or below."""
-        for index in range(min(count_dkim(message), CHECKED_MAX_COUNT)):
-            verdict, signer = check_dkim(message, index, self.find)
-            signer = signer.lower()
-            if verdict == "pass" and (_is_below(signer, (domain,)) or _is_below(domain, (signer,))):
-                return True
-        return False
+        return any(
+            verdict == "pass" and are_related(signer.lower(), domain)
+            for verdict, signer in check_signatures(message, self.find)
+        )
 
 
 def _from_domain(message_map: MessageMap) -> str:
@@ -78,11 +73,6 @@ def _from_domain(message_map: MessageMap) -> str:
         for domain in _ADDRESS_DOMAIN.findall(decode_header(value))
     }
     return domains.pop() if len(domains) == 1 else ""
-
-
-def _is_below(domain: str, domains: Sequence[str]) -> bool:
-    """Tell whether a domain is one of some, or below one."""
-    return bool(domain) and any(one and f".{domain}".endswith(f".{one}") for one in domains)
 
 
 def _only(key: DkimKey) -> Lookup:

@@ -68,7 +68,9 @@ def names_signed(header: bytes, domain: str) -> Sequence[bytes]:
     comes before others. Empty where there is none to go by.
     """
     signatures = [_tags(value) for value in _SIGNATURE.findall(header)]
-    signatures.sort(key=lambda tags: not _is_related(tags.get(b"d", b""), domain))
+    signatures.sort(
+        key=lambda tags: not are_related(tags.get(b"d", b"").decode("ascii", "replace"), domain)
+    )
     for tags in signatures:
         names = tags.get(b"h", b"").split(b":")[:NAMES_MAX_COUNT]
         kept = [name for name in names if name and name not in _NEVER_SIGNED and name.isascii()]
@@ -82,6 +84,11 @@ def _tags(value: bytes) -> dict[bytes, bytes]:
     return {name: text for name, _, text in items}
 
 
-def _is_related(signer: bytes, domain: str) -> bool:
-    one, other = f".{signer.decode('ascii', 'replace')}", f".{domain}"
-    return one.endswith(other) or other.endswith(one)
+def is_below(domain: str, above: str) -> bool:
+    """Tell whether a domain is another one, or below it; neither may be empty."""
+    return bool(domain and above) and f".{domain}".endswith(f".{above}")
+
+
+def are_related(domain: str, other: str) -> bool:
+    """Tell whether of two domains one is the other, or below it (RFC 7489 §3.1.1, relaxed)."""
+    return is_below(domain, other) or is_below(other, domain)

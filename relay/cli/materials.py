@@ -153,7 +153,7 @@ def load_materials(config: Config) -> Materials:
 
 
 def _warm_up(lexicons: Lexicons) -> None:
-    """Judge a few letters: the first ones of a process take fifty times as long as others."""
+    """Judge a few letters: the first ones of a process take many times as long as others."""
     for sample in load_samples():
         message_map = map_message(sample.message)
         judge(read_letter(message_map, envelope_from_header(message_map)), lexicons)

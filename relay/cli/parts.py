@@ -15,7 +15,7 @@ from relay.arcseal import ArcSealer
 from relay.cli.secretfile import SecretFileError, read_secret
 from relay.config import Config
 from relay.dkimkeys import DkimKey, DkimKeyError, load_dkim_key
-from relay.dnskeys import DnsKeys
+from relay.dnskeys import DnsKeys, NoResolver
 from relay.door import Door, Limits, Tls
 from relay.nexthops import HopSettings
 from relay.passwords import PASSWORD_MAX_BYTES, Users
@@ -72,7 +72,13 @@ def make_sealer(config: Config) -> ArcSealer | None:
 
 def _resolver(config: Config) -> DnsKeys:
     asked = config.dns.resolver
-    return DnsKeys((asked.host,), asked.port) if asked else DnsKeys()
+    try:
+        return DnsKeys((asked.host,), asked.port) if asked else DnsKeys()
+    except NoResolver as error:
+        raise DkimKeyError(
+            f"the system names no resolver ({error}); set [dns] resolver, or leave out [[dkim]] "
+            "and [arc]"
+        ) from error
 
 
 def make_hop_settings(config: Config) -> HopSettings:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import socketserver
 import subprocess
 import threading
@@ -26,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from relay.dkimkeys import DkimKey, load_dkim_key
+from tests.relay.programs import program
 
 # What large mail systems sign, each name once more than it is there.
 OVERSIGNED = [b"from", b"from", b"to", b"to", b"subject", b"subject", b"date", b"message-id"]
@@ -121,17 +121,6 @@ def published(*keys: DkimKey) -> Generator[Records]:
         finally:
             server.shutdown()
             thread.join()
-
-
-def program(name: str) -> str:
-    """Return the path of a program; skip where it is missing, fail in CI."""
-    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/usr/bin")
-    if found is None:
-        reason = f"{name} is not installed"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
 
 
 def opendkim_results(message: bytes, records: Records, folder: Path) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -16,21 +15,11 @@ from relay.undo import restore
 from relay.wire import stuff, unstuff
 from tests.cli.process import READY_SECONDS, Ports, create, serving, wait_for
 from tests.relay.neighbours import Hop
+from tests.relay.programs import program
 
 LETTERS = Path(__file__).parents[1] / "letters"
 LINK = re.compile(rb"https://r\.example\.jp/([a-z2-7]{43})")
 pytestmark = pytest.mark.postfix
-
-
-def program(name: str) -> str:
-    """Return the path of a program; skip where it is missing, fail in CI."""
-    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/usr/bin")
-    if found is None:
-        reason = f"{name} is not installed (Debian: postfix, swaks)"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
 
 
 def swaks(port: int, letter: Path) -> subprocess.CompletedProcess[str]:

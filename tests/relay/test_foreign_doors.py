@@ -16,7 +16,7 @@ from tests.cli.process import CAREERRELAY, Ports, create, free_port, serving
 from tests.relay.certificates import Authority, make_authority
 from tests.relay.neighbours import Hop, hop
 from tests.relay.postfix_chains import LETTERS, LINK, RECIPIENT, SENDER
-from tests.relay.test_foreign_clients import program
+from tests.relay.programs import program
 
 NAME = "relay.aozora.example.jp"
 CLIENT_NAME = "mail.aozora.example.jp"

@@ -20,6 +20,7 @@ OUTLOOK = (
 
 HIDING = [
     "<style>a{display:none}</style>" + LETTER,
+    "<Style>a{display:none}</Style>" + LETTER,
     "<style>a:not(.b){visibility:hidden}</style>" + LETTER,
     "<style>*{font-size:0} p{font-size:14px}</style>" + LETTER,
     "<style>p{margin:0} td div , h1{display : none}</style>" + LETTER,

@@ -8,8 +8,6 @@ the browser is run, is in `tests/letterpictures.py`.
 from __future__ import annotations
 
 import itertools
-import os
-import shutil
 from dataclasses import dataclass
 
 import pytest
@@ -23,6 +21,7 @@ from tests.letterpictures import (
     read_letters,
     run_in_frames,
 )
+from tests.relay.programs import program
 
 LETTERS = read_letters()
 # A web mailer shows letters in a page of its own, a program by the letter's own doctype.
@@ -186,17 +185,6 @@ class Seen:
         return link
 
 
-def chromium() -> str:
-    """Return the path of the browser; skip where it is missing, fail in CI."""
-    found = shutil.which("chromium", path=f"{os.environ['PATH']}:/usr/bin")
-    if found is None:
-        reason = "chromium is not installed (Debian: chromium)"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
-
-
 @pytest.fixture(scope="module")
 def shown() -> dict[tuple[str, str], Seen]:
     """Show all letters in a browser, once."""
@@ -207,7 +195,7 @@ def shown() -> dict[tuple[str, str], Seen]:
     ]
     pages = iter(
         Page(found["width"], tuple(Text(**text) for text in found["texts"]))
-        for found in run_in_frames(chromium(), frames, MEASURE)
+        for found in run_in_frames(program("chromium"), frames, MEASURE)
     )
     return {case: Seen.of(LETTERS[case[0]], next(pages), next(pages)) for case in CASES}
 

@@ -9,10 +9,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import email
-import os
 import quopri
 import re
-import shutil
 import smtplib
 import subprocess
 import tempfile
@@ -27,6 +25,7 @@ from relay.envelope import Envelope
 from relay.pipeline import process
 from relay.policy import Action, Decision, Reason
 from relay.sink import Sink
+from tests.relay.programs import program
 from tests.relay.running import rules, running
 
 SENDER = "recruit@aozora.example.jp"
@@ -57,17 +56,6 @@ HOW = ("detached", "opaque", "encrypted")
 BOUNDARY = b"=_signed_with_gpg"
 # RFC 4880 §9.4, by the numbers that gpg gives.
 HASHES = {8: b"pgp-sha256", 9: b"pgp-sha384", 10: b"pgp-sha512"}
-
-
-def program(name: str) -> str:
-    """Return the path of a program; skip where it is missing, fail in CI."""
-    found = shutil.which(name)
-    if found is None:
-        reason = f"{name} is not installed (Debian: openssl, gnupg)"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
 
 
 def run(*command: str | Path, octets: bytes = b"") -> subprocess.CompletedProcess[bytes]:
