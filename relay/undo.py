@@ -99,6 +99,11 @@ def parse_field(value: bytes) -> MarkField | None:
     return MarkField(Mark(link_id, mac), known, digest, int(added))
 
 
+def read_mark(message: bytes) -> Mark:
+    """Return the mark on a message we changed; raise `NotOurs` where there is none."""
+    return _find_mark(message, 0, len(message))[1].mark
+
+
 def add_fields(message: bytes, fields: bytes) -> bytes:
     """Return a message we changed with more header fields of ours, put behind its mark.
 

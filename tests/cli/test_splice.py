@@ -119,3 +119,18 @@ def test_missing_configuration_is_wrong_use(tmp_path: Path) -> None:
     """Without a configuration there is no note to inject."""
     result = run("inject", "--config", tmp_path / "none.toml", letter(tmp_path, INVOICE))
     assert result.exit_code == 2
+
+
+def test_restore_knows_its_own_marks(tmp_path: Path, config: Path) -> None:
+    """With the installation's keys the MAC counts, and that of another one does not."""
+    changed = run("inject", "--config", config, letter(tmp_path, REJECTION)).stdout_bytes
+    file = letter(tmp_path, changed)
+    restored = run("restore", "--config", config, file)
+    assert (restored.exit_code, restored.stdout_bytes) == (0, REJECTION)
+    create_installation(tmp_path / "other", Choices(mode="inject"))
+    refused = run("restore", "--config", tmp_path / "other" / "careerrelay.toml", file)
+    assert (refused.exit_code, refused.stdout_bytes) == (1, b"")
+    assert "mark_not_valid" in refused.stderr
+    start = changed.index(b"mac=") + 4
+    forged = changed[:start] + b"a" * 26 + changed[start + 26 :]
+    assert run("restore", "--config", config, letter(tmp_path, forged)).exit_code == 1
