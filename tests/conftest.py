@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import logging
 import queue
@@ -18,6 +19,15 @@ from tests.relay.running import Running, running
 # A package named `queue` on the path would hide the module that dramatiq and others import; what
 # fails then fails far away from the cause.
 assert hasattr(queue, "SimpleQueue"), "queue/ must not hold an __init__.py"
+
+
+def pytest_collection_finish() -> None:
+    """Take what was collected out of Python's garbage collection.
+
+    A collection over thousands of tests takes more than a judgement may (`relay.timebox`).
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from relay.admin import SHARED_METRICS_VARIABLE, this_process
 from relay.cli.adminport import AdminError, AdminPort
 from relay.cli.common import FOUND_WRONG, ConfigOption, fail, now, read_config
 from relay.cli.logs import configure_logs
-from relay.cli.materials import MaterialError, Materials, load_materials
+from relay.cli.materials import MaterialError, Materials, load_materials, settle
 from relay.cli.parts import complain_of_certificates
 from relay.cli.processes import CHILD_OPTION, Inheritance, Lifeline
 from relay.cli.reload import Reloader, hangups_held_back, until_stopped
@@ -127,6 +127,7 @@ class Service:
         """Start the parts; `StartError` when one cannot, with none left running."""
         try:
             await self._start()
+            settle()
         except BaseException:
             await self.stop()
             raise
@@ -201,6 +202,7 @@ class Service:
             sealer=materials.sealer,
         )
         self._candidates.app = candidates
+        settle()
 
     async def stop(self) -> None:
         """Stop what runs, in the reverse order; one part that fails does not keep the others."""
