@@ -31,7 +31,7 @@ Transaction = Connection
 
 # The schema this code works with: the newest revision in ledger/migrations/versions. Kept here so
 # that opening an up-to-date store does not have to load Alembic.
-SCHEMA_REVISION: Final = "0002"
+SCHEMA_REVISION: Final = "0003"
 
 # How long SQLite waits for another process's transaction. Under the inbox's deadline, so that a
 # caller hears "locked" and not merely "timeout".

@@ -137,6 +137,32 @@ subject_salt: Final = Table(
     UniqueConstraint("salt"),
 )
 
+# What is to be done once besides applying events: mail, webhooks, statements. The row is the truth,
+# the broker carries its id. `state` is `waiting`, `done`, `dead` or `dropped`.
+job: Final = Table(
+    "job",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("state", String, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("due_ms", BigInteger, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("error", String, nullable=False),
+)
+Index("job_due", job.c.state, job.c.due_ms)
+
+# What was seen of a request for a link, for thirty days; the event has its class alone.
+click_detail: Final = Table(
+    "click_detail",
+    metadata,
+    Column("event_id", String, primary_key=True),
+    Column("received_ms", BigInteger, nullable=False),
+    Column("detail", LargeBinary, nullable=False),
+)
+Index("click_detail_age", click_detail.c.received_ms)
+
 # How often letters of one wording were seen, by a hash of it: what an admin may approve. No event,
 # and worth no credit.
 letter_shape: Final = Table(
