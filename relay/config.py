@@ -53,6 +53,7 @@ from relay.relayconfig import (
 
 FILE_NAME = "careerrelay.toml"
 ENVIRONMENT_PREFIX = "CAREERRELAY_"
+SQLITE = "sqlite:///"
 FILE_SIZE_MAX_BYTES = 1024 * 1024  # Thousands of companies; more is not a configuration.
 
 
@@ -95,9 +96,23 @@ class StoreSection(Section):
     """`[store]`: where events, log and ledger live, and what carries the jobs."""
 
     url: Annotated[
-        str, AfterValidator(matching(r"sqlite:///[^?\x00-\x1f]+", '"sqlite:///FILE"'))
+        str,
+        AfterValidator(
+            matching(
+                rf"{SQLITE}[^?\x00-\x1f]+|postgresql\+psycopg://[^\x00-\x20]+",
+                '"sqlite:///FILE" or "postgresql+psycopg://USER@HOST/DATABASE"',
+            )
+        ),
     ] = "sqlite:///careerrelay.db"
-    broker: Literal["embedded"] = "embedded"
+    broker: Annotated[
+        str,
+        AfterValidator(
+            matching(
+                r"embedded|(rediss?|amqps?)://[^\x00-\x20]+",
+                '"embedded", "redis://HOST:6379/0" or "amqp://USER@HOST:5672/"',
+            )
+        ),
+    ] = "embedded"
     log_key: Path = Path("log-key")
     subject_key: Path = Path("subject-key")
     # The name under which checkpoints are signed; an auditor knows the logs by it.
@@ -319,8 +334,10 @@ def _is_json(text: str) -> bool:
 
 def _with_absolute_paths(config: Config, directory: Path) -> Config:
     """Return the configuration with every path as from the folder of its file."""
-    location = config.store.url.removeprefix("sqlite:///")
-    store = config.store.model_copy(update={"url": f"sqlite:///{directory / location}"})
+    store = config.store
+    if store.url.startswith(SQLITE):
+        location = directory / store.url.removeprefix(SQLITE)
+        store = store.model_copy(update={"url": f"{SQLITE}{location}"})
     listeners = tuple(_at(directory, listener) for listener in config.relay.listener)
     sections = {
         "store": _at(directory, store),

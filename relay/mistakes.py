@@ -9,8 +9,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 SHOWN_VALUE_CHARS = 60
-# What is written here may be the password itself, by mistake.
-_SECRET_KEYS = {"password"}
+# What is written here may be a password, or hold one.
+_SECRET_KEYS = {"password", "url", "broker"}
 
 # The library's words for what TOML calls otherwise.
 _EXPECTED = {

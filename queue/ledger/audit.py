@@ -20,7 +20,7 @@ from ledger.credits import Policy
 from ledger.events import is_company
 from ledger.fold import Fold, event_id_of
 from ledger.log import EMPTY, Frontier, append, leaf_hash, node_hash, root
-from ledger.store import Store, StoreError, Transaction, integrity_problem
+from ledger.store import Store, StoreError, Transaction
 
 
 class Damage(StrEnum):
@@ -116,7 +116,7 @@ def verify(
         reports = [_verify_log(transaction, log, trusted) for log in sorted(logs)]
         # Last, because it names no entry. A damaged index hides what was counted already.
         if not any(report.finding for report in reports):
-            if problem := integrity_problem(transaction):
+            if problem := store.problem(transaction):
                 raise StoreError(store.where, f"integrity check: {problem}")
     return reports
 

@@ -37,7 +37,7 @@ _INSERT: Final = (
     "INSERT INTO inbox (id, company, body, fingerprint, received_ms, failures, retry_ms)"
     " VALUES {} ON CONFLICT (id) DO NOTHING"
 )
-_ROW: Final = "(?, ?, ?, ?, ?, 0, 0)"
+_ROW: Final = "({0}, {0}, {0}, {0}, {0}, 0, 0)"
 _MARK: Final = (
     update(inbox)
     .where(inbox.c.seq == bindparam("at"))
@@ -97,7 +97,8 @@ def insert_rows(store: Store, rows: Sequence[NewRow]) -> int:
     values = chain.from_iterable(
         (row.id, row.company, row.body, row.fingerprint, row.received_ms) for row in rows
     )
-    return store.write_at_once(_INSERT.format(", ".join([_ROW] * len(rows))), tuple(values))
+    row = _ROW.format(store.mark)
+    return store.write_at_once(_INSERT.format(", ".join([row] * len(rows))), tuple(values))
 
 
 def pending(transaction: Transaction, limit: int, now_ms: int) -> list[PendingRow]:

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import delete, func, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Executable, delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from ledger.store import Store, Transaction
 from ledger.store_tables import letter_shape
@@ -19,18 +19,27 @@ from ledger.store_tables import letter_shape
 # those seen longest ago make room.
 SHAPES_MAX: Final = 2_000
 
-_NEW: Final = insert(letter_shape)
-_ADD: Final = _NEW.on_conflict_do_update(
-    index_elements=["company", "shape"],
-    set_={
-        "seen": letter_shape.c.seen + _NEW.excluded.seen,
-        "rejections": letter_shape.c.rejections + _NEW.excluded.rejections,
-        "unsure": letter_shape.c.unsure + _NEW.excluded.unsure,
-        # Days are written YYYY-MM-DD, so that the smaller one is the earlier.
-        "first_day": func.min(letter_shape.c.first_day, _NEW.excluded.first_day),
-        "last_day": func.max(letter_shape.c.last_day, _NEW.excluded.last_day),
-    },
-)
+
+def _add(new: sqlite.Insert | postgresql.Insert, least: str, most: str) -> Executable:
+    """Return the statement that adds up; the two functions have a name of their own everywhere."""
+    old, more = letter_shape.c, new.excluded
+    return new.on_conflict_do_update(
+        index_elements=["company", "shape"],
+        set_={
+            "seen": old.seen + more.seen,
+            "rejections": old.rejections + more.rejections,
+            "unsure": old.unsure + more.unsure,
+            # Days are written YYYY-MM-DD, so that the smaller one is the earlier.
+            "first_day": getattr(func, least)(old.first_day, more.first_day),
+            "last_day": getattr(func, most)(old.last_day, more.last_day),
+        },
+    )
+
+
+_ADD: Final[dict[str, Executable]] = {
+    "sqlite": _add(sqlite.insert(letter_shape), "min", "max"),
+    "postgresql": _add(postgresql.insert(letter_shape), "least", "greatest"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +62,7 @@ def add_shapes(store: Store, rows: Iterable[ShapeRow]) -> None:
     if not values:
         return
     with store.write() as transaction:
-        transaction.execute(_ADD, values)
+        transaction.execute(_ADD[transaction.dialect.name], values)
         for company in sorted({str(value["company"]) for value in values}):
             _make_room(transaction, company)
 

@@ -216,7 +216,7 @@ def _load(settings: Config) -> tuple[ApprovedLetter, ...]:
 def _seen(settings: Config, company: str | None) -> list[ShapeRow]:
     """Return the recurring shapes on record; none where no relay has made the store yet."""
     store = Store(settings.store.url, may_create=False)
-    if not store.path.exists():
+    if not store.exists():
         return []
     try:
         with store.read() as transaction:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -105,7 +104,7 @@ def open_store(url: str) -> Store:
         store = Store(url, may_create=False)
     except LedgerError as error:
         fail(str(error))
-    if not Path(store.path).exists():
+    if not store.exists():
         fail(f"{store.where}: there is no store yet; it is made when the service starts")
     return store
 

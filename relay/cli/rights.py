@@ -34,8 +34,6 @@ Listeners = Mapping[str, tuple[socket.socket, ...]]
 
 # Of Python and of us: what is loaded later on, or by processes that are started again.
 _CODE = (Path(sys.executable), Path(os.__file__), Path(__file__))
-# SQLite's, where a command that was run as root has left them.
-_BESIDE = ("-wal", "-shm")
 
 log = structlog.get_logger("service")
 
@@ -63,9 +61,9 @@ def drop_root(config: Config, *, reads_again: bool) -> None:
     user = find_user(config.relay.run_as)
     become(user)
     _see_that_python_can_go_on(user)
-    store = Store(config.store.url).path
-    folders = {store.parent, config.store.log_key.parent}
-    check_writable([*folders, store, *(store.with_name(store.name + end) for end in _BESIDE)], user)
+    files = Store(config.store.url).files()
+    folders = {config.store.log_key.parent, *(file.parent for file in files)}
+    check_writable([*folders, *files], user)
     hidden = unreadable(files_of(config))
     if hidden and reads_again:
         raise MaterialError(

@@ -1,0 +1,248 @@
+"""What the databases do differently: SQLite, one file on this machine, and PostgreSQL.
+
+A backend opens connections for three uses: `reader` sees one snapshot, `writer` is the only one of
+its kind while its transaction lasts, `alone` runs single statements that are transactions by
+themselves. Both keep what was committed through a loss of power.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any, Final, Protocol, cast
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL
+from sqlalchemy.pool import ConnectionPoolEntry
+
+# How long a writer waits for another process's transaction. Under the inbox's deadline, so that a
+# caller hears "locked" and not merely "timeout".
+BUSY_TIMEOUT_MS: Final = 1500
+
+# Connections a process may have open: writer, applier, checkpointer and a few readers.
+POOL_SIZE_MAX: Final = 8
+POOL_TIMEOUT_SECONDS: Final = 2.0
+
+# A server that is gone is known as such within these; behind them the events go to the spill file.
+CONNECT_TIMEOUT_SECONDS: Final = 2
+SILENT_MAX_MS: Final = 5_000
+
+# The lock of the one writer, "cr-log" in bytes: nobody else's number by accident.
+SEQUENCER_LOCK: Final = int.from_bytes(b"cr-log")
+
+# SQLite's, beside the file itself.
+_BESIDE: Final = ("-wal", "-shm")
+
+
+class Backend(Protocol):
+    """One kind of database."""
+
+    reader: Engine
+    writer: Engine
+    alone: Engine
+    where: str  # Without credentials.
+    mark: str  # What stands for a value in a statement.
+    has_tables: str  # A statement that has a row when the database is in use.
+    one_writer: bool  # Whether inserting waits for the writer, and had better queue up for it.
+
+    def exists(self) -> bool:
+        """Tell whether there is a database, as far as that is seen without asking it."""
+        ...
+
+    def files(self) -> tuple[Path, ...]:
+        """Return the files of this machine that it lives in."""
+        ...
+
+    def create(self) -> None:
+        """Make the database where it is missing; raises `OSError`."""
+        ...
+
+    def is_replaced(self) -> bool:
+        """Tell whether this is no longer the database that was opened; what is written is lost."""
+        ...
+
+    def opened(self) -> None:
+        """Remember which database this is; raises `OSError` when there is none."""
+        ...
+
+    def before_tables(self, connection: Connection) -> None:
+        """Do what must be done outside of a transaction before tables are made."""
+        ...
+
+    def problem(self, connection: Connection) -> str | None:
+        """Return the first thing that is wrong with the storage itself."""
+        ...
+
+
+class SqliteFile:
+    """A file; all processes that use it are on this machine."""
+
+    mark: Final = "?"
+    has_tables: Final = "SELECT name FROM sqlite_master WHERE name = 'alembic_version'"
+    one_writer: Final = True
+
+    def __init__(self, url: URL) -> None:
+        self.path: Final = Path(url.database or "")
+        self.where = f"{url.drivername}:///{url.database or ''}"
+        self._identity: tuple[int, int] | None = None
+        self.reader = create_engine(
+            url, pool_size=POOL_SIZE_MAX, max_overflow=0, pool_timeout=POOL_TIMEOUT_SECONDS
+        )
+        self.writer = self.reader.execution_options(careerrelay_begin="BEGIN IMMEDIATE")
+        self.alone = self.reader.execution_options(careerrelay_begin="")
+        event.listen(self.reader, "connect", self._on_connect)
+        event.listen(self.reader, "begin", self._on_begin)
+
+    def exists(self) -> bool:
+        """Tell whether the file is there."""
+        return self.path.exists()
+
+    def files(self) -> tuple[Path, ...]:
+        """Return the file and those that SQLite puts beside it."""
+        return (self.path, *(Path(f"{self.path}{end}") for end in _BESIDE))
+
+    def create(self) -> None:
+        """Make an empty file, readable by its owner alone.
+
+        Never a plain open: closing any descriptor of an SQLite file drops the locks that this
+        process holds on it (POSIX fcntl). SQLite gives -wal and -shm the same mode. A crash after
+        the last line leaves an empty file, which is a valid empty database.
+        """
+        if self.path.exists():
+            return
+        directory = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            # Another process may be making the file, and using it a moment later.
+            fcntl.flock(directory, fcntl.LOCK_EX)
+            if not self.path.exists():
+                # Left by a file that was deleted: to the next one they are damage.
+                for beside in self.files()[1:]:
+                    beside.unlink(missing_ok=True)
+                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        finally:
+            os.close(directory)
+
+    def is_replaced(self) -> bool:
+        """Tell whether another file, or none, is at the path by now."""
+        try:
+            return _identity(self.path) != self._identity
+        except OSError:
+            return True
+
+    def opened(self) -> None:
+        """Remember the file."""
+        self._identity = _identity(self.path)
+
+    def before_tables(self, connection: Connection) -> None:
+        """Switch the file to write-ahead logging, which is kept in the file."""
+        raw = cast("sqlite3.Connection", connection.connection.driver_connection)
+        connection.rollback()
+        # SQLite does not wait for the lock here, so another process opening the file at the same
+        # moment is answered "locked" at once.
+        deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+        while True:
+            try:
+                raw.execute("PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+
+    def problem(self, connection: Connection) -> str | None:
+        """Return what SQLite finds wrong with the file, its indexes included."""
+        found = str(connection.execute(text("PRAGMA integrity_check(1)")).scalar())
+        return None if found == "ok" else found
+
+    def _on_connect(self, connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
+        # We send BEGIN ourselves: the driver's own transactions begin deferred.
+        connection.isolation_level = None
+        connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        # What is deleted is overwritten: salts and click details must be gone.
+        connection.execute("PRAGMA secure_delete=ON")
+
+    def _on_begin(self, connection: Connection) -> None:
+        options: dict[str, Any] = dict(connection.get_execution_options())
+        if begin := str(options.get("careerrelay_begin", "BEGIN")):
+            connection.exec_driver_sql(begin)
+
+
+class PostgresServer:
+    """A database of a PostgreSQL server; processes on any number of machines use it.
+
+    The writer holds an advisory lock for the length of its transaction: one sequencer, however
+    many workers. It reads what was committed by then (READ COMMITTED), the reader one snapshot.
+    """
+
+    mark: Final = "%s"
+    has_tables: Final = "SELECT 1 WHERE to_regclass('alembic_version') IS NOT NULL"
+    one_writer: Final = False
+
+    def __init__(self, url: URL) -> None:
+        self.where = f"{url.drivername}://{url.host or ''}/{url.database or ''}"
+        engine = create_engine(
+            url,
+            pool_size=POOL_SIZE_MAX,
+            max_overflow=0,
+            pool_timeout=POOL_TIMEOUT_SECONDS,
+            pool_pre_ping=True,  # A server that was restarted is met with a fresh connection.
+            connect_args={
+                "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+                "tcp_user_timeout": SILENT_MAX_MS,
+                "keepalives_idle": SILENT_MAX_MS // 1000,
+                "application_name": "careerrelay",
+                # The setting of the server or the role may be weaker.
+                "options": f"-c synchronous_commit=on -c lock_timeout={BUSY_TIMEOUT_MS}",
+            },
+        )
+        self.reader = engine.execution_options(isolation_level="REPEATABLE READ")
+        self.writer = engine.execution_options(
+            isolation_level="READ COMMITTED", careerrelay_lock=True
+        )
+        self.alone = engine.execution_options(isolation_level="AUTOCOMMIT")
+        event.listen(engine, "begin", self._on_begin)
+
+    def exists(self) -> bool:
+        """Return True: only asking the server would tell."""
+        return True
+
+    def files(self) -> tuple[Path, ...]:
+        """Return nothing: the server may be anywhere."""
+        return ()
+
+    def create(self) -> None:
+        """Do nothing: databases are made by the server's administrator."""
+
+    def is_replaced(self) -> bool:
+        """Return False: a connection to a dropped database fails by itself."""
+        return False
+
+    def opened(self) -> None:
+        """Do nothing."""
+
+    def before_tables(self, connection: Connection) -> None:
+        """Do nothing."""
+
+    def problem(self, connection: Connection) -> str | None:
+        """Return nothing: a server checks its pages as it reads them (data checksums)."""
+        return None
+
+    def _on_begin(self, connection: Connection) -> None:
+        if connection.get_execution_options().get("careerrelay_lock"):
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({SEQUENCER_LOCK})")
+
+
+BACKENDS: Final[dict[str, type[SqliteFile] | type[PostgresServer]]] = {
+    "sqlite": SqliteFile,
+    "postgresql": PostgresServer,
+}
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
