@@ -1,7 +1,7 @@
 """The one way in: an event is a durable row before anyone is answered.
 
 `submit` hands the event to one writer thread, which takes all that wait, writes their events in
-one transaction (group commit), and answers after the commit with `synchronous=FULL`. The event loop
+one transaction (group commit), and answers after the commit with the disk flushed. The event loop
 never blocks. The row is the outbox: a publisher thread announces ids to the worker afterwards,
 never inside `submit`.
 
@@ -9,9 +9,11 @@ What is left behind when the process is killed:
 - before the commit: nothing, and nobody was answered; the caller's client tries again;
 - after the commit, before the answer: the row; the client tries again and meets the same id;
 - after the answer, before the announcement: the row; the worker's sweeper finds it;
-- after the announcement: the row; the broker in the process is gone, the sweeper finds it.
+- after the announcement: the row; where the broker has lost it, the sweeper finds it.
 
-When the store is away `submit` says so within the deadline, and the next batch tries it afresh.
+When the store is away a letter hears so within the deadline, and goes out unchanged. What cannot
+be asked for again, such as a click, is kept in the spill file (`ledger.spill`) and taken in when
+the store is back, in order, once. After a slow failure nobody waits for the store for a second.
 """
 
 from __future__ import annotations
@@ -20,14 +22,18 @@ import asyncio
 import logging
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from ledger import store_inbox, store_subject
-from ledger.events import DERIVED_ONLY, Event, EventError, encode, fingerprint
+from ledger import faults, store_inbox, store_subject
+from ledger.events import DERIVED_ONLY, Event, EventError, EventType
+from ledger.inbox_errors import EventConflict, InboxError, InboxUnavailable
+from ledger.keeper import Keeper, TakeKept, row_of
+from ledger.spill import Record, Spill
 from ledger.store import RepeatedKey, Store, StoreError
 
 # A mail waits for this answer; beyond it the letter passes unchanged.
@@ -47,6 +53,17 @@ BATCH_EVENTS: Final = 256
 # Announcements that may wait for the publisher. More are dropped: the sweeper finds the rows.
 ANNOUNCEMENTS_MAX: Final = 1024
 
+# After a failure that took so long, the store is not asked for `AWAY_SECONDS`: a server that is
+# silent would hold up everybody for their whole deadline.
+SLOW_SECONDS: Final = 0.25
+AWAY_SECONDS: Final = 1.0
+
+# Events of what has happened and does not happen again for the asking. A letter's link is not among
+# them: without it on record the letter goes out unchanged.
+KEEPABLE: Final = frozenset(
+    {EventType.LINK_CLICKED, EventType.LETTER_DELIVERED, EventType.LETTER_REFUSED}
+)
+
 # Closing writes what is waiting; a store that hangs does not hold the process longer than this.
 CLOSE_SECONDS: Final = 10.0
 
@@ -54,30 +71,6 @@ _log: Final = logging.getLogger(__name__)
 
 # Called in the publisher thread with ids of events that are on disk; must not raise.
 Announce = Callable[[Sequence[str]], None]
-
-
-class InboxError(Exception):
-    """Base of what the inbox can answer instead of taking an event."""
-
-
-class InboxUnavailable(InboxError):
-    """The event could not be made durable in time.
-
-    `reason` is `full`, `timeout`, `store` or `closed`. After `timeout` or `store` the event may be
-    on disk all the same; submitting it again is safe.
-    """
-
-    def __init__(self, reason: str, detail: str = "") -> None:
-        super().__init__(f"{reason}: {detail}" if detail else reason)
-        self.reason = reason
-
-
-class EventConflict(InboxError):
-    """Another event with the same id and another body is on record."""
-
-    def __init__(self, event_id: str) -> None:
-        super().__init__(f"another event is on record as {event_id}")
-        self.event_id = event_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +108,21 @@ class Inbox:
         clock: Callable[[], datetime],
         random_bytes: Callable[[int], bytes],
         announce: Announce | None = None,
+        spill: Spill | None = None,
         deadline_seconds: float = DEADLINE_SECONDS,
         company_seconds: float = COMPANY_SECONDS,
         waiting_max: int = WAITING_MAX,
+        away_seconds: float = AWAY_SECONDS,
     ) -> None:
         self._store = store
         self._subject_key = subject_key
         self._clock = clock
         self._random_bytes = random_bytes
         self._announce = announce
+        self._keeper = Keeper(spill, store, self._tell) if spill else None
+        # A moment of the monotonic clock; until then the store is not asked.
+        self._away_until = 0.0
+        self._away_seconds = away_seconds
         self._deadline_seconds = deadline_seconds
         self._company_seconds = company_seconds
         self._waiting_max = waiting_max
@@ -143,6 +142,8 @@ class Inbox:
         self._open = True
         self._writer.start()
         self._publisher.start()
+        if self._keeper:
+            self._keeper.start()
 
     def close(self) -> None:
         """Write what was submitted, announce it, stop the threads. To be called once."""
@@ -150,26 +151,57 @@ class Inbox:
             self._open = False
             self._condition.notify()
         self._writer.join(CLOSE_SECONDS)
+        if self._keeper:
+            self._keeper.close()
         try:
             self._announcements.put(None, timeout=CLOSE_SECONDS)
         except queue.Full:
             return  # The publisher hangs; the sweeper finds what it did not announce.
         self._publisher.join(CLOSE_SECONDS)
 
-    async def submit(self, event: Event, *, is_urgent: bool = True) -> None:
-        """Return when the event is on disk.
+    async def submit(
+        self,
+        event: Event,
+        *,
+        is_urgent: bool = True,
+        detail: bytes = b"",
+        deadline_seconds: float | None = None,
+    ) -> None:
+        """Return when the event is on disk: in the store or, if `KEEPABLE`, in the spill file.
 
         One that is not urgent may take `COMPANY_SECONDS` longer. The same event again is fine and
-        stays one row. Raises `EventConflict` when another event has its id, `InboxUnavailable` when
-        it could not be made durable in time.
+        stays one row. `detail` is what was seen of a click. The deadline is for the store; keeping
+        comes on top of it. Raises `EventConflict` when another event has its id, `InboxUnavailable`
+        when it could not be made durable.
         """
         if event.type in DERIVED_ONLY:
             raise EventError("type", f"{event.type} follows from a rule and is not reported")
         received_ms = int(self._clock().timestamp() * 1000)
-        row = store_inbox.NewRow(
-            event.id, event.company, encode(event), fingerprint(event), received_ms
-        )
-        await self._do(row, is_urgent=is_urgent)
+        row = row_of(event, received_ms, detail)
+        keeper = self._keeper if event.type in KEEPABLE else None
+        if keeper and keeper.is_waiting:
+            await keeper.keep_event(row)  # Behind those that wait already.
+            return
+        try:
+            await self._do(row, is_urgent=is_urgent, deadline_seconds=deadline_seconds)
+        except InboxUnavailable as error:
+            if keeper is None or error.reason == "closed":
+                raise
+            await keeper.keep_event(row)
+
+    async def keep(self, kind: str, sealed: bytes, received: datetime) -> None:
+        """Return when this is in the spill file, for the handler of its kind to take in later.
+
+        Raises `InboxUnavailable`.
+        """
+        if self._keeper is None:
+            raise InboxUnavailable("store", "there is no spill file")
+        await self._keeper.keep(Record(kind, int(received.timestamp() * 1000), sealed))
+
+    def when_kept(self, kind: str, take: TakeKept) -> None:
+        """Have `take` called with what was kept as `kind`."""
+        if self._keeper:
+            self._keeper.take_kept[kind] = take
 
     async def reference(self, company: str, person: str) -> str:
         """Return the person's `h:` reference in this company's log, the salt behind it on disk.
@@ -180,12 +212,17 @@ class Inbox:
         found = await self._do(_Person(company, person))
         return found or ""
 
-    async def _do(self, work: _Work, *, is_urgent: bool = True) -> str | None:
+    async def _do(
+        self, work: _Work, *, is_urgent: bool = True, deadline_seconds: float | None = None
+    ) -> str | None:
+        deadline = deadline_seconds or self._deadline_seconds
         loop = asyncio.get_running_loop()
         job = _Job(work, loop, loop.create_future())
         with self._condition:
             if not self._open:
                 raise InboxUnavailable("closed")
+            if time.monotonic() < self._away_until:
+                raise InboxUnavailable("store", "did not answer a moment ago")
             if len(self._waiting) >= self._waiting_max:
                 raise InboxUnavailable("full", f"{self._waiting_max} events are waiting")
             self._waiting.append(job)
@@ -194,11 +231,12 @@ class Inbox:
             if self._is_urgent or len(self._waiting) == 1:
                 self._condition.notify()
         try:
-            async with asyncio.timeout(self._deadline_seconds):
+            async with asyncio.timeout(deadline):
                 return await job.future
         except TimeoutError:
             # The future is cancelled with it, so the writer leaves out what it has not begun.
-            raise InboxUnavailable("timeout", f"{self._deadline_seconds} s") from None
+            self._away_until = time.monotonic() + self._away_seconds
+            raise InboxUnavailable("timeout", f"{deadline} s") from None
 
     # ---------------------------------------------------------- the writer thread
 
@@ -239,17 +277,19 @@ class Inbox:
     def _take_in(self, jobs: Sequence[tuple[_Job, store_inbox.NewRow]]) -> list[_Answer]:
         """Put events on disk and return the answers."""
         rows = [row for _, row in jobs]
+        started = time.monotonic()
+        faults.reach("inbox.taken")
         try:
             count = store_inbox.insert_rows(self._store, rows)
             # Hardly ever is one on record already, or twice among these.
             known = self._known(rows) if count < len(rows) else None
         except (StoreError, RepeatedKey) as error:
+            if time.monotonic() - started > SLOW_SECONDS:
+                self._away_until = time.monotonic() + self._away_seconds
             return _refused(jobs, error)
-        if count and self._announce:
-            try:
-                self._announcements.put_nowait([row.id for row in rows])
-            except queue.Full:
-                _log.info("inbox: %d events left to the sweeper", len(rows))
+        faults.reach("inbox.written")
+        if count:
+            self._tell([row.id for row in rows])
         return [(job, _result(row, known)) for job, row in jobs]
 
     def _known(self, rows: Sequence[store_inbox.NewRow]) -> dict[str, bytes]:
@@ -280,10 +320,21 @@ class Inbox:
 
     # ------------------------------------------------------- the publisher thread
 
+    def _tell(self, ids: Sequence[str]) -> None:
+        """Have the publisher announce these."""
+        if self._announce is None:
+            return
+        try:
+            self._announcements.put_nowait(ids)
+        except queue.Full:
+            _log.info("inbox: %d events left to the sweeper", len(ids))
+
     def _publish_loop(self) -> None:
         while (ids := self._announcements.get()) is not None:
+            faults.reach("inbox.answered")
             if self._announce:
                 self._announce(ids)
+            faults.reach("inbox.announced")
 
 
 def _refused(jobs: Sequence[tuple[_Job, _Work]], error: Exception) -> list[_Answer]:

@@ -28,6 +28,9 @@ from ledger.store_backends import BACKENDS, Backend, SqliteFile
 # A transaction, as the other modules name it; only the store_* modules look inside.
 Transaction = Connection
 
+# A statement in the driver's own spelling, and its values.
+Statement = tuple[str, Sequence[object]]
+
 # The schema this code works with: the newest revision in ledger/migrations/versions. Kept here so
 # that opening an up-to-date store does not have to load Alembic.
 SCHEMA_REVISION: Final = "0003"
@@ -112,15 +115,23 @@ class Store:
         with self._gate, self._connection(self._backend.writer) as connection, connection.begin():
             yield connection
 
-    def write_at_once(self, statement: str, values: Sequence[object]) -> int:
-        """Run one statement as a transaction of its own; return how many rows it has changed.
+    def write_at_once(self, *statements: Statement) -> int:
+        """Run statements that only add rows, all or none; return how many rows the first added.
 
-        Each value stands in it as `mark`. Each call into the driver lets other threads run and then
-        waits for them: in here are two, where `write()` has six.
+        Each value stands in a statement as `mark`. They need not be the only writer. Each call into
+        the driver lets other threads run and then waits for them: for one statement there are two,
+        where `write()` has six.
         """
         gate = self._gate if self._backend.one_writer else nullcontext()
-        with gate, self._connection(self._backend.alone) as connection:
-            return connection.exec_driver_sql(statement, tuple(values)).rowcount
+        engine = self._backend.alone if len(statements) == 1 else self._backend.adder
+        with gate, self._connection(engine) as connection:
+            counts = [
+                connection.exec_driver_sql(statement, tuple(values)).rowcount
+                for statement, values in statements
+            ]
+            if engine is self._backend.adder:
+                connection.commit()
+            return counts[0]
 
     @contextmanager
     def read(self) -> Generator[Transaction]:

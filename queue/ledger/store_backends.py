@@ -1,8 +1,8 @@
 """What the databases do differently: SQLite, one file on this machine, and PostgreSQL.
 
-A backend opens connections for three uses: `reader` sees one snapshot, `writer` is the only one of
+A backend opens connections for four uses: `reader` sees one snapshot, `writer` is the only one of
 its kind while its transaction lasts, `alone` runs single statements that are transactions by
-themselves. Both keep what was committed through a loss of power.
+themselves, `adder` a few that only add rows. All keep what was committed through a loss of power.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ class Backend(Protocol):
     reader: Engine
     writer: Engine
     alone: Engine
+    adder: Engine
     where: str  # Without credentials.
     mark: str  # What stands for a value in a statement.
     has_tables: str  # A statement that has a row when the database is in use.
@@ -93,6 +94,7 @@ class SqliteFile:
         )
         self.writer = self.reader.execution_options(careerrelay_begin="BEGIN IMMEDIATE")
         self.alone = self.reader.execution_options(careerrelay_begin="")
+        self.adder = self.writer
         event.listen(self.reader, "connect", self._on_connect)
         event.listen(self.reader, "begin", self._on_begin)
 
@@ -205,6 +207,7 @@ class PostgresServer:
             isolation_level="READ COMMITTED", careerrelay_lock=True
         )
         self.alone = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.adder = engine.execution_options(isolation_level="READ COMMITTED")
         event.listen(engine, "begin", self._on_begin)
 
     def exists(self) -> bool:

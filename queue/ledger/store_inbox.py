@@ -38,6 +38,11 @@ _INSERT: Final = (
     " VALUES {} ON CONFLICT (id) DO NOTHING"
 )
 _ROW: Final = "({0}, {0}, {0}, {0}, {0}, 0, 0)"
+_INSERT_DETAIL: Final = (
+    "INSERT INTO click_detail (event_id, received_ms, detail)"
+    " VALUES {} ON CONFLICT (event_id) DO NOTHING"
+)
+_DETAIL: Final = "({0}, {0}, {0})"
 _MARK: Final = (
     update(inbox)
     .where(inbox.c.seq == bindparam("at"))
@@ -72,6 +77,8 @@ class NewRow:
     body: bytes
     fingerprint: bytes
     received_ms: int
+    # What was seen of a click, kept for thirty days only.
+    detail: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +104,17 @@ def insert_rows(store: Store, rows: Sequence[NewRow]) -> int:
     values = chain.from_iterable(
         (row.id, row.company, row.body, row.fingerprint, row.received_ms) for row in rows
     )
-    row = _ROW.format(store.mark)
-    return store.write_at_once(_INSERT.format(", ".join([row] * len(rows))), tuple(values))
+    added = (_INSERT.format(_places(store, _ROW, len(rows))), tuple(values))
+    seen = [row for row in rows if row.detail]
+    if not seen:
+        return store.write_at_once(added)
+    details = chain.from_iterable((row.id, row.received_ms, row.detail) for row in seen)
+    kept = (_INSERT_DETAIL.format(_places(store, _DETAIL, len(seen))), tuple(details))
+    return store.write_at_once(added, kept)
+
+
+def _places(store: Store, row: str, count: int) -> str:
+    return ", ".join([row.format(store.mark)] * count)
 
 
 def pending(transaction: Transaction, limit: int, now_ms: int) -> list[PendingRow]:

@@ -153,8 +153,22 @@ def test_a_locked_store_is_unavailable_and_recovers(tmp_path: Path) -> None:
             assert await refused(inbox, issue(2)) == "store"
         await inbox.submit(issue(2))
 
-    run(store, steps)
+    run(store, steps, away_seconds=0)
     assert len(rows(store.path)) == 2
+
+
+def test_nobody_waits_for_a_store_that_was_silent(tmp_path: Path) -> None:
+    """After a slow failure the next hear so at once; mail goes on, with nothing of ours in it."""
+    store = store_in(tmp_path)
+
+    async def steps(inbox: Inbox) -> None:
+        with store.write():  # The writer stands at the door, and nobody else has to.
+            assert await refused(inbox, issue(1)) == "timeout"
+            started = asyncio.get_running_loop().time()
+            assert await refused(inbox, issue(2)) == "store"
+            assert asyncio.get_running_loop().time() - started < 0.2
+
+    run(store, steps, deadline_seconds=0.2, away_seconds=60)
 
 
 def test_a_full_disk_is_unavailable_and_recovers(tmp_path: Path) -> None:
@@ -219,7 +233,7 @@ def test_waiting_is_bounded_in_time_and_number(tmp_path: Path) -> None:
                 await first
         await inbox.submit(issue(9))
 
-    run(store, steps, deadline_seconds=0.2, waiting_max=3)
+    run(store, steps, deadline_seconds=0.2, waiting_max=3, away_seconds=0)
     names = [name for name, _ in rows(store.path)]
     # What was given up before its transaction began is not written any more.
     assert names[-1] == issue(9).id

@@ -1,0 +1,242 @@
+"""The spill file: what was accepted while the store was away, on this machine's disk until then.
+
+One line for a record: a digest, a space, JSON. A record is on disk (`fdatasync`) when `append`
+returns. Records are taken in again in their order; they stay in the file until all are, so that a
+process that is killed in between takes some of them in twice, which their ids make once. Each
+process has a file of its own, locked; one that was left behind is adopted by the next process.
+
+A last line that is not whole was never answered and goes. A damaged line before it is kept in a
+file beside, named `….damaged`, and said.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ledger import faults
+
+# A day of clicks of a large installation; beyond it nothing is accepted, and the caller hears so.
+SIZE_MAX_BYTES: Final = 1 << 30
+# The largest record is a reported signup: its body and what sealing adds.
+RECORD_MAX_BYTES: Final = 64 * 1024
+BATCH_RECORDS: Final = 256
+FILES_MAX: Final = 1000  # Processes of one machine.
+DIGEST_CHARS: Final = 32
+
+_log: Final = logging.getLogger(__name__)
+
+
+class SpillError(Exception):
+    """The record could not be kept; the text says where and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Something accepted: its kind, when (milliseconds since 1970), and the bytes."""
+
+    kind: str
+    received_ms: int
+    payload: bytes
+    detail: bytes = b""
+
+
+Take = Callable[[Sequence[Record]], None]
+
+
+class Spill:
+    """The spill files of a folder, of which this process has one. Thread-safe.
+
+    The folder is made at the first record. `take` in `drain` must not return before the records are
+    durable elsewhere; whatever it raises leaves them where they are.
+    """
+
+    def __init__(self, directory: Path, *, size_max_bytes: int = SIZE_MAX_BYTES) -> None:
+        self._directory = directory
+        self._size_max_bytes = size_max_bytes
+        # Guards the two below.
+        self._lock = threading.Lock()
+        self._handle = -1
+        self._size = 0
+        self._path = directory
+        # One drain at a time.
+        self._draining = threading.Lock()
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether this process has nothing waiting; other files are not asked."""
+        return self._size == 0
+
+    def append(self, record: Record) -> None:
+        """Keep a record; raises `SpillError`."""
+        line = _encode(record)
+        with self._lock:
+            if self._size + len(line) > self._size_max_bytes:
+                raise SpillError(f"{self._path}: is full ({self._size_max_bytes} bytes)")
+            try:
+                if self._handle < 0:
+                    self._open()
+                self._write(line)
+            except OSError as error:
+                raise SpillError(f"{self._path}: {error.strerror or error}") from error
+        faults.reach("spill.kept")
+
+    def drain(self, take: Take) -> int:
+        """Hand over all records, oldest first, and empty the files; return how many."""
+        with self._draining:
+            count = sum(self._drain_left(path, take) for path in self._left_behind())
+            return count + self._drain_own(take)
+
+    def close(self) -> None:
+        """Let go of the file; what is in it stays."""
+        with self._lock:
+            if self._handle >= 0:
+                os.close(self._handle)
+            self._handle, self._size = -1, 0
+
+    def _drain_own(self, take: Take) -> int:
+        """Take in until nothing was added meanwhile; only then is the file emptied."""
+        count = start = 0
+        while (end := self._size) > start:
+            count += _take_in(self._path, start, end, take)
+            start = end
+            faults.reach("spill.taken_in")
+            with self._lock:
+                if self._size == end:
+                    os.ftruncate(self._handle, 0)
+                    os.fdatasync(self._handle)
+                    self._size = 0
+        return count
+
+    def _drain_left(self, path: Path, take: Take) -> int:
+        """Take in the file of a process that is gone."""
+        try:
+            handle = os.open(path, os.O_RDWR)
+        except OSError:
+            return 0
+        try:
+            if not _try_lock(handle):
+                return 0
+            count = _take_in(path, 0, os.fstat(handle).st_size, take)
+            path.unlink()
+            return count
+        finally:
+            os.close(handle)
+
+    def _left_behind(self) -> list[Path]:
+        found = self._directory.glob("spill-*.jsonl") if self._directory.is_dir() else ()
+        return sorted(path for path in found if path != self._path)
+
+    def _open(self) -> None:
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for number in range(FILES_MAX):
+            path = self._directory / f"spill-{number}.jsonl"
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            # Locked, and still the file at the path: a drain may have removed it in between.
+            if (
+                _try_lock(handle)
+                and path.exists()
+                and os.path.samestat(os.fstat(handle), os.stat(path))
+            ):
+                break
+            os.close(handle)
+        else:
+            raise SpillError(f"{self._directory}: {FILES_MAX} files are in use")
+        self._handle, self._path, self._size = handle, path, os.fstat(handle).st_size
+        # The torn line of a process that was killed was never answered.
+        tail = os.pread(handle, 2 * RECORD_MAX_BYTES, max(0, self._size - 2 * RECORD_MAX_BYTES))
+        self._size -= len(tail) - (tail.rfind(b"\n") + 1)
+        os.ftruncate(handle, self._size)
+        folder = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _write(self, line: bytes) -> None:
+        try:
+            if os.write(self._handle, line) != len(line):
+                raise OSError(28, "no space left for the whole record")
+            os.fdatasync(self._handle)
+        except OSError:
+            os.ftruncate(self._handle, self._size)  # Half a line would spoil the next.
+            raise
+        self._size += len(line)
+
+
+def _take_in(path: Path, start: int, end: int, take: Take) -> int:
+    count = 0
+    batch: list[Record] = []
+    for record in _read(path, start, end):
+        batch.append(record)
+        if len(batch) == BATCH_RECORDS:
+            take(batch)
+            count += len(batch)
+            batch = []
+    if batch:
+        take(batch)
+    return count + len(batch)
+
+
+def _read(path: Path, start: int, end: int) -> Iterator[Record]:
+    with path.open("rb") as file:
+        file.seek(start)
+        while file.tell() < end:
+            line = file.readline(2 * RECORD_MAX_BYTES)
+            record = _decode(line)
+            if record is not None:
+                yield record
+            elif file.tell() < end or line.endswith(b"\n"):
+                if line.strip():
+                    _set_aside(path, line)
+
+
+def _set_aside(path: Path, line: bytes) -> None:
+    beside = path.with_suffix(".damaged")
+    with open(beside, "ab", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(line)
+    _log.error("%s: a damaged record of %d bytes is kept in %s", path, len(line), beside.name)
+
+
+def _encode(record: Record) -> bytes:
+    text = json.dumps(
+        [
+            record.kind,
+            record.received_ms,
+            base64.b64encode(record.payload).decode(),
+            base64.b64encode(record.detail).decode(),
+        ],
+        separators=(",", ":"),
+    ).encode()
+    if len(text) > RECORD_MAX_BYTES:
+        raise SpillError(f"a record of {len(text)} bytes; the limit is {RECORD_MAX_BYTES}")
+    return _digest(text) + b" " + text + b"\n"
+
+
+def _decode(line: bytes) -> Record | None:
+    digest, gap, text = line.partition(b" ")
+    if not gap or not line.endswith(b"\n") or _digest(text[:-1]) != digest:
+        return None
+    kind, received_ms, payload, detail = json.loads(text)
+    return Record(kind, received_ms, base64.b64decode(payload), base64.b64decode(detail))
+
+
+def _digest(text: bytes) -> bytes:
+    return hashlib.sha256(text).hexdigest()[:DIGEST_CHARS].encode()
+
+
+def _try_lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,306 @@
+"""The spill file: what is accepted while the store is away is taken in later, in order, once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from ledger.inbox import Inbox
+from ledger.inbox_errors import InboxUnavailable
+from ledger.sealed import Seal, SealError
+from ledger.spill import RECORD_MAX_BYTES, Record, Spill, SpillError
+from ledger.store import Store, StoreError
+from tests.ledger.parts import NOW, click, issue, rows, run, store_in
+
+PROJECT = Path(__file__).parents[2]
+WAIT_SECONDS = 20.0
+
+KEEP_UNTIL_KILLED = """
+import os, sys
+from pathlib import Path
+from ledger.spill import Record, Spill
+spill = Spill(Path(sys.argv[1]))
+number = 0
+while True:
+    spill.append(Record("event", number, b"x" * 300))
+    os.write(1, b".")
+    number += 1
+"""
+
+
+def record(number: int) -> Record:
+    """Return a record."""
+    return Record("event", number, b"payload %d \n \xff" % number, b"detail")
+
+
+def drained(spill: Spill) -> list[Record]:
+    """Return what a spill hands over."""
+    found: list[Record] = []
+    spill.drain(found.extend)
+    return found
+
+
+@contextmanager
+def files_cut_at(size: int) -> Generator[None]:
+    """Let no file grow beyond a size, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+
+
+@contextmanager
+def away(store: Store) -> Generator[None]:
+    """Take the folder of a store away, and bring it back."""
+    folder = store.path.parent
+    elsewhere = folder.with_name("elsewhere")
+    folder.rename(elsewhere)
+    try:
+        yield
+    finally:
+        elsewhere.rename(folder)
+
+
+def test_records_come_back_in_order_and_once(tmp_path: Path) -> None:
+    """More than a batch of them, whatever bytes; then the file is empty."""
+    spill = Spill(tmp_path / "spill")
+    for number in range(600):
+        spill.append(record(number))
+    assert not spill.is_empty
+    assert drained(spill) == [record(number) for number in range(600)]
+    assert spill.is_empty
+    assert drained(spill) == []
+    spill.append(record(7))
+    assert drained(spill) == [record(7)]
+    spill.close()
+
+
+def test_the_files_are_their_owners_alone(tmp_path: Path) -> None:
+    """Nobody else reads what is in them."""
+    spill = Spill(tmp_path / "spill")
+    spill.append(record(1))
+    (file,) = (tmp_path / "spill").iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+    spill.close()
+
+
+def test_records_stay_when_they_are_not_taken(tmp_path: Path) -> None:
+    """A store that fails in between leaves all of them for the next time."""
+    spill = Spill(tmp_path)
+    for number in range(300):
+        spill.append(record(number))
+    seen: list[Record] = []
+
+    def take(batch: Sequence[Record]) -> None:
+        if seen:
+            raise StoreError("store", "is away")
+        seen.extend(batch)
+
+    with pytest.raises(StoreError):
+        spill.drain(take)
+    assert len(seen) == 256
+    assert drained(spill) == [record(number) for number in range(300)]
+    spill.close()
+
+
+def test_what_is_added_during_a_drain_is_taken_as_well(tmp_path: Path) -> None:
+    """The file is emptied only when nothing was added meanwhile."""
+    spill = Spill(tmp_path)
+    spill.append(record(1))
+    found: list[Record] = []
+
+    def take(batch: Sequence[Record]) -> None:
+        if not found:
+            spill.append(record(2))
+        found.extend(batch)
+
+    assert spill.drain(take) == 2
+    assert found == [record(1), record(2)]
+    assert spill.is_empty
+    spill.close()
+
+
+def test_the_file_of_a_killed_process_is_adopted(tmp_path: Path) -> None:
+    """Every record that was answered comes back, whenever the process was killed."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", KEEP_UNTIL_KILLED, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        cwd=PROJECT,
+    )
+    assert process.stdout
+    answered = len(process.stdout.read(50))
+    living = Spill(tmp_path)
+    living.append(record(1))
+    assert drained(living) == [record(1)], "the file of a process that lives is left alone"
+    process.kill()
+    answered += len(process.communicate()[0])
+    found = drained(living)
+    assert [one.received_ms for one in found][:answered] == list(range(answered))
+    assert len(found) - answered in (0, 1)
+    assert len(list(tmp_path.iterdir())) == 1
+    living.close()
+
+
+def test_a_torn_line_spoils_nothing(tmp_path: Path) -> None:
+    """Half a record at the end was never answered; the next process begins a new line."""
+    first = Spill(tmp_path)
+    first.append(record(1))
+    first.append(record(2))
+    first.close()
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:-9])
+    second = Spill(tmp_path)
+    second.append(record(3))
+    assert drained(second) == [record(1), record(3)]
+    second.close()
+
+
+def test_a_damaged_record_is_set_aside(tmp_path: Path) -> None:
+    """It is kept beside the file, and those behind it are taken in."""
+    first = Spill(tmp_path)
+    for number in range(3):
+        first.append(record(number))
+    first.close()
+    (file,) = tmp_path.iterdir()
+    lines = file.read_bytes().splitlines(keepends=True)
+    lines[1] = lines[1].replace(b"event", b"evenT")
+    file.write_bytes(b"".join(lines))
+    second = Spill(tmp_path)
+    assert drained(second) == [record(0), record(2)]
+    (damaged,) = tmp_path.glob("*.damaged")
+    assert damaged.read_bytes() == lines[1]
+    second.close()
+
+
+def test_a_full_disk_is_said_and_leaves_no_half_line(tmp_path: Path) -> None:
+    """What does not fit is refused; what was there before and comes later is whole."""
+    spill = Spill(tmp_path)
+    spill.append(record(1))
+    (file,) = tmp_path.iterdir()
+    with files_cut_at(file.stat().st_size + 20), pytest.raises(SpillError, match="spill-0"):
+        spill.append(record(2))
+    spill.append(record(3))
+    assert drained(spill) == [record(1), record(3)]
+    spill.close()
+
+
+def test_sizes_are_bounded(tmp_path: Path) -> None:
+    """Neither a record nor the file may be of any size."""
+    spill = Spill(tmp_path, size_max_bytes=1000)
+    with pytest.raises(SpillError, match="the limit is"):
+        spill.append(Record("event", 0, b"x" * RECORD_MAX_BYTES))
+    for _ in range(5):
+        spill.append(Record("event", 0, b"x" * 60))
+    with pytest.raises(SpillError, match="is full"):
+        spill.append(Record("event", 0, b"x" * 600))
+    spill.close()
+
+
+def test_clicks_are_kept_while_the_store_is_away(tmp_path: Path) -> None:
+    """They are answered from the spill file; a letter hears that the store is away."""
+    (tmp_path / "data").mkdir()
+    store = store_in(tmp_path / "data")
+
+    async def submit(inbox: Inbox) -> None:
+        await inbox.submit(issue(0))
+        with away(store):
+            for number in range(1, 6):
+                await inbox.submit(click(number))
+            with pytest.raises(InboxUnavailable, match="store"):
+                await inbox.submit(issue(9))
+
+    run(store, submit, spill=Spill(tmp_path / "spill"))
+    names = [name for name, _ in rows(store.path)]
+    assert names == [issue(0).id, *(click(number).id for number in range(1, 6))]
+
+
+def test_clicks_stay_in_order_behind_those_kept(tmp_path: Path) -> None:
+    """While some wait, others go behind them even though the store is back."""
+    (tmp_path / "data").mkdir()
+    store = store_in(tmp_path / "data")
+    spill = Spill(tmp_path / "spill")
+
+    async def steps(inbox: Inbox) -> None:
+        with away(store):
+            await inbox.submit(click(1))
+        await inbox.submit(click(2))
+
+    run(store, steps, spill=spill)
+    assert [name for name, _ in rows(store.path)] == [click(1).id, click(2).id]
+
+
+def test_what_was_taken_in_is_announced(tmp_path: Path) -> None:
+    """The worker hears of it like of any other event, and once."""
+    (tmp_path / "data").mkdir()
+    store = store_in(tmp_path / "data")
+    heard: list[str] = []
+
+    async def steps(inbox: Inbox) -> None:
+        with away(store):
+            await inbox.submit(click(1), detail=b"seen")
+        await inbox.submit(click(1), detail=b"seen")
+
+    run(store, steps, spill=Spill(tmp_path / "spill"), announce=heard.extend)
+    assert heard == [click(1).id]
+
+
+def test_without_a_spill_file_nothing_is_promised(tmp_path: Path) -> None:
+    """A click that is nowhere is answered so."""
+    (tmp_path / "data").mkdir()
+    store = store_in(tmp_path / "data")
+
+    async def steps(inbox: Inbox) -> None:
+        with away(store), pytest.raises(InboxUnavailable, match="store"):
+            await inbox.submit(click(1))
+
+    run(store, steps)
+
+
+def test_other_things_are_kept_for_their_handlers(tmp_path: Path) -> None:
+    """A handler gets what was kept, with the time, until it has put it away."""
+    store = store_in(tmp_path)
+    taken: list[tuple[bytes, datetime]] = []
+    is_taken = threading.Event()
+
+    def take(payload: bytes, received: datetime) -> None:
+        taken.append((payload, received))
+        if len(taken) == 1:
+            raise StoreError("store", "is away")
+        is_taken.set()
+
+    async def steps(inbox: Inbox) -> None:
+        inbox.when_kept("signup", take)
+        await inbox.keep("signup", b"sealed", NOW)
+        assert await asyncio.to_thread(is_taken.wait, WAIT_SECONDS)
+
+    run(store, steps, spill=Spill(tmp_path / "spill"))
+    assert taken == [(b"sealed", NOW)] * 2
+
+
+def test_seals_are_for_one_purpose() -> None:
+    """What was sealed for one thing does not open as another, nor under another key."""
+    seal = Seal(b"k" * 32, "signup")
+    sealed = seal.close(b"person")
+    assert b"person" not in sealed
+    assert seal.open(sealed) == b"person"
+    for other in (Seal(b"k" * 32, "mail"), Seal(b"l" * 32, "signup")):
+        with pytest.raises(SealError):
+            other.open(sealed)
+    with pytest.raises(SealError):
+        seal.open(os.urandom(40))
