@@ -9,6 +9,7 @@ import typer
 
 from relay.cli import init, judge, keys, letters, notetemplates, passwords, record, replay, splice
 from relay.cli.demo import run
+from relay.cli.erase import erase
 from relay.cli.service import serve
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app.command("inject")(splice.inject)
 app.command("restore")(splice.restore)
 letters.app.command()(notetemplates.lint)
 letters.app.command()(notetemplates.preview)
+app.command("erase")(erase)
 app.add_typer(letters.app, name="letters")
 app.add_typer(keys.app, name="keys")
 app.add_typer(record.log_app, name="log")

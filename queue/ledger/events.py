@@ -87,7 +87,9 @@ class EventType(StrEnum):
     SLOT_USED = "slot.used"
     SLOT_RELEASED = "slot.released"
     SLOT_VOIDED = "slot.voided"
+    SLOT_EXPIRY_NOTICED = "slot.expiry_noticed"
     SLOT_EXPIRED = "slot.expired"
+    CHANGE_PROPOSED = "change.proposed"
     KEY_ADDED = "key.added"
     KEY_ACTIVATED = "key.activated"
     KEY_RETIRED = "key.retired"
@@ -96,6 +98,7 @@ class EventType(StrEnum):
     STATEMENT_ISSUED = "statement.issued"
     SUBJECT_ERASED = "subject.erased"
     LOG_EXPORTED = "log.exported"
+    STORE_BACKED_UP = "store.backed_up"
     CHECKPOINT_SIGNED = "checkpoint.signed"
 
 
@@ -284,6 +287,14 @@ def signup_verified(
     kind = EventType.SIGNUP_VERIFIED
     name = signup_digest(signup_id)
     return Event(_make_id(kind, name), kind, company, time, f"signup:{name}", data)
+
+
+def subject_erased(company: str, time: datetime, person_ref: str) -> Event:
+    """Return the event of a person's reference in this log having become nobody's."""
+    if not _REFERENCE.fullmatch(person_ref):
+        raise EventError("data.ref", "not an h: reference")
+    kind, name = EventType.SUBJECT_ERASED, person_ref.removeprefix("h:")
+    return Event(_make_id(kind, name), kind, company, time, f"person:{name}", {"ref": person_ref})
 
 
 def installation_event(

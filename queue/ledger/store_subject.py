@@ -40,6 +40,12 @@ def reference(
     return "h:" + digest[:REFERENCE_LENGTH]
 
 
+def is_known(transaction: Transaction, key: bytes, person: str) -> bool:
+    """Tell whether the person has a salt, and so a reference in some log."""
+    query = select(subject_salt.c.lookup).where(subject_salt.c.lookup == _lookup(key, person))
+    return transaction.execute(query).first() is not None
+
+
 def erase(transaction: Transaction, key: bytes, person: str) -> bool:
     """Delete the person's salt; tells whether there was one."""
     found = transaction.execute(
