@@ -216,6 +216,13 @@ def issued_links(transaction: Transaction, log: str, event_ids: Iterable[str]) -
     return set(transaction.execute(_ISSUED, values).scalars())
 
 
+def place_of(transaction: Transaction, log: str, event_id: str) -> int | None:
+    """Return the place of the event in this log, None when it is not in it."""
+    query = select(entry.c.seq).where(entry.c.event_id == event_id, entry.c.log == log)
+    found = transaction.execute(query).scalar()
+    return None if found is None else _place(log, found)
+
+
 def applied_without_entry(transaction: Transaction, log: str) -> str | None:
     """Return the id of the first event of this log that was applied and is in no log."""
     present = select(entry.c.seq).where(entry.c.event_id == inbox.c.id).exists()
