@@ -19,7 +19,7 @@ from importlib import resources
 from typing import Final
 
 from ledger import store_inbox, store_ledger, store_log
-from ledger.credits import Claim, Outcome, Policy, Transfer, parse_policies
+from ledger.credits import Outcome, Policy, Transfer, parse_policies
 from ledger.events import Event, encode, parse
 from ledger.log import Frontier, Node, append, leaf_hash
 from ledger.store import LedgerError, RepeatedKey, Store, Transaction
@@ -162,21 +162,17 @@ class Applier:
     ) -> Frontier:
         """Apply one company's events of a batch; return what its log's tree is then."""
         book = store_ledger.load_book(transaction, company, self._policies, events)
+        before = book.copy()
         entries: list[Event] = []
         transfers: list[Transfer] = []
-        claims: list[Claim] = []
         for event in events:
             ruling = book.apply(event)
             outcomes[event.id] = book.outcome(event, ruling)
             entries.extend((event, *ruling.derived))
             transfers.extend(ruling.transfers)
-            if ruling.claim:
-                claims.append(ruling.claim)
         frontier = self._append(transaction, company, entries)
-        if transfers:
-            store_ledger.insert_transfers(transaction, transfers)
-            store_ledger.save_balances(transaction, company, book.balances)
-        store_ledger.insert_claims(transaction, claims)
+        store_ledger.insert_transfers(transaction, transfers)
+        store_ledger.save_book(transaction, before, book)
         return frontier
 
     def _append(self, transaction: Transaction, log: str, events: Sequence[Event]) -> Frontier:

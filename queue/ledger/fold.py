@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from ledger.credits import Balances, Book, Claim, Outcome, Policy, Transfer
+from ledger.credits import Balances, Book, Outcome, Policy, Transfer, nonzero
 from ledger.events import DERIVED_ONLY, SOURCE, SPEC_VERSION, Event, EventError, EventType, parse
 
 # Types that move nothing and decide nothing. They are most of a log; reading them in full would
@@ -43,7 +43,6 @@ class Fold:
     def __init__(self, company: str, policies: Sequence[Policy]) -> None:
         self.book: Final = Book(company, policies)
         self.transfers: Final[list[Transfer]] = []
-        self.claims: Final[list[Claim]] = []
         # Each signup with the answer its sender got.
         self.signups: Final[list[tuple[Event, Outcome]]] = []
         # "company" sorts first of all attributes, so the encoding begins with it.
@@ -77,8 +76,6 @@ class Fold:
         ruling = self.book.apply(event)
         self._due.extend(ruling.derived)
         self.transfers.extend(ruling.transfers)
-        if ruling.claim:
-            self.claims.append(ruling.claim)
         if event.type is EventType.SIGNUP_VERIFIED:
             self.signups.append((event, self.book.outcome(event, ruling)))
 
@@ -103,11 +100,6 @@ def rebuild(
             raise FoldError(f"{event_id}: {error}") from error
     fold.end()
     return nonzero(fold.book.balances)
-
-
-def nonzero(balances: Balances) -> Balances:
-    """Return the balances without those that are zero."""
-    return {place: amount for place, amount in balances.items() if amount}
 
 
 def event_id_of(body: bytes) -> str:

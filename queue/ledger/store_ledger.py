@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import Select, bindparam, func, insert, select, update
 
-from ledger.credits import Account, Balances, Book, Claim, Policy, Transfer, Unit
+from ledger import store_holdings
+from ledger.credits import Account, Balances, Book, Policy, Transfer, Unit
 from ledger.events import Event, EventType, link_issued_id
 from ledger.store import Transaction
+from ledger.store_holdings import time_of
 from ledger.store_log import DamagedLog, issued_links
-from ledger.store_tables import balance, posting, referral, transfer
+from ledger.store_tables import balance, posting, proposal, referral, slot, transfer
 
 # Built once: putting a statement together costs more than running it.
 _BALANCES: Final = select(balance.c.account, balance.c.unit, balance.c.amount).where(
@@ -45,14 +46,15 @@ _TRANSFERS: Final = (
     .outerjoin(posting, posting.c.transfer_key == transfer.c.key)
     .where(transfer.c.company == bindparam("company"))
 )
-_KEPT_CLAIMS: Final = select(
-    referral.c.event_id, referral.c.link_id, referral.c.person_ref, referral.c.time_ms
-).where(referral.c.company == bindparam("company"))
+_KEPT_HOLDINGS: Final = {
+    table.name: select(*(each for each in table.c if each.name != "company")).where(
+        table.c.company == bindparam("company")
+    )
+    for table in (referral, slot, proposal)
+}
 
 # Columns as stored, whatever somebody put there: SQLite takes any type into any column.
 StoredRow = tuple[Any, ...]
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class DamagedLedger(DamagedLog):
@@ -63,27 +65,33 @@ class DamagedLedger(DamagedLog):
 
 
 def load_book(
-    transaction: Transaction, company: str, policies: Sequence[Policy], events: Iterable[Event]
+    transaction: Transaction, company: str, policies: Sequence[Policy], events: Sequence[Event]
 ) -> Book:
-    """Return the company's book with all that these events can touch."""
+    """Return the company's book with all that these events can touch; raises `DamagedLedger`."""
     book = Book(company, policies, balances=balances(transaction, company))
+    try:
+        store_holdings.load(transaction, book.holdings, events)
+        _load_claims(transaction, book, events)
+    except ValueError as error:
+        raise DamagedLedger(company, str(error)) from None
+    return book
+
+
+def _load_claims(transaction: Transaction, book: Book, events: Sequence[Event]) -> None:
+    """Add who has claimed the links and people of the signups among the events."""
     signups = [event for event in events if event.type is EventType.SIGNUP_VERIFIED]
     if not signups:
-        return book
+        return
     links = {str(event.data["link_id"]) for event in signups}
     ids = [link_issued_id(link) for link in links if link]
-    book.issued.update(issued_links(transaction, company, ids))
-    values = {"company": company, "links": list(links)}
+    book.issued.update(issued_links(transaction, book.company, ids))
+    values = {"company": book.company, "links": list(links)}
     for link_id, count in transaction.execute(_CLAIMS, values):
         book.links[link_id] = count
-    values = {"company": company, "people": [str(event.data["person_ref"]) for event in signups]}
+    people = [str(event.data["person_ref"]) for event in signups]
+    values = {"company": book.company, "people": people}
     for person, time_ms in transaction.execute(_EARLIER, values):
-        try:
-            time = _EPOCH + timedelta(milliseconds=time_ms)
-        except (TypeError, OverflowError):
-            raise DamagedLedger(company, f"not a time: {time_ms!r}") from None
-        book.people.setdefault(person, []).append(time)
-    return book
+        book.people.setdefault(person, []).append(time_of(time_ms))
 
 
 def balances(transaction: Transaction, company: str) -> Balances:
@@ -107,9 +115,9 @@ def transfer_rows(transaction: Transaction, company: str) -> list[StoredRow]:
     return _stored(transaction, _TRANSFERS, company)
 
 
-def claim_rows(transaction: Transaction, company: str) -> list[StoredRow]:
-    """Return event id, link id, person and time in milliseconds of a company's claims."""
-    return _stored(transaction, _KEPT_CLAIMS, company)
+def holding_rows(transaction: Transaction, company: str, name: str) -> list[StoredRow]:
+    """Return a company's rows of the table `referral`, `slot` or `proposal`, without its id."""
+    return _stored(transaction, _KEPT_HOLDINGS[name], company)
 
 
 def _stored(transaction: Transaction, query: Select[Any], company: str) -> list[StoredRow]:
@@ -120,7 +128,7 @@ def companies(transaction: Transaction) -> set[str]:
     """Return all companies that something is kept for, whether they have a log or not."""
     return {
         str(company)
-        for table in (transfer, balance, referral)
+        for table in (transfer, balance, referral, slot, proposal)
         for company in transaction.execute(select(table.c.company).distinct()).scalars()
     }
 
@@ -157,42 +165,20 @@ def insert_transfers(transaction: Transaction, transfers: Sequence[Transfer]) ->
     )
 
 
-def save_balances(transaction: Transaction, company: str, after: Balances) -> None:
-    """Bring the kept balances to what they are after the transfers of this transaction."""
-    before = balances(transaction, company)
-    for (account, unit), amount in after.items():
-        if before.get((account, unit)) == amount:
+def save_book(transaction: Transaction, before: Book, after: Book) -> None:
+    """Bring what is kept from what a book was when it was loaded to what it is."""
+    for (account, unit), amount in after.balances.items():
+        known = before.balances.get((account, unit))
+        if known == amount:
             continue
-        values = {"company": company, "account": str(account), "unit": str(unit)}
-        if (account, unit) in before:
+        if known is None:
+            values = {"company": after.company, "account": str(account), "unit": str(unit)}
+            transaction.execute(insert(balance).values(**values, amount=amount))
+        else:
             statement = update(balance).where(
-                balance.c.company == company,
+                balance.c.company == after.company,
                 balance.c.account == str(account),
                 balance.c.unit == str(unit),
             )
             transaction.execute(statement.values(amount=amount))
-        else:
-            transaction.execute(insert(balance).values(**values, amount=amount))
-
-
-def insert_claims(transaction: Transaction, claims: Sequence[Claim]) -> None:
-    """Keep what signups claimed."""
-    if claims:
-        transaction.execute(
-            insert(referral),
-            [
-                {
-                    "event_id": claim.event_id,
-                    "company": claim.company,
-                    "link_id": claim.link_id,
-                    "person_ref": claim.person_ref,
-                    "time_ms": milliseconds(claim.time),
-                }
-                for claim in claims
-            ],
-        )
-
-
-def milliseconds(time: datetime) -> int:
-    """Return the time as it is stored: milliseconds since 1970, exactly."""
-    return (time - _EPOCH) // timedelta(milliseconds=1)
+    store_holdings.save(transaction, before.holdings, after.holdings)

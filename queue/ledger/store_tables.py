@@ -1,9 +1,9 @@
 """The tables, as SQLAlchemy knows them; `ledger.migrations` makes them.
 
 Who writes what: the inbox writer inserts into `inbox` and `subject_salt`; the applier alone writes
-`entry`, `node`, `transfer`, `posting`, `balance`, `referral` and the outcome columns of `inbox`;
-the checkpointer inserts into `checkpoint`; relays add to `letter_shape`. Nothing is ever deleted
-but a row of `subject_salt`, and shapes of letters beyond their limit.
+`entry`, `node`, `transfer`, `posting`, `balance`, `referral`, `slot`, `proposal` and the outcome
+columns of `inbox`; the checkpointer inserts into `checkpoint`; relays add to `letter_shape`.
+Nothing is ever deleted but a row of `subject_salt`, and shapes of letters beyond their limit.
 """
 
 from __future__ import annotations
@@ -115,7 +115,8 @@ balance: Final = Table(
     Column("amount", BigInteger, nullable=False),
 )
 
-# What each confirmed signup claimed: one referral per link, one per person and period.
+# What each confirmed signup claimed: one referral per link, one per person and period. `state` is
+# where it is now; `due_ms` when a hold is over by itself.
 referral: Final = Table(
     "referral",
     metadata,
@@ -124,9 +125,53 @@ referral: Final = Table(
     Column("link_id", String, nullable=False),
     Column("person_ref", String, nullable=False),
     Column("time_ms", BigInteger, nullable=False),
+    Column("state", String, nullable=False),
+    Column("due_ms", BigInteger),
 )
 Index("referral_link", referral.c.company, referral.c.link_id)
 Index("referral_person", referral.c.company, referral.c.person_ref)
+Index(
+    "referral_due",
+    referral.c.due_ms,
+    sqlite_where=referral.c.due_ms.is_not(None),
+    postgresql_where=referral.c.due_ms.is_not(None),
+)
+
+# The slots, each under its number. `due_ms` is when time brings the next change about.
+slot: Final = Table(
+    "slot",
+    metadata,
+    Column("company", String, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("state", String, nullable=False),
+    Column("granted_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger),
+    Column("reservation", String, nullable=False),
+    Column("until_ms", BigInteger),
+    Column("noticed_ms", BigInteger),
+    Column("due_ms", BigInteger),
+)
+Index(
+    "slot_due",
+    slot.c.due_ms,
+    sqlite_where=slot.c.due_ms.is_not(None),
+    postgresql_where=slot.c.due_ms.is_not(None),
+)
+
+# What one person proposed and a second one has to confirm; `confirmed` is 1 when that was done.
+proposal: Final = Table(
+    "proposal",
+    metadata,
+    Column("event_id", String, primary_key=True),
+    Column("company", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("target", String, nullable=False),
+    Column("operator", String, nullable=False),
+    Column("why", String, nullable=False),
+    Column("time_ms", BigInteger, nullable=False),
+    Column("confirmed", Integer, nullable=False),
+)
+Index("proposal_target", proposal.c.company, proposal.c.target)
 
 # The salt behind a person's `h:` references. Erasing a person deletes the row.
 subject_salt: Final = Table(

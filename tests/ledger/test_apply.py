@@ -17,9 +17,9 @@ from sqlalchemy import text
 
 from ledger import store_ledger, store_log
 from ledger.apply import Applier, NotApplied, UnknownEvent
-from ledger.credits import Account, Balances, Decision, Outcome, Unit
+from ledger.credits import Account, Balances, Decision, Outcome, Unit, nonzero
 from ledger.events import INSTALLATION, encode, parse
-from ledger.fold import nonzero, rebuild
+from ledger.fold import rebuild
 from ledger.log import leaf_hash, node_hash
 from ledger.store import RepeatedKey, Store
 from tests.ledger.parts import (

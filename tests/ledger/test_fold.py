@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.credits import Account, Book, Unit
+from ledger.credits import Account, Book, Unit, nonzero
 from ledger.events import Event, EventType, derived, encode
-from ledger.fold import FoldError, nonzero, rebuild
+from ledger.fold import FoldError, rebuild
 from tests.ledger.parts import POLICIES, click, issue, letters_and_signups, signup
 
 EVENTS = [*letters_and_signups(11), signup(30, of_link=2), signup(31), click(1)]
