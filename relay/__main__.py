@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from relay.cli import init, judge, keys, letters, notetemplates, passwords, record, replay, splice
+from relay.cli import (
+    exports,
+    init,
+    judge,
+    keys,
+    letters,
+    notetemplates,
+    passwords,
+    record,
+    replay,
+    splice,
+)
 from relay.cli.demo import run
 from relay.cli.erase import erase
 from relay.cli.service import serve
@@ -29,6 +40,7 @@ app.command("restore")(splice.restore)
 letters.app.command()(notetemplates.lint)
 letters.app.command()(notetemplates.preview)
 app.command("erase")(erase)
+record.log_app.command("export")(exports.log_export)
 app.add_typer(letters.app, name="letters")
 app.add_typer(keys.app, name="keys")
 app.add_typer(record.log_app, name="log")
