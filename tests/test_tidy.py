@@ -46,6 +46,7 @@ HOMES = {
     "prometheus_client": {"relay/metrics.py", "relay/admin.py"},
     "pydantic_settings": {"relay/config.py", "relay/relayconfig.py"},
     "ahocorasick_rs": {"relay/needles.py"},
+    "reportlab": {"queue/ledger/statement_pdf.py"},
     "selectolax": {"relay/visible.py"},
     "sqlalchemy": {"queue/ledger/store", "queue/ledger/migrations/"},
     "standardwebhooks": {"queue/ledger/webhook.py"},
