@@ -143,7 +143,9 @@ class _LogServer:
 
     async def tile(self, request: Request) -> Response:
         """Answer with a tile of hashes, or, under a log's address, of entries."""
-        name, tile = self._find(request), parse_tile(request.path_params["tile"])
+        # Not the route's parameter: its pattern forgives a line end after the path.
+        path = request.scope["path"].partition("/tile/")[2]
+        name, tile = self._find(request), parse_tile(path)
         is_public = "address" not in request.path_params
         if name is None or tile is None or (is_public and tile.level is None):
             return _absent()
