@@ -42,6 +42,15 @@ from relay.configvalues import (
 )
 from relay.mistakes import explain_mistakes, shown
 from relay.policy import Company, Mode
+from relay.recordconfig import (
+    SQLITE,
+    WEBHOOKS_MAX,
+    Auditors,
+    AuditSection,
+    MailSection,
+    StoreSection,
+    WebhookSection,
+)
 from relay.relayconfig import (
     AdminSection,
     ListenAddress,
@@ -53,7 +62,6 @@ from relay.relayconfig import (
 
 FILE_NAME = "careerrelay.toml"
 ENVIRONMENT_PREFIX = "CAREERRELAY_"
-SQLITE = "sqlite:///"
 FILE_SIZE_MAX_BYTES = 1024 * 1024  # Thousands of companies; more is not a configuration.
 
 
@@ -90,35 +98,6 @@ class LinkSection(Section):
 
     base_url: Annotated[str, AfterValidator(check_base_url)] = "http://127.0.0.1:8080/"
     key_ring: Path = Path("keys.json")
-
-
-class StoreSection(Section):
-    """`[store]`: where events, log and ledger live, and what carries the jobs."""
-
-    url: Annotated[
-        str,
-        AfterValidator(
-            matching(
-                rf"{SQLITE}[^?\x00-\x1f]+|postgresql\+psycopg://[^\x00-\x20]+",
-                '"sqlite:///FILE" or "postgresql+psycopg://USER@HOST/DATABASE"',
-            )
-        ),
-    ] = "sqlite:///careerrelay.db"
-    broker: Annotated[
-        str,
-        AfterValidator(
-            matching(
-                r"embedded|(rediss?|amqps?)://[^\x00-\x20]+",
-                '"embedded", "redis://HOST:6379/0" or "amqp://USER@HOST:5672/"',
-            )
-        ),
-    ] = "embedded"
-    log_key: Path = Path("log-key")
-    subject_key: Path = Path("subject-key")
-    # The name under which checkpoints are signed; an auditor knows the logs by it.
-    installation: Annotated[
-        str, AfterValidator(matching(r"[a-z0-9][a-z0-9.-]{0,99}", "1 to 100 of a-z, 0-9, . and -"))
-    ] = "careerrelay"
 
 
 class IntakeSection(Section):
@@ -160,6 +139,7 @@ class CompanySection(Section):
     dkim: Literal["pass", "strip", "resign"] = "pass"
     language: Literal["ja", "en"] = "ja"
     contact: Annotated[str, AfterValidator(check_mail_address)]
+    auditors: Auditors = ()
     no_relay: Annotated[tuple[Tag, ...], Field(max_length=TAGS_MAX_COUNT)] = ("[no-relay]",)
     stop_phrases: Annotated[tuple[Phrase, ...], Field(max_length=PHRASES_MAX_COUNT)] = ()
     must_phrases: Annotated[tuple[Phrase, ...], Field(max_length=PHRASES_MAX_COUNT)] = ()
@@ -167,7 +147,7 @@ class CompanySection(Section):
 
     def company(self) -> Company:
         """Return the value that the pure stations work with."""
-        return Company(**self.model_dump(exclude={"lexicon"}))
+        return Company(**self.model_dump(exclude={"lexicon", "auditors"}))
 
 
 class DkimSection(Section):
@@ -216,6 +196,9 @@ class Config(BaseSettings):
     admin: AdminSection = AdminSection()
     link: LinkSection = LinkSection()
     store: StoreSection = StoreSection()
+    mail: MailSection = MailSection()
+    audit: AuditSection = AuditSection()
+    webhook: tuple[WebhookSection, ...] = Field(default=(), max_length=WEBHOOKS_MAX)
     intake: IntakeSection = IntakeSection()
     outside: OutsideSection = OutsideSection()
     note: NoteSection = NoteSection()
@@ -232,6 +215,25 @@ class Config(BaseSettings):
                 if key in seen:
                     raise ValueError(f"company {section.id!r}: {key} is in {seen[key]!r} already")
                 seen[key] = section.id
+        return self
+
+    @model_validator(mode="after")
+    def _webhooks_are_apart(self) -> Config:
+        names = [section.name for section in self.webhook]
+        companies = {section.id for section in self.company}
+        for section in self.webhook:
+            if names.count(section.name) > 1:
+                raise ValueError(f"two [[webhook]] are named {section.name!r}")
+            for company in section.companies:
+                if company not in companies:
+                    raise ValueError(f"webhook {section.name!r}: no such company: {company!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _who_writes_has_an_address(self) -> Config:
+        asked = self.audit.auditors or any(section.auditors for section in self.company)
+        if asked and not self.mail.sender:
+            raise ValueError('auditors get mail, so [mail] needs from = "relay@example.jp"')
         return self
 
     @model_validator(mode="after")
@@ -347,6 +349,7 @@ def _with_absolute_paths(config: Config, directory: Path) -> Config:
         "relay": _at(directory, config.relay).model_copy(update={"listener": listeners}),
         "note": _at(directory, config.note),
         "dkim": tuple(_at(directory, key) for key in config.dkim),
+        "webhook": tuple(_at(directory, webhook) for webhook in config.webhook),
         "arc": config.arc and _at(directory, config.arc),
         "company": tuple(_at(directory, company) for company in config.company),
     }

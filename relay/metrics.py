@@ -6,7 +6,7 @@ or anything a peer wrote, so neither the number of series nor what they tell is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -23,6 +23,15 @@ class Station(StrEnum):
     JUDGE = "judge"  # from the final dot to the decision
     RECORD = "record"  # until the link is on disk
     SEND = "send"  # DATA to the next hop's last reply
+
+
+_QUEUE = {
+    "pending": "Events on record that wait to be applied.",
+    "age_seconds": "How long the oldest of them has waited.",
+    "lag_seconds": "How long the event that was applied last had waited.",
+    "jobs_due": "Jobs that are due: mail, webhooks, statements.",
+    "dead": "Events and jobs that failed for good and wait for a person.",
+}
 
 
 class Metrics:
@@ -87,6 +96,15 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livesum",
         )
+        self._queue = {
+            name: Gauge(
+                f"careerrelay_queue_{name}",
+                text,
+                registry=registry,
+                multiprocess_mode="livemostrecent",
+            )
+            for name, text in _QUEUE.items()
+        }
         # A look-up of labels takes a lock and a tuple of texts; each is made once.
         self._add: dict[tuple[Counter, tuple[str, ...]], Callable[[], None]] = {}
         self._observe = {
@@ -133,6 +151,11 @@ class Metrics:
     def in_flight(self, change_bytes: int) -> None:
         """Note that messages in flight take more bytes, or fewer."""
         self._in_flight.inc(change_bytes)
+
+    def queue(self, values: Mapping[str, float]) -> None:
+        """Note how the queue stands, under the names of `_QUEUE`."""
+        for name, value in values.items():
+            self._queue[name].set(value)
 
     def _count(self, counter: Counter, *labels: str) -> None:
         add = self._add.get((counter, labels))

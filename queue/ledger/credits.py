@@ -74,6 +74,7 @@ class Decision(StrEnum):
     UNATTRIBUTED = "unattributed"
     RECORDED = "recorded"
     REFUSED = "refused"
+    DROPPED = "dropped"  # Given up by a person before it was applied; in no log.
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,8 @@ class EventType(StrEnum):
     SUBJECT_ERASED = "subject.erased"
     LOG_EXPORTED = "log.exported"
     STORE_BACKED_UP = "store.backed_up"
+    QUEUE_RETRIED = "queue.retried"
+    QUEUE_DROPPED = "queue.dropped"
     CHECKPOINT_SIGNED = "checkpoint.signed"
 
 

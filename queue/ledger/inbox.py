@@ -36,6 +36,9 @@ from ledger.keeper import Keeper, TakeKept, row_of
 from ledger.spill import Record, Spill
 from ledger.store import RepeatedKey, Store, StoreError
 
+# Who submits catches these; the rest of them is in their own file.
+__all__ = ["EventConflict", "Inbox", "InboxError", "InboxUnavailable"]
+
 # A mail waits for this answer; beyond it the letter passes unchanged.
 DEADLINE_SECONDS: Final = 2.0
 

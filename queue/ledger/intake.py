@@ -33,11 +33,13 @@ from starlette.routing import Route, request_response
 
 from ledger.api import IntakeApp, make_router
 from ledger.apply import Applier
+from ledger.clickdetail import raw_detail
 from ledger.clicks import Click, LinkWatch, load_agents, read_click
 from ledger.events import link_clicked
 from ledger.inbox import Inbox
 from ledger.pages import PAGE_HEADERS, Page, Pages, choose_language, find_templates
-from ledger.signups import Signups
+from ledger.sealed import Seal
+from ledger.signups import KEPT, Signups
 from ledger.store import LedgerError
 from ledger.webhook import make_webhook
 from ledger.webserver import WebServer
@@ -48,6 +50,8 @@ from signer.tokens import Claims, check_token, find_token
 # How long a candidate waits for our disk. A group commit takes some 10 ms; over a second a person
 # notices, and is sent on without the record.
 CLICK_MAX_SECONDS = 1.0
+# How much of it is the store's; in the rest the click is kept in the spill file.
+CLICK_STORE_SECONDS = 0.5
 READY_MAX_SECONDS = 2.0  # Probes of load balancers wait 2 to 5 seconds.
 WATCH_SECRET_BYTES = 32
 FRONT_PATH = "/"
@@ -68,12 +72,14 @@ class IntakeSettings:
 
     `registration_url` is the external registration page, `""` for the built-in one. The token is
     handed on as the parameter `t`. `webhook_secret` is `whsec_` and base64, `""` when no
-    registration service reports. `service` and `contact` are shown on our pages.
+    registration service reports; `seal_key` seals reports that are kept while the store is
+    away. `service` and `contact` are shown on our pages.
     """
 
     companies: tuple[str, ...]
     registration_url: str = ""
     webhook_secret: str = field(default="", repr=False)
+    seal_key: bytes = field(default=b"", repr=False)
     service: str = "Career Relay"
     contact: str = ""
     templates: Path | None = None
@@ -147,7 +153,10 @@ def create_app(
     signups = None
     if settings.webhook_secret:
         webhook = make_webhook(settings.webhook_secret)
-        signups = Signups(webhook, lambda: state.ring, settings.companies, inbox, applier, clock)
+        seal = Seal(settings.seal_key, KEPT)
+        signups = Signups(
+            webhook, lambda: state.ring, settings.companies, inbox, applier, clock, seal
+        )
     app.include_router(make_router(signups))
     return app
 
@@ -184,7 +193,8 @@ class _Links:
         address = request.client.host if request.client else ""
         seen = self._watch.note(claims.link_id, address, now)
         click = read_click(request.method, request.headers, self._agents, seen)
-        await self._record(claims, click, now)
+        detail = raw_detail(request.method, request.headers, address, click.signals)
+        await self._record(claims, click, now, detail)
         before, after = self._destination
         return _redirect(before + token + after)
 
@@ -198,7 +208,7 @@ class _Links:
             self._state.counts[f"link_{error.reason}"] += 1
             return None
 
-    async def _record(self, claims: Claims, click: Click, now: datetime) -> None:
+    async def _record(self, claims: Claims, click: Click, now: datetime, detail: bytes) -> None:
         """Put the click on record; if that fails, the candidate does not notice (promise 7)."""
         try:
             event = link_clicked(
@@ -210,7 +220,7 @@ class _Links:
                 signals=",".join(click.signals),
             )
             async with asyncio.timeout(CLICK_MAX_SECONDS):
-                await self._inbox.submit(event)
+                await self._inbox.submit(event, detail=detail, deadline_seconds=CLICK_STORE_SECONDS)
         except Exception as error:
             # Everything: no bug of the accounting may stand between a candidate and the page.
             self._state.counts["click_lost"] += 1

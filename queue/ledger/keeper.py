@@ -28,8 +28,8 @@ _EVENT: Final = "event"
 _log: Final = logging.getLogger(__name__)
 
 # Called in the keeper's thread with what `keep` was given, and when; what it has done is durable.
-# `LedgerError` and `InboxError` say that the store is away still.
-TakeKept = Callable[[bytes, datetime], None]
+# False says that it can never be done, `LedgerError` and `InboxError` that the store is away still.
+TakeKept = Callable[[bytes, datetime], bool]
 
 
 class Keeper:
@@ -90,7 +90,9 @@ class Keeper:
             self._insert(rows)
             rows = []
             received = datetime.fromtimestamp(record.received_ms / 1000, UTC)
-            self.take_kept[record.kind](record.payload, received)
+            take = self.take_kept.get(record.kind)
+            if take is None or not take(record.payload, received):
+                self._spill.set_aside(record)
         self._insert(rows)
 
     def _insert(self, rows: Sequence[store_inbox.NewRow]) -> None:

@@ -23,10 +23,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import ClientDisconnect
 
 from ledger.apply import Applier
-from ledger.credits import Outcome
+from ledger.credits import Decision, Outcome
 from ledger.events import INSTALLATION, Event, signup_verified
 from ledger.inbox import EventConflict, Inbox, InboxUnavailable
 from ledger.problems import Problem
+from ledger.sealed import Seal, SealError
 from ledger.store import LedgerError
 from ledger.webhook import SignupMessage, Webhook, check_signature, digest_signup, parse_signup
 from signer.errors import BadToken
@@ -42,6 +43,10 @@ DECISION_MAX_SECONDS = 8.0  # Senders of webhooks wait 15 to 30 seconds.
 RETRY_AFTER_SECONDS = "30"  # A restart of the database or of us.
 
 log = structlog.get_logger("intake")
+
+
+# What calls are kept as in the spill file.
+KEPT = "signup"
 
 
 class SignupAnswer(BaseModel):
@@ -67,6 +72,7 @@ class Signups:
         inbox: Inbox,
         applier: Applier,
         clock: Callable[[], datetime],
+        seal: Seal,
     ) -> None:
         self._webhook = webhook
         self._ring = ring
@@ -74,6 +80,8 @@ class Signups:
         self._inbox = inbox
         self._applier = applier
         self._clock = clock
+        self._seal = seal
+        inbox.when_kept(KEPT, self.take_in)
 
     async def take(self, request: Request) -> SignupAnswer:
         """Return the decision on the registration in a request; raises `Problem`."""
@@ -92,7 +100,10 @@ class Signups:
             raise Problem(409, "conflict", title, f"See {error.event_id}.") from None
         except (InboxUnavailable, LedgerError, TimeoutError) as error:
             log.warning("signup not taken", reason=type(error).__name__, detail=str(error))
-            raise _away() from error
+            raise _away(is_kept=await self._keep(body, now)) from error
+        if outcome.decision is Decision.DROPPED:
+            title = "An operator has given this registration up"
+            raise Problem(409, "dropped", title, f"Ask them about {outcome.event_id}.")
         answer = _answer(outcome)
         log.info(
             "signup",
@@ -102,6 +113,29 @@ class Signups:
             milliseconds=round((time.monotonic() - started) * 1000, 1),
         )
         return answer
+
+    def take_in(self, sealed: bytes, received: datetime) -> bool:
+        """Put a registration on record that was kept while the store was away.
+
+        Returns False for one that can never be; raises `InboxUnavailable` while the store is away.
+        """
+        try:
+            message = parse_signup(self._seal.open(sealed), received)
+            event = asyncio.run(self._submit(message, received))
+        except (SealError, Problem, EventConflict) as error:
+            log.error("kept signup refused", reason=type(error).__name__)
+            return False
+        log.info("kept signup", event_id=event.id)
+        return True
+
+    async def _keep(self, body: bytes, now: datetime) -> bool:
+        """Keep a call whose signature was good for when the store is back; tell whether it is."""
+        try:
+            await self._inbox.keep(KEPT, self._seal.close(body), now)
+        except InboxUnavailable as error:
+            log.warning("signup not kept", reason=error.reason)
+            return False
+        return True
 
     async def _submit(self, message: SignupMessage, now: datetime) -> Event:
         """Put the registration on record and return its event; raises `EventConflict`."""
@@ -188,7 +222,9 @@ def _answer(outcome: Outcome) -> SignupAnswer:
     )
 
 
-def _away() -> Problem:
+def _away(*, is_kept: bool) -> Problem:
     title = "The registration could not be taken now"
     detail = "Send the same call again later: it is counted once."
+    if is_kept:
+        title = "The registration is kept; there is no decision on it yet"
     return Problem(503, "away", title, detail, headers={"Retry-After": RETRY_AFTER_SECONDS})

@@ -96,6 +96,10 @@ class Spill:
             count = sum(self._drain_left(path, take) for path in self._left_behind())
             return count + self._drain_own(take)
 
+    def set_aside(self, record: Record) -> None:
+        """Keep a record that cannot be taken in where a person finds it."""
+        _set_aside(self._directory / "spill.jsonl", _encode(record))
+
     def close(self) -> None:
         """Let go of the file; what is in it stays."""
         with self._lock:
@@ -204,7 +208,7 @@ def _set_aside(path: Path, line: bytes) -> None:
     beside = path.with_suffix(".damaged")
     with open(beside, "ab", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         file.write(line)
-    _log.error("%s: a damaged record of %d bytes is kept in %s", path, len(line), beside.name)
+    _log.error("%s: a record of %d bytes cannot be taken in; see %s", path, len(line), beside.name)
 
 
 def _encode(record: Record) -> bytes:

@@ -45,9 +45,21 @@ class Backend(Protocol):
     alone: Engine
     adder: Engine
     where: str  # Without credentials.
-    mark: str  # What stands for a value in a statement.
-    has_tables: str  # A statement that has a row when the database is in use.
-    one_writer: bool  # Whether inserting waits for the writer, and had better queue up for it.
+
+    @property
+    def mark(self) -> str:
+        """What stands for a value in a statement."""
+        ...
+
+    @property
+    def has_tables(self) -> str:
+        """A statement that has a row when the database is in use."""
+        ...
+
+    @property
+    def one_writer(self) -> bool:
+        """Whether inserting waits for the writer, and had better queue up for it."""
+        ...
 
     def exists(self) -> bool:
         """Tell whether there is a database, as far as that is seen without asking it."""
@@ -89,12 +101,12 @@ class SqliteFile:
         self.path: Final = Path(url.database or "")
         self.where = f"{url.drivername}:///{url.database or ''}"
         self._identity: tuple[int, int] | None = None
-        self.reader = create_engine(
+        self.reader: Engine = create_engine(
             url, pool_size=POOL_SIZE_MAX, max_overflow=0, pool_timeout=POOL_TIMEOUT_SECONDS
         )
-        self.writer = self.reader.execution_options(careerrelay_begin="BEGIN IMMEDIATE")
-        self.alone = self.reader.execution_options(careerrelay_begin="")
-        self.adder = self.writer
+        self.writer: Engine = self.reader.execution_options(careerrelay_begin="BEGIN IMMEDIATE")
+        self.alone: Engine = self.reader.execution_options(careerrelay_begin="")
+        self.adder: Engine = self.writer
         event.listen(self.reader, "connect", self._on_connect)
         event.listen(self.reader, "begin", self._on_begin)
 
@@ -202,12 +214,12 @@ class PostgresServer:
                 "options": f"-c synchronous_commit=on -c lock_timeout={BUSY_TIMEOUT_MS}",
             },
         )
-        self.reader = engine.execution_options(isolation_level="REPEATABLE READ")
-        self.writer = engine.execution_options(
+        self.reader: Engine = engine.execution_options(isolation_level="REPEATABLE READ")
+        self.writer: Engine = engine.execution_options(
             isolation_level="READ COMMITTED", careerrelay_lock=True
         )
-        self.alone = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self.adder = engine.execution_options(isolation_level="READ COMMITTED")
+        self.alone: Engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.adder: Engine = engine.execution_options(isolation_level="READ COMMITTED")
         event.listen(engine, "begin", self._on_begin)
 
     def exists(self) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, func, or_, select, update
 
 from ledger.credits import Decision, Outcome
 from ledger.events import EventType
-from ledger.store import Store, Transaction, as_bytes
+from ledger.store import Statement, Store, Transaction, as_bytes
 from ledger.store_tables import inbox
 
 # The longest that an event is put aside: the cap that message brokers impose on delayed messages,
@@ -64,6 +64,7 @@ _SIGNUPS: Final = select(
 ).where(
     inbox.c.company == bindparam("company"),
     inbox.c.decision.is_not(None),
+    inbox.c.decision != str(Decision.DROPPED),
     inbox.c.id.startswith(f"{EventType.SIGNUP_VERIFIED}:"),
 )
 
@@ -99,18 +100,27 @@ def fingerprints(transaction: Transaction, ids: Sequence[str]) -> dict[str, byte
 
 def insert_rows(store: Store, rows: Sequence[NewRow]) -> int:
     """Add the rows whose ids are not on record yet, all or none; return how many these are."""
-    if not rows:
-        return 0
+    return store.write_at_once(*insertions(store, rows)) if rows else 0
+
+
+def insertions(store: Store, rows: Sequence[NewRow]) -> list[Statement]:
+    """Return the statements of that: the first adds the rows, another what was seen of clicks."""
     values = chain.from_iterable(
         (row.id, row.company, row.body, row.fingerprint, row.received_ms) for row in rows
     )
-    added = (_INSERT.format(_places(store, _ROW, len(rows))), tuple(values))
+    found: list[Statement] = [(_INSERT.format(_places(store, _ROW, len(rows))), tuple(values))]
     seen = [row for row in rows if row.detail]
-    if not seen:
-        return store.write_at_once(added)
-    details = chain.from_iterable((row.id, row.received_ms, row.detail) for row in seen)
-    kept = (_INSERT_DETAIL.format(_places(store, _DETAIL, len(seen))), tuple(details))
-    return store.write_at_once(added, kept)
+    if seen:
+        details = chain.from_iterable((row.id, row.received_ms, row.detail) for row in seen)
+        places = _places(store, _DETAIL, len(seen))
+        found.append((_INSERT_DETAIL.format(places), tuple(details)))
+    return found
+
+
+def body_of(transaction: Transaction, event_id: str) -> bytes:
+    """Return the bytes of an event that is not applied, none when there is no such event."""
+    query = select(inbox.c.body).where(inbox.c.id == event_id)
+    return as_bytes(transaction.execute(query).scalar() or b"")
 
 
 def _places(store: Store, row: str, count: int) -> str:

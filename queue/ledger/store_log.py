@@ -6,11 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from sqlalchemy import LargeBinary, bindparam, cast, func, insert, select
+from sqlalchemy import LargeBinary, bindparam, cast, false, func, insert, or_, select
 
 from ledger.log import Frontier, Node, NodeReader, frontier_of
 from ledger.store import LedgerError, Transaction, as_bytes
 from ledger.store_tables import checkpoint, entry, inbox, node
+
+# What stands for the decision on an event that a person gave up: it is in no log.
+DROPPED: Final = "dropped"
 
 # Entries read at once when a whole log is walked: a few megabytes.
 CHUNK_ENTRIES: Final = 4096
@@ -223,12 +226,37 @@ def place_of(transaction: Transaction, log: str, event_id: str) -> int | None:
     return None if found is None else _place(log, found)
 
 
+def body_at(transaction: Transaction, log: str, seq: int) -> bytes | None:
+    """Return the stored bytes of an entry, None when there is none."""
+    query = select(entry.c.body).where(entry.c.log == log, entry.c.seq == seq)
+    found = transaction.execute(query).scalar()
+    return None if found is None else as_bytes(found)
+
+
+def entries_of(
+    transaction: Transaction, log: str, start: int, end: int, types: Iterable[str]
+) -> list[tuple[int, str]]:
+    """Return place and event id of the entries of some types, from `start` up to before `end`."""
+    of_types = or_(false(), *(entry.c.event_id.startswith(f"{kind}:") for kind in types))
+    query = (
+        select(entry.c.seq, entry.c.event_id)
+        .where(entry.c.log == log, entry.c.seq >= start, entry.c.seq < end, of_types)
+        .order_by(entry.c.seq)
+    )
+    return [(_place(log, seq), str(event_id)) for seq, event_id in transaction.execute(query)]
+
+
 def applied_without_entry(transaction: Transaction, log: str) -> str | None:
     """Return the id of the first event of this log that was applied and is in no log."""
     present = select(entry.c.seq).where(entry.c.event_id == inbox.c.id).exists()
     query = (
         select(inbox.c.id)
-        .where(inbox.c.company == log, inbox.c.decision.is_not(None), ~present)
+        .where(
+            inbox.c.company == log,
+            inbox.c.decision.is_not(None),
+            inbox.c.decision != DROPPED,
+            ~present,
+        )
         .order_by(inbox.c.seq)
         .limit(1)
     )

@@ -198,6 +198,14 @@ job: Final = Table(
 )
 Index("job_due", job.c.state, job.c.due_ms)
 
+# How far readers of the logs have come, such as webhooks.
+progress: Final = Table(
+    "progress",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+)
+
 # What was seen of a request for a link, for thirty days; the event has its class alone.
 click_detail: Final = Table(
     "click_detail",

@@ -1,9 +1,9 @@
-"""The worker: dramatiq, embedded in the process, applies events as they are announced.
+"""The worker: applies events and runs jobs, as dramatiq announces them or a sweeper finds them.
 
-The broker is dramatiq's in-memory one and carries event ids only, so losing it, with the process
-or by a full queue, costs a second and no event: the sweeper looks for rows that nobody applied and
-for logs that nobody signed, and asks for the same job. All work is done in dramatiq's threads,
-where whatever fails is logged and tried again, ever later but at least every ten minutes.
+A broker's messages carry ids only. Losing them, with a process, a wiped broker or a full queue,
+costs a second and nothing else: a sweeper looks for events that nobody applied, logs that nobody
+signed and jobs that are due, and does the work itself, so that it gets done with no broker at all.
+Whatever fails is logged and tried again, ever later but at least every ten minutes.
 
 Stopping: no more sweeps, the running job ends after its batch, what is pending is applied, and the
 logs are signed. A worker killed instead leaves all of that to the next one.
@@ -15,26 +15,27 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-import dramatiq
+from dramatiq import Worker as DramatiqWorker
 from dramatiq.brokers.stub import StubBroker
-from dramatiq.middleware import Middleware, Retries
+from dramatiq.middleware import Middleware
 
-from ledger.apply import Applier
-from ledger.checkpoint import Checkpointer, LogKey
-from ledger.credits import Policy
-from ledger.store import LedgerError, Store
+from ledger import faults
+from ledger.broker import make_actor, make_broker
+from ledger.jobs import Jobs
+from ledger.store import LedgerError
 
-QUEUE: Final = "ledger"
+NAMESPACE: Final = "careerrelay"
+# The two queues, behind the namespace.
+EVENTS: Final = "events"
+JOBS: Final = "jobs"
 
-# The store admits one writer, so more threads would only queue up behind it.
-THREADS: Final = 1
+# One applies, since the store admits one writer; the others run jobs, which wait for other hosts.
+THREADS: Final = 3
 
-# How long a job lets events gather before it takes the writer's lock. Nobody waits for it (whoever
-# needs an outcome at once asks the applier), but every batch, however small, makes submits wait.
+# How long events may gather before the writer's lock is taken. Nobody waits for it (whoever needs
+# an outcome at once asks the applier), but every batch, however small, makes submits wait.
 GATHER_SECONDS: Final = 0.05
 
 # How long an event that nobody announced, or whose announcement was lost, waits at most.
@@ -43,10 +44,8 @@ SWEEP_SECONDS: Final = 1.0
 # Announcements that may wait in memory. One job applies everything pending, so more are pointless.
 ANNOUNCED_MAX: Final = 64
 
-RETRY_FIRST_MS: Final = 1_000
-RETRY_MAX_MS: Final = 600_000
-# After these (some ten minutes) the job is dropped; the sweeper asks for another.
-RETRIES_MAX: Final = 10
+# After a broker has failed it is left alone for so long; the sweepers go on.
+BROKER_AWAY_SECONDS: Final = 5.0
 
 # How often idle threads look up. It bounds how long stopping takes.
 IDLE_MS: Final = 200
@@ -56,69 +55,172 @@ STOP_SECONDS: Final = 30.0
 _log: Final = logging.getLogger(__name__)
 
 
-class EmbeddedWorker:
-    """Applies and signs in threads of this process, beside an asyncio loop or alone.
+class Applies(Protocol):
+    """Applies what is pending, `apply_pending` a batch of it."""
+
+    def apply_pending(self) -> int:
+        """Apply a batch; return how many events it had."""
+        ...
+
+    def apply_all(self) -> int:
+        """Apply until nothing is due."""
+        ...
+
+
+class Signs(Protocol):
+    """Signs the logs that have grown."""
+
+    def sign_due(self, *, at_once: bool = False) -> int:
+        """Sign every log that is due; return how many were signed."""
+        ...
+
+
+class Queue:
+    """The broker as those see it who announce: `announce` never raises.
+
+    With a broker in this process it never blocks either; with another it may for seconds, so it is
+    for a thread of its own.
+    """
+
+    def __init__(self, broker_url: str, namespace: str = NAMESPACE) -> None:
+        self._watch = _Watch()
+        self.broker: Final = make_broker(broker_url, namespace, self._watch)
+        self._names = (f"{namespace}.{EVENTS}", f"{namespace}.{JOBS}")
+        events, jobs = self._names
+        # What the actors call; set by the worker, nothing where only announcing is done.
+        self.apply: Callable[[], None] = lambda: None
+        self.run_job: Callable[[str], None] = lambda _job_id: None
+        self._apply_events = make_actor(self.broker, "apply_events", events, self._apply)
+        self._jobs = {
+            name: make_actor(self.broker, name, jobs, self._run, priority=1)
+            for name in ("issue_statement", "mail_checkpoint", "deliver_webhook", "send_mail")
+        }
+        self._away_until = 0.0
+
+    @property
+    def failures(self) -> int:
+        """How many messages have failed here since the start, each try counted."""
+        return self._watch.failures
+
+    @property
+    def announced(self) -> int:
+        """How many announcements wait in the broker of this process."""
+        if not isinstance(self.broker, StubBroker):
+            return 0
+        waiting: int = self.broker.queues[self._names[0]].qsize()
+        return waiting
+
+    def announce(self, event_ids: Sequence[str]) -> None:
+        """Ask for these events to be applied soon."""
+        if self.announced < ANNOUNCED_MAX:
+            self._send(self._apply_events, list(event_ids))
+
+    def announce_job(self, kind: str, job_id: str) -> None:
+        """Ask for a job to be run soon."""
+        self._send(self._jobs[kind], job_id)
+
+    def start(self) -> Callable[[], None]:
+        """Have dramatiq's threads run; return what stops them."""
+        worker = DramatiqWorker(self.broker, worker_threads=THREADS, worker_timeout=IDLE_MS)
+        worker.start()
+        # A queue has a thread that consumes it, and one for its twin with delayed messages. A
+        # thread told to stop before it has begun would never end.
+        self._watch.wait_for(THREADS + 2 * len(self._names))
+
+        def stop() -> None:
+            worker.stop(timeout=int(STOP_SECONDS * 1000))
+
+        return stop
+
+    def join(self) -> None:
+        """Return when what was announced in this process so far has ended."""
+        for name in self._names:
+            if isinstance(self.broker, StubBroker):
+                self.broker.join(name, fail_fast=False)
+            else:
+                self.broker.join(name)
+
+    def close(self) -> None:
+        """Let go of the broker."""
+        try:
+            self.broker.close()
+        except Exception as error:
+            # Whatever a broken connection says when it is closed.
+            _log.info("broker: %s", type(error).__name__)
+
+    def _send(self, actor: Any, argument: object) -> None:
+        if time.monotonic() < self._away_until:
+            return  # The sweepers find it.
+        try:
+            actor.send(argument)
+        except Exception as error:
+            # TRAPS: a dead broker's errors come from two families and more.
+            self._away_until = time.monotonic() + BROKER_AWAY_SECONDS
+            _log.warning("broker: not announced, the sweeper goes on: %s", type(error).__name__)
+
+    def _apply(self, _event_ids: list[str]) -> None:
+        self.apply()
+
+    def _run(self, job_id: str) -> None:
+        self.run_job(job_id)
+
+
+class Worker:
+    """Does the work of a store, with the threads of a broker and two sweepers.
 
     `start` and `stop` are to be called once each, from any one thread.
     """
 
     def __init__(
         self,
-        store: Store,
-        *,
-        policies: Sequence[Policy],
-        log_key: LogKey,
-        installation: str,
-        directory: Path,
-        clock: Callable[[], datetime],
+        queue: Queue,
+        applier: Applies,
+        checkpointer: Signs,
+        jobs: Jobs,
+        tasks: Callable[[], None] = lambda: None,
+        waited: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        self.applier: Final = Applier(store, policies, clock=clock)
-        self.checkpointer: Final = Checkpointer(
-            store, log_key, installation=installation, directory=directory, clock=clock
-        )
+        """`tasks` is called by a sweeper every second: what time makes due. `waited` tells how many
+        seconds the oldest pending event has waited.
+        """
+        self.queue: Final = queue
+        self.applier: Final = applier
+        self.checkpointer: Final = checkpointer
+        self.jobs: Final = jobs
+        # How long the oldest event of the last batches had waited.
+        self.lag_seconds = 0.0
+        self._tasks = tasks
+        self._waited = waited
         self._stopping = threading.Event()
-        self._watch = _Watch()
-        retries = Retries(
-            max_retries=RETRIES_MAX, min_backoff=RETRY_FIRST_MS, max_backoff=RETRY_MAX_MS
-        )
-        # Given explicitly: the default list holds middleware that interrupts threads.
-        self._broker = StubBroker(middleware=[retries, self._watch])
-        self._actor = dramatiq.Actor(
-            self._apply_events,
-            broker=self._broker,
-            actor_name="apply_events",
-            queue_name=QUEUE,
-            priority=0,
-            options={},
-        )
-        self._worker = dramatiq.Worker(self._broker, worker_threads=THREADS, worker_timeout=IDLE_MS)
-        self._sweeper = threading.Thread(target=self._sweep_loop, name="sweeper", daemon=True)
+        self._stop_queue: Callable[[], None] = lambda: None
+        # One batch at a time in this process: the others would only queue up for the store.
+        self._applying = threading.Lock()
+        queue.apply = self._announced
+        queue.run_job = self._run_job
+        self._sweepers = [
+            threading.Thread(target=self._sweep, args=(step,), name=name, daemon=True)
+            for name, step in (("sweeper", self._apply), ("sweeper-jobs", self._do_due))
+        ]
 
     @property
     def failures(self) -> int:
-        """How many jobs have failed since the start, each try counted."""
-        return self._watch.failures
-
-    @property
-    def announced(self) -> int:
-        """How many announcements wait in the broker."""
-        waiting: int = self._broker.queues[QUEUE].qsize()
-        return waiting
+        """How many messages have failed here since the start, each try counted."""
+        return self.queue.failures
 
     def start(self) -> None:
-        """Return when dramatiq's threads run and the sweeper has begun."""
-        self._worker.start()
-        # Two threads consume, the queue and its twin for delayed jobs. A thread told to stop before
-        # it has begun would never end.
-        self._watch.wait_for(THREADS + 2)
-        self._sweeper.start()
+        """Return when dramatiq's threads run and the sweepers have begun."""
+        self._stop_queue = self.queue.start()
+        for sweeper in self._sweepers:
+            sweeper.start()
 
     def stop(self) -> None:
         """Return when the threads have ended, all that could be applied is applied and signed."""
         self._stopping.set()
-        self._sweeper.join(STOP_SECONDS)
-        self._worker.stop(timeout=int(STOP_SECONDS * 1000))
-        self._broker.close()
+        for sweeper in self._sweepers:
+            if sweeper.is_alive():
+                sweeper.join(STOP_SECONDS)
+        self._stop_queue()
+        self.queue.close()
         try:
             self.applier.apply_all()
             self.checkpointer.sign_due(at_once=True)
@@ -127,39 +229,51 @@ class EmbeddedWorker:
             _log.warning("worker stopped with work left: %s", error)
 
     def announce(self, event_ids: Sequence[str]) -> None:
-        """Ask for these events to be applied soon; never blocks and never raises."""
-        if self.announced < ANNOUNCED_MAX:
-            self._actor.send(list(event_ids))
+        """Ask for these events to be applied soon; never raises."""
+        self.queue.announce(event_ids)
 
     def join(self) -> None:
-        """Return when the jobs that were announced so far have ended."""
-        self._broker.join(QUEUE, fail_fast=False)
-        self._worker.join()
+        """Return when what was announced in this process so far has ended."""
+        self.queue.join()
 
-    def _apply_events(self, event_ids: list[str]) -> None:
-        """The job: whatever is pending, the announced events among it, is applied and signed."""
+    def _announced(self) -> None:
         self._stopping.wait(GATHER_SECONDS)
-        started, applied = time.monotonic(), 0
-        while not self._stopping.is_set() and (count := self.applier.apply_pending()):
-            applied += count
-        signed = self.checkpointer.sign_due()
-        if applied:
-            took_ms = (time.monotonic() - started) * 1000
-            _log.info(
-                "applied=%d announced=%d signed=%d took_ms=%.1f",
-                applied,
-                len(event_ids),
-                signed,
-                took_ms,
-            )
+        self._apply()
 
-    def _sweep_loop(self) -> None:
+    def _apply(self) -> None:
+        """Apply whatever is pending, the announced events among it, and sign."""
+        with self._applying:
+            started, applied, waited = time.monotonic(), 0, self._waited()
+            while not self._stopping.is_set() and (count := self.applier.apply_pending()):
+                applied += count
+                faults.reach("worker.applied")
+            signed = self.checkpointer.sign_due()
+        if applied:
+            self.lag_seconds = waited + time.monotonic() - started
+            took_ms = (time.monotonic() - started) * 1000
+            _log.info("applied=%d signed=%d took_ms=%.1f", applied, signed, took_ms)
+
+    def _do_due(self) -> None:
+        """Do what time has made due, and run the jobs that nobody was told of."""
+        self._tasks()
+        for job_id in self.jobs.due():
+            if self._stopping.is_set():
+                return
+            self.jobs.run(job_id)
+
+    def _run_job(self, job_id: str) -> None:
+        if not self._stopping.is_set():
+            self.jobs.run(job_id)
+
+    def _sweep(self, step: Callable[[], None]) -> None:
         while not self._stopping.wait(SWEEP_SECONDS):
             try:
-                if self.applier.is_due() or self.checkpointer.due():
-                    self.announce([])
+                step()
             except LedgerError as error:
                 _log.warning("sweeper: %s", error)
+            except Exception:
+                # A bug in one task must not end the sweeper: without it nothing is found any more.
+                _log.exception("sweeper")
 
 
 class _Watch(Middleware):
@@ -199,4 +313,5 @@ class _Watch(Middleware):
 
     def after_nack(self, broker: Any, message: Any) -> None:
         """A job was given up. The in-memory broker would keep it, and its exception, for ever."""
-        broker.dead_letters_by_queue[QUEUE].clear()
+        if isinstance(broker, StubBroker):
+            broker.dead_letters_by_queue[message.queue_name].clear()

@@ -80,9 +80,12 @@ base_url = "{base_url}"
 key_ring = "{key_ring}"
 
 [store]
-# Events, log and ledger.
+# Events, log and ledger: one file here, or a server: "postgresql+psycopg://careerrelay@db/careerrelay".
 url = "sqlite:///careerrelay.db"
+# Who tells the workers of other machines: "redis://broker:6379/0" or "amqp://user@broker:5672/".
 broker = "embedded"
+# Clicks are kept here while the store is away, and taken in later.
+spill = "spill"
 # Signs the checkpoints of the log, in the name of this installation.
 log_key = "{log_key}"
 installation = "{installation}"
@@ -101,6 +104,19 @@ service = "Career Relay"
 contact = "{service_contact}"
 # The secret that the registration service signs its reports with (Standard Webhooks).
 webhook_secret = "{webhook_secret}"
+
+# Who gets the signed checkpoint of all logs each day, and whom our mail comes from.
+# [audit]
+# auditors = ["audit@example.jp"]
+# [mail]
+# from = "relay@example.jp"
+# server = "127.0.0.1:25"              # default: the first next hop
+
+# Who hears of slots and statements; docs/admin/queue.md.
+# [[webhook]]
+# name = "hr"
+# url = "https://hr.example.jp/hooks/careerrelay"
+# secret = "hr-secret"                 # a file with "whsec_" and base64
 
 # For your monitoring: /metrics, /healthz and /readyz.
 # [admin]
@@ -149,6 +165,7 @@ dkim = "pass"
 language = "ja"
 # Whom a candidate may ask about the line.
 contact = "recruit@aozora.example.jp"
+# auditors = ["audit@aozora.example.jp"]  # get the signed checkpoint of this company's log each day
 # Tags for recruiters: with one in its subject a letter gets no line, and the tag is taken out. The
 # others are for you: see docs/admin/overrides.md.
 no_relay = ["[no-relay]"]

@@ -24,6 +24,7 @@ from ledger.credits import Policy
 from ledger.intake import IntakeSettings
 from ledger.keyfiles import load_subject_key
 from ledger.store import LedgerError
+from ledger.webhookout import Endpoint
 from relay.approved import ApprovedLetters
 from relay.approvedfile import ApprovedFileError, load_approved
 from relay.arcseal import ArcSealer
@@ -57,7 +58,7 @@ FILE_MAX_BYTES = 1024 * 1024  # More than any of them may hold.
 WEBHOOK_SECRET_BYTES = range(24, 65)  # What Standard Webhooks asks for.
 
 # What these say is fixed with the start: sockets, rights and the store are not changed under mail.
-_FIXED = ("relay.processes", "relay.run_as", "store")
+_FIXED = ("relay.processes", "relay.run_as", "store", "webhook", "mail", "audit")
 _FIXED_ENDING = ".listen"
 # Made when the first letter is approved; all others must be there.
 _MAY_BE_MISSING = "relay.approved_letters"
@@ -83,6 +84,7 @@ class Materials:
     next_hop: HopSettings
     limits: Limits
     sealer: ArcSealer | None
+    endpoints: tuple[Endpoint, ...]
     # Every key of the configuration with its value, of files with the digest of their content.
     values: Mapping[str, object]
 
@@ -117,6 +119,7 @@ def load_materials(config: Config) -> Materials:
         lexicons = load_lexicons()
         templates = load_templates(config.note.templates, config.companies, stages_of(lexicons))
         log_origin(config.store.installation, "x")
+        subject_key = load_subject_key(config.store.subject_key)
         _warm_up(lexicons)
         return Materials(
             config=config,
@@ -132,12 +135,13 @@ def load_materials(config: Config) -> Materials:
             ),
             policies=read_policies(),
             log_key=load_log_key(config.store.log_key),
-            subject_key=load_subject_key(config.store.subject_key),
-            intake=_intake_settings(config),
+            subject_key=subject_key,
+            intake=_intake_settings(config, subject_key),
             doors=make_doors(config),
             next_hop=make_hop_settings(config),
             limits=make_limits(config),
             sealer=make_sealer(config),
+            endpoints=_endpoints(config),
             values=dict(_values("", config)),
         )
     except (
@@ -180,7 +184,7 @@ def files_of(config: Config) -> tuple[Path, ...]:
     )
 
 
-def _intake_settings(config: Config) -> IntakeSettings:
+def _intake_settings(config: Config, subject_key: bytes) -> IntakeSettings:
     intake = config.intake
     return IntakeSettings(
         companies=tuple(company.id for company in config.companies),
@@ -188,6 +192,7 @@ def _intake_settings(config: Config) -> IntakeSettings:
         service=intake.service,
         contact=intake.contact,
         webhook_secret=_read_webhook_secret(intake.webhook_secret),
+        seal_key=subject_key,
     )
 
 
@@ -206,6 +211,20 @@ def _read_webhook_secret(path: Path) -> str:
             f'{path}: expected "whsec_" and {WEBHOOK_SECRET_BYTES[0]} to 64 bytes in base64'
         )
     return text
+
+
+def _endpoints(config: Config) -> tuple[Endpoint, ...]:
+    every = tuple(company.id for company in config.companies)
+    return tuple(
+        Endpoint(
+            name=one.name,
+            url=one.url,
+            secret=_read_webhook_secret(one.secret),
+            events=frozenset(one.events),
+            logs=one.companies or every,
+        )
+        for one in config.webhook
+    )
 
 
 def _values(name: str, section: BaseModel) -> Iterator[tuple[str, object]]:

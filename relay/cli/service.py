@@ -23,10 +23,11 @@ from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
 from ledger.apply import Applier
+from ledger.broker import EMBEDDED
 from ledger.inbox import Inbox
 from ledger.intake import IntakeServer, IntakeState, create_app
+from ledger.spill import Spill
 from ledger.store import LedgerError, Store
-from ledger.worker import EmbeddedWorker
 from relay.addresses import listen_failure
 from relay.admin import SHARED_METRICS_VARIABLE, this_process
 from relay.cli.adminport import AdminError, AdminPort
@@ -35,6 +36,7 @@ from relay.cli.logs import configure_logs
 from relay.cli.materials import MaterialError, Materials, load_materials, settle
 from relay.cli.parts import complain_of_certificates
 from relay.cli.processes import CHILD_OPTION, Inheritance, Lifeline
+from relay.cli.recordparts import make_queue, make_worker
 from relay.cli.reload import Reloader, hangups_held_back, until_stopped
 from relay.cli.rights import Listeners, drop_root, open_sockets
 from relay.cli.shapeflush import ShapeFlusher
@@ -88,22 +90,18 @@ class Service:
         self._listeners = listeners
         self.metrics = Metrics()
         self.store = Store(config.store.url)
-        self.worker = EmbeddedWorker(
-            self.store,
-            policies=materials.policies,
-            log_key=materials.log_key,
-            installation=config.store.installation,
-            directory=config.store.log_key.parent,
-            clock=now,
-        )
+        self._queue = make_queue(config)
+        self.worker = make_worker(materials, self.store, self._queue, now, self.metrics.queue)
         works_here = Role.WORKER in roles
+        is_embedded = config.store.broker == EMBEDDED
         self.inbox = Inbox(
             self.store,
             subject_key=materials.subject_key,
             clock=now,
             random_bytes=secrets.token_bytes,
-            # Without a worker in this process, the sweeper of another one finds the rows.
-            announce=self.worker.announce if works_here else None,
+            # Without a broker or a worker here, the sweeper of another process finds the rows.
+            announce=self._queue.announce if works_here or not is_embedded else None,
+            spill=Spill(config.store.spill),
         )
         self.delivery = Delivery(
             materials.rules,

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from ledger.apply import Applier, read_policies
+from ledger.broker import EMBEDDED
 from ledger.checkpoint import Checkpointer, LogKey
 from ledger.events import Event, link_clicked, link_issued, signup_verified
 from ledger.inbox import Announce, Inbox
+from ledger.jobs import Jobs
 from ledger.store import Store
-from ledger.worker import EmbeddedWorker
+from ledger.worker import Queue, Worker
 
 NOW = datetime(2026, 4, 1, 9, 0, tzinfo=UTC)
 POLICIES = read_policies()
@@ -126,15 +128,10 @@ def record(store: Store, folder: Path, events: Sequence[Event]) -> None:
 
 
 @contextmanager
-def working(store: Store, folder: Path) -> Generator[EmbeddedWorker]:
+def working(store: Store, folder: Path, broker: str = EMBEDDED) -> Generator[Worker]:
     """Run a worker."""
-    worker = EmbeddedWorker(
-        store,
-        policies=POLICIES,
-        log_key=KEY,
-        installation=INSTALLATION,
-        directory=folder,
-        clock=clock,
+    worker = Worker(
+        Queue(broker), applier_on(store), checkpointer_on(store, folder), Jobs(store, clock)
     )
     worker.start()
     try:

@@ -278,11 +278,12 @@ def test_other_things_are_kept_for_their_handlers(tmp_path: Path) -> None:
     taken: list[tuple[bytes, datetime]] = []
     is_taken = threading.Event()
 
-    def take(payload: bytes, received: datetime) -> None:
+    def take(payload: bytes, received: datetime) -> bool:
         taken.append((payload, received))
         if len(taken) == 1:
             raise StoreError("store", "is away")
         is_taken.set()
+        return True
 
     async def steps(inbox: Inbox) -> None:
         inbox.when_kept("signup", take)

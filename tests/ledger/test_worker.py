@@ -77,7 +77,7 @@ def test_announced_events_are_applied_by_dramatiq(tmp_path: Path) -> None:
         submit(store, letters_and_signups(10), worker.announce)
         worker.join()
         wait_until_applied(store, signup(9).id)
-        outcome = worker.applier.outcome(signup(9).id)
+        outcome = applier_on(store).outcome(signup(9).id)
         assert outcome
         assert (outcome.decision, outcome.slots_available) == (Decision.COUNTED, 1)
         assert worker.failures == 0
@@ -122,6 +122,7 @@ def test_it_runs_beside_a_loop(tmp_path: Path) -> None:
     store = store_in(tmp_path)
 
     async def steps() -> None:
+        applier = applier_on(store)
         with working(store, tmp_path) as worker:
             inbox = inbox_on(store, worker.announce)
             inbox.start()
@@ -129,7 +130,7 @@ def test_it_runs_beside_a_loop(tmp_path: Path) -> None:
             for number in range(20):
                 await inbox.submit(issue(number))
                 await inbox.submit(signup(number))
-                outcome = await asyncio.to_thread(worker.applier.apply_event, signup(number).id)
+                outcome = await asyncio.to_thread(applier.apply_event, signup(number).id)
                 answers.append((outcome.decision, outcome.slots_available))
             assert answers == [("counted", (number + 1) // 10) for number in range(20)]
             await asyncio.to_thread(inbox.close)
@@ -185,7 +186,7 @@ def test_two_worker_processes_killed_again_and_again(tmp_path: Path) -> None:
     with working(store, tmp_path) as worker:
         for start in (0, 50, 100, 150):
             submit(store, letters_and_signups(40, start=start), worker.announce)
-            worker.applier.apply_event(signup(start + 39).id)
+            applier_on(store).apply_event(signup(start + 39).id)
     assert answered >= 80
     with store.read() as transaction:
         # 160 letters and signups, each counted once, and a slot for every ten.
@@ -220,6 +221,6 @@ def test_announcing_is_bounded(tmp_path: Path) -> None:
         with store.write():  # Nothing can be applied meanwhile.
             for _ in range(500):
                 worker.announce([issue(1).id])
-            assert worker.announced <= 64
+            assert worker.queue.announced <= 64
     assert applier_on(store).pending_count() == 0
     store.close()

@@ -1,0 +1,99 @@
+"""Mail that we write ourselves: to auditors, and whoever asked for it. Never a company's letter.
+
+One message to one recipient, through the mail server of the installation. It is a job's: a server
+that is away or says 4xx makes the job try again, a 5xx ends it. The Message-ID follows from the
+job, so that a message that was sent twice after a kill is recognised as one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from typing import Final
+
+import aiosmtplib
+
+from ledger.jobs import JobFailed
+
+# Of the whole conversation; a job is claimed for two minutes.
+TIMEOUT_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class MailSettings:
+    """The server, and the address that our mail comes from; `""` where none is sent."""
+
+    host: str
+    port: int
+    sender: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A small text file beside the message."""
+
+    name: str
+    content: bytes
+
+
+class Mailer:
+    """Sends mail; blocks, so it is for threads."""
+
+    def __init__(self, settings: MailSettings) -> None:
+        self._settings = settings
+
+    def send(
+        self,
+        job_id: str,
+        recipient: str,
+        subject: str,
+        text: str,
+        time: datetime,
+        *,
+        attachment: Attachment | None = None,
+    ) -> None:
+        """Return when the server has taken the message; raises `JobFailed`."""
+        settings = self._settings
+        if not settings.sender:
+            raise JobFailed("no mail is sent: set mail.from", is_final=True)
+        message = EmailMessage(policy=SMTP)
+        message["From"] = settings.sender
+        message["To"] = recipient
+        message["Subject"] = subject
+        message["Date"] = format_datetime(time)
+        message["Message-ID"] = _message_id(job_id, recipient, settings.sender)
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office replies.
+        message.set_content(text, cte="base64")  # Lines of any length and language.
+        if attachment is not None:
+            message.add_attachment(
+                attachment.content, maintype="text", subtype="plain", filename=attachment.name
+            )
+        try:
+            asyncio.run(self._send(message, recipient))
+        except aiosmtplib.SMTPResponseException as error:
+            raise JobFailed(f"the server said {error.code}", is_final=error.code >= 500) from error
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            codes = [one.code for one in error.recipients]
+            raise JobFailed(f"refused: {codes}", is_final=min(codes, default=0) >= 500) from error
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise JobFailed(f"the server is away: {type(error).__name__}") from error
+
+    async def _send(self, message: EmailMessage, recipient: str) -> None:
+        await aiosmtplib.send(
+            message,
+            sender=self._settings.sender,
+            recipients=[recipient],
+            hostname=self._settings.host,
+            port=self._settings.port,
+            timeout=TIMEOUT_SECONDS,
+        )
+
+
+def _message_id(job_id: str, recipient: str, sender: str) -> str:
+    digest = hashlib.sha256(f"{job_id}\n{recipient}".encode()).hexdigest()[:32]
+    return f"<{digest}@{sender.rpartition('@')[2]}>"

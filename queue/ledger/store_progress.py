@@ -1,0 +1,21 @@
+"""How far readers of the logs have come: a name and the place of the next entry."""
+
+from __future__ import annotations
+
+from sqlalchemy import insert, select, update
+
+from ledger.store import Transaction
+from ledger.store_tables import progress
+
+
+def position(transaction: Transaction, name: str) -> int:
+    """Return the place of the next entry for this reader; 0 for a new one."""
+    found = transaction.execute(select(progress.c.position).where(progress.c.name == name)).scalar()
+    return 0 if found is None else int(found)
+
+
+def move(transaction: Transaction, name: str, to: int) -> None:
+    """Note that the reader has done with all before `to`."""
+    moved = transaction.execute(update(progress).where(progress.c.name == name).values(position=to))
+    if not moved.rowcount:
+        transaction.execute(insert(progress).values(name=name, position=to))

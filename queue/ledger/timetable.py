@@ -1,0 +1,109 @@
+"""What time makes due: the day's checkpoint and its mail, statements, holds that end, deletions.
+
+The day begins at midnight in Japan. What it asks for is done once, whoever does it and however
+often, because every event and job has an id made of what it is about; a worker that was off at
+midnight does it when it starts. A clock that is set back finds it done.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Final
+
+from ledger import store_log
+from ledger.checkpoint import Checkpointer
+from ledger.events import Event, EventType, installation_event
+from ledger.jobs import Jobs
+from ledger.report import report, report_new
+from ledger.retention import purge
+from ledger.steward import Steward
+from ledger.store import Store
+from ledger.store_jobs import JobRow, NewJob
+
+JAPAN: Final = timezone(timedelta(hours=9), "JST")  # Without summer time since 1951.
+
+# Ends of holds and of slots are days and weeks away; a minute more is nothing.
+STEWARD_EVERY: Final = timedelta(minutes=1)
+
+ISSUE_STATEMENT: Final = "issue_statement"
+MAIL_CHECKPOINT: Final = "mail_checkpoint"
+
+_BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
+
+_log: Final = logging.getLogger(__name__)
+
+
+class Timetable:
+    """Asks for what is due; `tick` is for one thread."""
+
+    def __init__(
+        self,
+        store: Store,
+        jobs: Jobs,
+        checkpointer: Checkpointer,
+        clock: Callable[[], datetime],
+        *,
+        auditors: Callable[[str], Sequence[str]],
+        statements: Callable[[datetime], Sequence[Event]],
+    ) -> None:
+        """`auditors` gives the addresses that a log's checkpoint is mailed to, `statements` the
+        events of those statements that are due.
+        """
+        self._store = store
+        self._jobs = jobs
+        self._checkpointer = checkpointer
+        self._clock = clock
+        self._auditors = auditors
+        self._statements = statements
+        self._steward = Steward(store)
+        self._looked = _BEGINNING
+        self._day: date | None = None
+
+    def tick(self) -> None:
+        """Do what is due; raises `LedgerError`, and then does it again with the next call."""
+        now = self._clock()
+        if not timedelta(0) <= now - self._looked < STEWARD_EVERY:
+            report(self._store, self._steward.due(now), now)
+            self._looked = now
+        day = now.astimezone(JAPAN).date()
+        if day != self._day:
+            self._begin(day, now)
+            self._day = day
+
+    def issue(self, _row: JobRow) -> None:
+        """Issue the statements of the months that are over: the job. Raises `LedgerError`."""
+        now = self._clock()
+        report(self._store, self._statements(now), now)
+
+    def _begin(self, day: date, now: datetime) -> None:
+        self._checkpointer.sign_due(at_once=True)
+        self._jobs.add(NewJob(f"{ISSUE_STATEMENT}:{day}", ISSUE_STATEMENT, {}))
+        for log, newest in self._newest().items():
+            report_new(self._store, _signed(log, newest, day, now), now)
+            if self._auditors(log):
+                job = f"{MAIL_CHECKPOINT}:{log}/{day}"
+                self._jobs.add(NewJob(job, MAIL_CHECKPOINT, {"log": log, "day": str(day)}))
+        counts = purge(self._store, now)
+        _log.info("day %s has begun; deleted: %s", day, counts)
+
+    def _newest(self) -> dict[str, store_log.CheckpointRow]:
+        with self._store.read() as transaction:
+            found = {
+                log: store_log.newest_checkpoint(transaction, log)
+                for log in store_log.names(transaction)
+            }
+        return {log: row for log, row in found.items() if row is not None}
+
+
+def _signed(log: str, row: store_log.CheckpointRow, day: date, now: datetime) -> Event:
+    """Return the event by which the installation's log vouches for the others."""
+    data: dict[str, str | int] = {
+        "log": log,
+        "size": row.size,
+        "root": base64.b64encode(row.root).decode(),
+    }
+    kind = EventType.CHECKPOINT_SIGNED
+    return installation_event(kind, now, event_id=f"{log}/{day}", subject=f"log:{log}", data=data)

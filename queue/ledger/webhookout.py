@@ -1,0 +1,117 @@
+"""Webhooks out: what a company wants to hear of its log, signed as Standard Webhooks.
+
+An outlet reads the logs behind a mark that it moves in the same transaction in which it puts the
+deliveries on record, so that each entry is delivered, and as one delivery. A delivery is tried for
+75 hours; `410 Gone` ends it (Standard Webhooks, "Delivery"). The body is the entry's own bytes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+import httpx
+
+from ledger import store_jobs, store_log, store_progress
+from ledger.jobs import JobFailed
+from ledger.store import Store
+from ledger.store_jobs import JobRow, NewJob
+from ledger.webhook import Webhook, make_webhook
+
+DELIVER_WEBHOOK: Final = "deliver_webhook"
+GIVE_UP_SECONDS: Final = 75 * 3600
+
+# Standard Webhooks advises 15 to 30 seconds.
+TIMEOUT_SECONDS: Final = 20.0
+
+_log: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Who hears of which events of which logs; `secret` is `whsec_` and base64."""
+
+    name: str
+    url: str
+    secret: str = field(repr=False)
+    events: frozenset[str]
+    logs: tuple[str, ...]
+
+
+class Outlet:
+    """Puts deliveries on record and runs them."""
+
+    def __init__(
+        self, store: Store, endpoints: Sequence[Endpoint], clock: Callable[[], datetime]
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._endpoints = {one.name: one for one in endpoints}
+        self._webhooks: dict[str, Webhook] = {
+            one.name: make_webhook(one.secret) for one in endpoints
+        }
+
+    def collect(self) -> int:
+        """Put what is new on record as jobs; return how many. Raises `StoreError`."""
+        return sum(
+            self._collect(endpoint, log)
+            for endpoint in self._endpoints.values()
+            for log in endpoint.logs
+        )
+
+    def run(self, row: JobRow) -> None:
+        """Deliver one entry; raises `JobFailed`."""
+        endpoint = self._endpoints.get(str(row.payload["endpoint"]))
+        if endpoint is None:
+            raise JobFailed("this endpoint is not configured any more", is_final=True)
+        log, seq = str(row.payload["log"]), int(row.payload["seq"])
+        with self._store.read() as transaction:
+            body = store_log.body_at(transaction, log, seq)
+        if body is None:
+            raise JobFailed(f"log {log} has no entry {seq}", is_final=True)
+        now = self._clock()
+        signature = self._webhooks[endpoint.name].sign(row.id, now, body.decode())
+        headers = {
+            "webhook-id": row.id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": signature,
+            "content-type": "application/cloudevents+json",
+        }
+        try:
+            answer = httpx.post(
+                endpoint.url,
+                content=body,
+                headers=headers,
+                timeout=TIMEOUT_SECONDS,
+                follow_redirects=False,
+            )
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise JobFailed(f"{endpoint.name}: {type(error).__name__}") from error
+        if not answer.is_success:
+            # 410: the receiver wants no more of this.
+            is_final = answer.status_code == httpx.codes.GONE
+            raise JobFailed(f"{endpoint.name} answered {answer.status_code}", is_final=is_final)
+
+    def _collect(self, endpoint: Endpoint, log: str) -> int:
+        name = f"webhook:{endpoint.name}:{log}"
+        with self._store.read() as transaction:
+            size = store_log.size(transaction, log)
+            if store_progress.position(transaction, name) >= size:
+                return 0
+        jobs: list[NewJob] = []
+        with self._store.write() as transaction:
+            start = store_progress.position(transaction, name)
+            found = store_log.entries_of(transaction, log, start, size, endpoint.events)
+            for seq, event_id in found:
+                payload: dict[str, str | int] = {"endpoint": endpoint.name, "log": log, "seq": seq}
+                job_id = f"{DELIVER_WEBHOOK}:{endpoint.name}/{event_id}"
+                jobs.append(NewJob(job_id, DELIVER_WEBHOOK, payload))
+            now_ms = int(self._clock().timestamp() * 1000)
+            if jobs:
+                sql, values = store_jobs.insertion(self._store, jobs, now_ms)
+                transaction.exec_driver_sql(sql, tuple(values))
+            store_progress.move(transaction, name, size)
+        return len(jobs)

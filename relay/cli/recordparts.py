@@ -1,0 +1,113 @@
+"""The record's parts, put together from what was read: the worker and what it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from ledger.apply import Applier
+from ledger.checkpoint import Checkpointer
+from ledger.checkpointmail import CheckpointMails
+from ledger.deadletters import queue_state
+from ledger.events import INSTALLATION
+from ledger.jobs import Jobs, Kind
+from ledger.mailer import Mailer, MailSettings
+from ledger.mailjobs import SEND_MAIL, MailJobs
+from ledger.store import Store
+from ledger.timetable import ISSUE_STATEMENT, MAIL_CHECKPOINT, Timetable
+from ledger.webhookout import DELIVER_WEBHOOK, GIVE_UP_SECONDS, Outlet
+from ledger.worker import Queue, Worker
+from relay.cli.materials import Materials
+from relay.config import Config
+
+# An auditor's mail server that is away for three days is away; the next day's mail says more.
+MAIL_GIVE_UP_SECONDS = 3 * 24 * 3600
+# A statement waits for a store that is repaired, however long.
+STATEMENT_GIVE_UP_SECONDS = 365 * 24 * 3600
+
+
+def make_queue(config: Config) -> Queue:
+    """Return the broker's side of a process, without threads yet; raises `BrokerError`."""
+    return Queue(config.store.broker, f"careerrelay-{config.store.installation}")
+
+
+def make_worker(
+    materials: Materials,
+    store: Store,
+    queue: Queue,
+    now: Callable[[], datetime],
+    observe: Callable[[Mapping[str, float]], None],
+) -> Worker:
+    """Return the worker of a process; `observe` hears every second how the queue stands."""
+    config = materials.config
+    installation = config.store.installation
+    checkpointer = Checkpointer(
+        store,
+        materials.log_key,
+        installation=installation,
+        directory=config.store.log_key.parent,
+        clock=now,
+    )
+    jobs = Jobs(store, now)
+    auditors = auditors_of(config)
+    outlet = Outlet(store, materials.endpoints, now)
+    mailer = Mailer(mail_settings(config))
+    mails = CheckpointMails(
+        store,
+        mailer,
+        installation=installation,
+        public_key=materials.log_key.public,
+        auditors=auditors,
+        clock=now,
+    )
+    timetable = Timetable(
+        store, jobs, checkpointer, now, auditors=auditors, statements=lambda _now: ()
+    )
+    jobs.kinds |= {
+        MAIL_CHECKPOINT: Kind(mails.run, MAIL_GIVE_UP_SECONDS),
+        SEND_MAIL: Kind(MailJobs(mailer, materials.subject_key, now).run, MAIL_GIVE_UP_SECONDS),
+        DELIVER_WEBHOOK: Kind(outlet.run, GIVE_UP_SECONDS),
+        ISSUE_STATEMENT: Kind(timetable.issue, STATEMENT_GIVE_UP_SECONDS),
+    }
+
+    def tasks() -> None:
+        timetable.tick()
+        outlet.collect()
+        state = queue_state(store, now())
+        observe(
+            {
+                "pending": state.pending,
+                "age_seconds": state.oldest_seconds,
+                "lag_seconds": worker.lag_seconds,
+                "jobs_due": state.jobs_due,
+                "dead": state.dead,
+            }
+        )
+
+    applier = Applier(store, materials.policies, clock=now)
+    worker = Worker(
+        queue,
+        applier,
+        checkpointer,
+        jobs,
+        tasks,
+        waited=lambda: queue_state(store, now()).oldest_seconds,
+    )
+    return worker
+
+
+def auditors_of(config: Config) -> Callable[[str], Sequence[str]]:
+    """Return who gets the checkpoints of a log."""
+    own = {section.id: section.auditors for section in config.company}
+
+    def auditors(log: str) -> Sequence[str]:
+        more = () if log == INSTALLATION else own.get(log, ())
+        return tuple(dict.fromkeys((*config.audit.auditors, *more)))
+
+    return auditors
+
+
+def mail_settings(config: Config) -> MailSettings:
+    """Return how our own mail is sent."""
+    server = config.mail.server or config.relay.next_hop[0]
+    return MailSettings(server.host, server.port, config.mail.sender)
