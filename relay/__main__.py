@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from relay.cli import (
+    creditcommands,
     exports,
     init,
     judge,
@@ -15,10 +16,12 @@ from relay.cli import (
     letters,
     notetemplates,
     passwords,
+    queuecommands,
     record,
     replay,
     splice,
 )
+from relay.cli.backup import backup
 from relay.cli.demo import run
 from relay.cli.erase import erase
 from relay.cli.service import serve
@@ -39,12 +42,15 @@ app.command("inject")(splice.inject)
 app.command("restore")(splice.restore)
 letters.app.command()(notetemplates.lint)
 letters.app.command()(notetemplates.preview)
+app.command("backup")(backup)
 app.command("erase")(erase)
 record.log_app.command("export")(exports.log_export)
 app.add_typer(letters.app, name="letters")
 app.add_typer(keys.app, name="keys")
 app.add_typer(record.log_app, name="log")
+creditcommands.add_to(record.credits_app)
 app.add_typer(record.credits_app, name="credits")
+app.add_typer(queuecommands.app, name="queue")
 
 
 def show_version(wanted: bool) -> None:

@@ -24,11 +24,17 @@ from ledger.holdings import (
     slot_number,
 )
 from ledger.store import Transaction
+from ledger.store_log import DamagedLog
 from ledger.store_tables import proposal, referral, slot
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _Row = dict[str, Any]
+
+
+class DamagedRow(DamagedLog, ValueError):
+    """A row of the ledger cannot be read as what it must be."""
+
 
 # Built once: putting a statement together costs more than running it.
 _REFERRALS: Final = select(referral).where(
@@ -78,7 +84,7 @@ _CHANGE_PROPOSAL: Final = (
 
 
 def load(transaction: Transaction, holdings: Holdings, events: Iterable[Event]) -> None:
-    """Add all rows that the events name; raises `ValueError` for one that is damaged."""
+    """Add all rows that the events name; raises `DamagedRow`."""
     names: set[str] = set()
     numbers: set[int] = set()
     for event in events:
@@ -141,7 +147,7 @@ def due_slots(transaction: Transaction, now: datetime, limit: int) -> list[tuple
 def referrals(
     transaction: Transaction, company: str, state: ReferralState | None = None
 ) -> list[Referral]:
-    """Return a company's referrals, or those in one state, oldest first; raises `ValueError`."""
+    """Return a company's referrals, or those in one state, oldest first; raises `DamagedRow`."""
     query = select(referral).where(referral.c.company == company)
     if state is not None:
         query = query.where(referral.c.state == str(state))
@@ -150,20 +156,20 @@ def referrals(
 
 
 def find_referral(transaction: Transaction, event_id: str) -> Referral | None:
-    """Return the referral of a signup, whatever its company; raises `ValueError`."""
+    """Return the referral of a signup, whatever its company; raises `DamagedRow`."""
     query = select(referral).where(referral.c.event_id == event_id)
     row = transaction.execute(query).mappings().first()
     return referral_of(row) if row else None
 
 
 def slots(transaction: Transaction, company: str) -> list[Slot]:
-    """Return a company's slots by number; raises `ValueError`."""
+    """Return a company's slots by number; raises `DamagedRow`."""
     query = select(slot).where(slot.c.company == company).order_by(slot.c.number)
     return [slot_of(row) for row in transaction.execute(query).mappings()]
 
 
 def open_proposals(transaction: Transaction, company: str) -> list[Proposal]:
-    """Return what was proposed and not confirmed, oldest first; raises `ValueError`."""
+    """Return what was proposed and not confirmed, oldest first; raises `DamagedRow`."""
     query = (
         select(proposal)
         .where(proposal.c.company == company, proposal.c.confirmed == 0)
@@ -209,16 +215,19 @@ def referral_row(one: Referral) -> _Row:
 
 
 def referral_of(row: RowMapping) -> Referral:
-    """Return the referral of a row; raises `ValueError` when it is damaged."""
-    return Referral(
-        event_id=row["event_id"],
-        company=row["company"],
-        link_id=row["link_id"],
-        person_ref=row["person_ref"],
-        time=time_of(row["time_ms"]),
-        state=ReferralState(row["state"]),
-        due=_time(row["due_ms"]),
-    )
+    """Return the referral of a row; raises `DamagedRow` when it is damaged."""
+    try:
+        return Referral(
+            event_id=row["event_id"],
+            company=row["company"],
+            link_id=row["link_id"],
+            person_ref=row["person_ref"],
+            time=time_of(row["time_ms"]),
+            state=ReferralState(row["state"]),
+            due=_time(row["due_ms"]),
+        )
+    except ValueError as error:
+        raise DamagedRow(f"damaged referral: {error}") from None
 
 
 def slot_row(company: str, one: Slot) -> _Row:
@@ -237,17 +246,20 @@ def slot_row(company: str, one: Slot) -> _Row:
 
 
 def slot_of(row: RowMapping) -> Slot:
-    """Return the slot of a row; raises `ValueError` when it is damaged."""
-    return Slot(
-        number=row["number"],
-        state=SlotState(row["state"]),
-        granted=time_of(row["granted_ms"]),
-        expires=_time(row["expires_ms"]),
-        reservation=row["reservation"],
-        until=_time(row["until_ms"]),
-        noticed=_time(row["noticed_ms"]),
-        due=_time(row["due_ms"]),
-    )
+    """Return the slot of a row; raises `DamagedRow` when it is damaged."""
+    try:
+        return Slot(
+            number=row["number"],
+            state=SlotState(row["state"]),
+            granted=time_of(row["granted_ms"]),
+            expires=_time(row["expires_ms"]),
+            reservation=row["reservation"],
+            until=_time(row["until_ms"]),
+            noticed=_time(row["noticed_ms"]),
+            due=_time(row["due_ms"]),
+        )
+    except ValueError as error:
+        raise DamagedRow(f"damaged slot: {error}") from None
 
 
 def proposal_row(company: str, one: Proposal) -> _Row:
@@ -265,16 +277,19 @@ def proposal_row(company: str, one: Proposal) -> _Row:
 
 
 def proposal_of(row: RowMapping) -> Proposal:
-    """Return the proposal of a row; raises `ValueError` when it is damaged."""
-    return Proposal(
-        event_id=row["event_id"],
-        action=Action(row["action"]),
-        target=row["target"],
-        by=row["operator"],
-        why=row["why"],
-        time=time_of(row["time_ms"]),
-        confirmed=row["confirmed"] != 0,
-    )
+    """Return the proposal of a row; raises `DamagedRow` when it is damaged."""
+    try:
+        return Proposal(
+            event_id=row["event_id"],
+            action=Action(row["action"]),
+            target=row["target"],
+            by=row["operator"],
+            why=row["why"],
+            time=time_of(row["time_ms"]),
+            confirmed=row["confirmed"] != 0,
+        )
+    except ValueError as error:
+        raise DamagedRow(f"damaged proposal: {error}") from None
 
 
 def milliseconds(time: datetime) -> int:
@@ -295,7 +310,7 @@ def time_of(stored: object) -> datetime:
 def _unless_damaged(make: Callable[[RowMapping], _Value], row: RowMapping) -> _Value | None:
     try:
         return make(row)
-    except ValueError:
+    except DamagedRow:
         return None
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any, Final
 
 from sqlalchemy import Select, bindparam, func, insert, select, update
 
 from ledger import store_holdings
-from ledger.credits import Account, Balances, Book, Policy, Transfer, Unit
-from ledger.events import Event, EventType, link_issued_id
-from ledger.store import Transaction
+from ledger.credits import Account, Balances, Book, Policy, Posting, Transfer, Unit
+from ledger.events import Event, EventType, link_issued_id, parse
+from ledger.store import Transaction, as_bytes
 from ledger.store_holdings import time_of
 from ledger.store_log import DamagedLog, issued_links
-from ledger.store_tables import balance, posting, proposal, referral, slot, transfer
+from ledger.store_tables import balance, entry, posting, proposal, referral, slot, transfer
 
 # Built once: putting a statement together costs more than running it.
 _BALANCES: Final = select(balance.c.account, balance.c.unit, balance.c.amount).where(
@@ -45,6 +46,23 @@ _TRANSFERS: Final = (
     # A transfer that moves nothing is one that nobody made.
     .outerjoin(posting, posting.c.transfer_key == transfer.c.key)
     .where(transfer.c.company == bindparam("company"))
+)
+_IN_ORDER: Final = (
+    select(
+        entry.c.seq,
+        entry.c.body,
+        transfer.c.key,
+        transfer.c.rule,
+        transfer.c.policy,
+        posting.c.account,
+        posting.c.unit,
+        posting.c.amount,
+    )
+    .join(transfer, transfer.c.event_id == entry.c.event_id)
+    .join(posting, posting.c.transfer_key == transfer.c.key)
+    .where(entry.c.log == bindparam("company"), transfer.c.company == bindparam("company"))
+    # Of a transfer's legs, what it takes away comes first.
+    .order_by(entry.c.seq, posting.c.unit, posting.c.amount)
 )
 _KEPT_HOLDINGS: Final = {
     table.name: select(*(each for each in table.c if each.name != "company")).where(
@@ -113,6 +131,26 @@ def balance_rows(transaction: Transaction, company: str) -> list[StoredRow]:
 def transfer_rows(transaction: Transaction, company: str) -> list[StoredRow]:
     """Return key, event id, rule, policy, account, unit and amount of all postings."""
     return _stored(transaction, _TRANSFERS, company)
+
+
+def transfers_in_order(
+    transaction: Transaction, company: str
+) -> Iterator[tuple[int, Event, Transfer]]:
+    """Yield a company's transfers with index and event of their entries, in the log's order.
+
+    Raises `DamagedLedger` for what cannot be read as one.
+    """
+    rows = transaction.execute(_IN_ORDER, {"company": company})
+    for seq, group in groupby(rows, key=lambda row: row.seq):
+        legs = list(group)
+        try:
+            event = parse(as_bytes(legs[0].body))
+            postings = tuple(Posting(Account(x.account), Unit(x.unit), x.amount) for x in legs)
+            one = legs[0]
+            made = Transfer(one.key, company, event.id, one.rule, one.policy, postings)
+        except (TypeError, ValueError) as error:
+            raise DamagedLedger(company, f"entry {seq}: {error}") from None
+        yield seq, event, made
 
 
 def holding_rows(transaction: Transaction, company: str, name: str) -> list[StoredRow]:
