@@ -14,6 +14,7 @@ from relay.cli import (
     judge,
     keys,
     letters,
+    logcommands,
     notetemplates,
     passwords,
     queuecommands,
@@ -45,6 +46,7 @@ letters.app.command()(notetemplates.preview)
 app.command("backup")(backup)
 app.command("erase")(erase)
 record.log_app.command("export")(exports.log_export)
+logcommands.add_to(record.log_app)
 app.add_typer(letters.app, name="letters")
 app.add_typer(keys.app, name="keys")
 app.add_typer(record.log_app, name="log")
