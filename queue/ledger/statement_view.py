@@ -169,7 +169,7 @@ def _facts(statement: Statement, language: Language, word: _Word) -> list[tuple[
     if first == size:
         span = "なし" if language == "ja" else "none"
     elif language == "ja":
-        span = f"{first:,} ～ {size - 1:,}（{size - first:,}件）"
+        span = f"{first:,}番から{size - 1:,}番まで（{size - first:,}件）"
     else:
         span = f"{first:,} to {size - 1:,} ({size - first:,})"
     facts = [(word("policy"), _policy(policy, language)) for policy in statement.policies]
