@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -27,6 +27,8 @@ RETRY_FIRST_MS: Final = 1_000
 JITTER: Final = 0.2
 
 CLAIM_SECONDS: Final = 120
+# A job of a kind that is not known here may be known to a newer process that is about to start.
+UNKNOWN_GIVE_UP_SECONDS: Final = 24 * 3600
 # Jobs that one look finds; the next look is a second later.
 DUE_MAX: Final = 100
 
@@ -92,10 +94,10 @@ class Jobs:
 
     def _failed(self, row: JobRow, kind: Kind | None, error: Exception) -> None:
         now_ms = self._now_ms()
-        give_up_ms = row.created_ms + 1000 * (kind.give_up_seconds if kind else 0)
+        give_up_seconds = kind.give_up_seconds if kind else UNKNOWN_GIVE_UP_SECONDS
         is_final = isinstance(error, JobFailed) and error.is_final
         retry_ms = None if is_final else now_ms + _delay_ms(row.failures)
-        if retry_ms is not None and kind is not None and retry_ms > give_up_ms:
+        if retry_ms is not None and retry_ms > row.created_ms + give_up_seconds * 1000:
             retry_ms = None
         with self._store.write() as transaction:
             store_jobs.fail(transaction, row, _shown(error), retry_ms=retry_ms)
@@ -116,8 +118,3 @@ def _delay_ms(failures: int) -> int:
 def _shown(error: Exception) -> str:
     """Return the error without what may be personal: only our own say more than their kind."""
     return str(error) if isinstance(error, JobFailed) else type(error).__name__
-
-
-def describe(payload: Mapping[str, object]) -> str:
-    """Return which fields a job has; their values may be personal."""
-    return ", ".join(sorted(payload))

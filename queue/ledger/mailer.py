@@ -35,7 +35,7 @@ class MailSettings:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A small text file beside the message."""
+    """A small file beside the message, to the byte."""
 
     name: str
     content: bytes
@@ -70,8 +70,12 @@ class Mailer:
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office replies.
         message.set_content(text, cte="base64")  # Lines of any length and language.
         if attachment is not None:
+            # Not as text, whose line ends the library and mail programs change.
             message.add_attachment(
-                attachment.content, maintype="text", subtype="plain", filename=attachment.name
+                attachment.content,
+                maintype="application",
+                subtype="octet-stream",
+                filename=attachment.name,
             )
         try:
             asyncio.run(self._send(message, recipient))
