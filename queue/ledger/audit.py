@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from ledger import audit_ledger, store_inbox, store_ledger, store_log
@@ -21,6 +22,7 @@ from ledger.events import is_company
 from ledger.fold import Fold, event_id_of
 from ledger.log import EMPTY, Frontier, append, leaf_hash, node_hash, root
 from ledger.store import Store, StoreError, Transaction
+from ledger.witness import Witness
 
 
 class Damage(StrEnum):
@@ -86,6 +88,7 @@ class _Trusted:
     public_key: bytes
     installation: str
     published: Mapping[str, bytes]
+    witnesses: Mapping[str, Sequence[Witness]]
 
 
 def verify(
@@ -95,8 +98,11 @@ def verify(
     public_key: bytes,
     installation: str,
     directory: Path,
+    witnesses: Mapping[str, Sequence[Witness]] = MappingProxyType({}),
 ) -> list[LogReport]:
     """Return a report for every log, on one snapshot of the store; raises `StoreError`.
+
+    `witnesses` are checkpoints of each log that were kept outside: they count like our own.
 
     May run beside a worker: the published checkpoints are read before the snapshot is taken, so
     none is about entries that the snapshot does not have.
@@ -107,11 +113,11 @@ def verify(
         for path in directory.glob(f"{prefix}*")
         if is_company(log := path.name.removeprefix(prefix))  # And no copy somebody made.
     }
-    trusted = _Trusted(policies, public_key, installation, published)
+    trusted = _Trusted(policies, public_key, installation, published, witnesses)
     with store.read() as transaction:
         # A log that is gone is remembered by its published checkpoint, by the inbox, and by what
         # the ledger holds for its company.
-        logs = published.keys() | store_inbox.companies(transaction)
+        logs = published.keys() | witnesses.keys() | store_inbox.companies(transaction)
         logs |= store_ledger.companies(transaction) | set(store_log.names(transaction))
         reports = [_verify_log(transaction, log, trusted) for log in sorted(logs)]
         # Last, because it names no entry. A damaged index hides what was counted already.
@@ -159,6 +165,9 @@ def _read_checkpoints(transaction: Transaction, walk: _Walk, trusted: _Trusted) 
     ]
     if note := trusted.published.get(walk.log):
         notes.append(("published checkpoint", note, None))
+    notes += [
+        (f"checkpoint in {one.name}", one.note, None) for one in trusted.witnesses.get(walk.log, ())
+    ]
     bad: Finding | None = None
     for name, note, row in notes:
         try:

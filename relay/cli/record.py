@@ -6,8 +6,9 @@ The commands only read. They may run beside the processes that write.
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,10 +18,11 @@ from rich.text import Text
 
 from ledger import store_ledger
 from ledger.apply import read_policies
-from ledger.audit import LogReport, verify
+from ledger.audit import Damage, LogReport, verify
 from ledger.checkpoint import load_log_key
 from ledger.credits import Account, Balances, Policy, Unit, policy_at
 from ledger.store import LedgerError, Store
+from ledger.witness import Witness, read_witnesses
 from relay.cli.common import (
     FOUND_WRONG,
     ConfigOption,
@@ -36,21 +38,38 @@ from relay.config import Config
 # Of a root hash on a terminal: enough to compare by eye, and the JSON has all of it.
 ROOT_SHOWN_CHARACTERS = 16
 
+# What an older copy of the store, put in place of it, looks like.
+_OLD_COPY = frozenset({Damage.MISSING, Damage.ROOT, Damage.CHECKPOINT})
+
 log_app = typer.Typer(help="The event logs.", no_args_is_help=True)
 credits_app = typer.Typer(help="What the companies have earned.", no_args_is_help=True)
 
 
 @log_app.command("verify")
-def log_verify(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def log_verify(
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--against",
+            help="A checkpoint that was kept outside, or a mail with some; may be repeated.",
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Prove that the event logs are what was signed, and the credits what the logs say."""
     settings = read_config(config)
     try:
-        load_log_key(settings.store.log_key)
+        witnesses = read_witnesses(
+            against or (),
+            installation=settings.store.installation,
+            public_key=load_log_key(settings.store.log_key).public,
+        )
     except LedgerError as error:
         fail(str(error))
     store = open_store(settings.store.url)
     try:
-        reports = audit_logs(store, settings)
+        reports = audit_logs(store, settings, witnesses)
     except LedgerError as error:
         # The file is there and cannot be read as a whole: that is a finding, not wrong use.
         fail(str(error), FOUND_WRONG)
@@ -109,7 +128,9 @@ def open_store(url: str) -> Store:
     return store
 
 
-def audit_logs(store: Store, config: Config) -> list[LogReport]:
+def audit_logs(
+    store: Store, config: Config, witnesses: Mapping[str, Sequence[Witness]] | None = None
+) -> list[LogReport]:
     """Return the audit of every log; raises `LedgerError`."""
     return verify(
         store,
@@ -117,6 +138,7 @@ def audit_logs(store: Store, config: Config) -> list[LogReport]:
         public_key=load_log_key(config.store.log_key).public,
         installation=config.store.installation,
         directory=config.store.log_key.parent,
+        witnesses=witnesses or {},
     )
 
 
@@ -179,6 +201,8 @@ def print_reports(reports: Sequence[LogReport], console: Console) -> None:
             name = f" ({finding.event_id})" if finding.event_id else ""
             text = f"{report.log}{place}{name}: {finding.kind}: {finding.detail}"
             console.print(Text(printable(text)), soft_wrap=True)
+    if any(one.finding and one.finding.kind in _OLD_COPY for one in reports):
+        console.print("After a restored backup, see docs/admin/backup.md.")
 
 
 def balance_row(company: str, balances: Balances, policy: Policy) -> dict[str, str | int]:
