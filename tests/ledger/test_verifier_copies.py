@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import email
 import subprocess
 import sys
 import tempfile
-from email.message import EmailMessage
+from email.message import EmailMessage, Message
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger import recount, verifier
+from ledger.checkpointmail import CheckpointMails
+from ledger.jobs import Jobs, Kind
 from ledger.log import consistency_proof
+from ledger.mailer import Mailer, MailSettings
 from ledger.proofs import encode_consistency
+from ledger.store_jobs import NewJob
+from ledger.store_log import entries
 from ledger.verifier import Refused
+from tests.ledger.parts import KEY, clock, letters_and_signups, record, store_in
 from tests.ledger.test_log import grow, naive_root
 from tests.ledger.test_verifier import ORIGIN, TRUSTED, VKEY, proof_of, sign
+from tests.relay.neighbours import hop
 
 LOG = [b'{"entry":"%d \xe4\xb8\x80"}' % number for number in range(21)]
 
@@ -179,6 +187,47 @@ def test_mails_without_a_good_note(saved: bytes, said: str, tmp_path: Path) -> N
     (tmp_path / "saved.eml").write_bytes(saved)
     with pytest.raises(Refused, match=said):
         verifier.find_checkpoints(str(tmp_path / "saved.eml"), TRUSTED)
+
+
+def test_the_mails_of_the_service_are_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What an auditor was really sent is a witness as it is, and as text that he copied out."""
+    store = store_in(tmp_path)
+    with hop() as server:
+        mails = CheckpointMails(
+            store,
+            Mailer(MailSettings("127.0.0.1", server.port, "relay@r.example.jp")),
+            installation="r.example.jp",
+            public_key=KEY.public,
+            auditors=lambda _log: ["audit@example.jp"],
+            clock=clock,
+        )
+        jobs = Jobs(store, clock)
+        jobs.kinds["mail"] = Kind(mails.run, 60)
+        for day in range(3):
+            record(store, tmp_path, letters_and_signups(4, start=4 * day))
+            jobs.add(NewJob(f"mail:{day}", "mail", {"log": "aozora", "day": f"2026-04-0{day + 1}"}))
+            assert jobs.run(f"mail:{day}")
+        wires = server.heard.wires
+    with store.read() as transaction:
+        bodies = [row.body for rows in entries(transaction, "aozora") for row in rows]
+    store.close()
+    files = [str(tmp_path / f"mail-{day}.eml") for day in range(3)]
+    for name, wire in zip(files, wires, strict=True):
+        Path(name).write_bytes(wire)
+    assert check_log(capsys, export(tmp_path, bodies), *files)[0] == 0
+    code, _, err = check_log(capsys, export(tmp_path, [b"{}", *bodies[1:]]), *files)
+    assert (code, "mail-0.eml: of entries 0 to 11" in err) == (1, True)
+    code, _, err = check_log(capsys, export(tmp_path, bodies[:30]), *files)
+    assert (code, "30 entries, but" in err) == (1, True)
+    shown = email.message_from_bytes(wires[0]).get_payload(0)
+    assert isinstance(shown, Message)
+    text = shown.get_payload(decode=True)
+    assert isinstance(text, bytes)
+    (tmp_path / "copied.txt").write_bytes(text)
+    (found,) = verifier.find_checkpoints(str(tmp_path / "copied.txt"), TRUSTED)
+    assert found.size == 12
 
 
 # -------------------------------------------------------------------------- as a program
