@@ -6,12 +6,11 @@ in which browsers say what a request is for. It is kept beside the log and never
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from ledger.clicks import IPV4_PREFIX, IPV6_PREFIX
+from ledger.clicks import network_of
 
 # Browsers and scanners are told apart within these; what follows may single a device out.
 AGENT_KEPT_CHARS: Final = 200
@@ -42,18 +41,3 @@ def raw_detail(
         if value := headers.get(name, ""):
             found[name.replace("-", "_")] = value[:HEADER_KEPT_CHARS]
     return json.dumps(found, sort_keys=True, separators=(",", ":")).encode()
-
-
-def network_of(address: str) -> str:
-    """Return the /24 or /48 an address is in, empty for what is none."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return ""
-    # Both hold a whole IPv4 address, the second within its first 48 bits (RFC 3056 §2).
-    if isinstance(parsed, ipaddress.IPv6Address):
-        parsed = parsed.ipv4_mapped or parsed.sixtofour or parsed
-    # As a number: the text of an address may have a zone behind it.
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(ipaddress.IPv4Network((int(parsed), IPV4_PREFIX), strict=False))
-    return str(ipaddress.IPv6Network((int(parsed), IPV6_PREFIX), strict=False))

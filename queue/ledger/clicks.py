@@ -2,8 +2,9 @@
 
 Mail security scanners follow links, with the agent of a browser and from many networks; each sign
 fails alone. So every sign that is seen is recorded by name and only a strong one decides. A click
-is never worth a credit, whatever its class. Of the request, only class and signal names are kept:
-no address, no agent. Networks are remembered for a minute, as a hash under a key of this process.
+is never worth a credit, whatever its class. Of the request, the event has only class and signal
+names: no address, no agent. Networks are remembered for a minute, as a hash under a key of this
+process. What is kept beside the log for a while is `ledger.clickdetail`'s.
 """
 
 from __future__ import annotations
@@ -159,11 +160,20 @@ class LinkWatch:
         return tuple(signals)
 
     def _network(self, address: str) -> bytes:
-        try:
-            parsed = ipaddress.ip_address(address)
-        except ValueError:
-            return b""
-        prefix = IPV4_PREFIX if parsed.version == 4 else IPV6_PREFIX
-        network = int(parsed) >> (parsed.max_prefixlen - prefix)
-        text = f"{parsed.version}/{network}".encode()
-        return hashlib.blake2b(text, key=self._secret, digest_size=8).digest()
+        text = network_of(address).encode()
+        return hashlib.blake2b(text, key=self._secret, digest_size=8).digest() if text else b""
+
+
+def network_of(address: str) -> str:
+    """Return the /24 or /48 an address is in, empty for what is none."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return ""
+    # Both hold a whole IPv4 address, the second within its first 48 bits (RFC 3056 §2).
+    if isinstance(parsed, ipaddress.IPv6Address):
+        parsed = parsed.ipv4_mapped or parsed.sixtofour or parsed
+    # As a number: the text of an address may have a zone behind it.
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(ipaddress.IPv4Network((int(parsed), IPV4_PREFIX), strict=False))
+    return str(ipaddress.IPv6Network((int(parsed), IPV6_PREFIX), strict=False))

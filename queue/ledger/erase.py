@@ -20,7 +20,7 @@ from datetime import datetime
 from typing import Final
 
 from ledger import store_erase, store_subject
-from ledger.events import INSTALLATION, subject_erased
+from ledger.events import INSTALLATION, Event, EventType
 from ledger.store import Store
 
 _LINK: Final = re.compile(rb'"link_id":"([a-z0-9]{1,64})"')
@@ -62,9 +62,15 @@ def erase_person(store: Store, *, subject_key: bytes, person: str, now: datetime
                 told.add(log)
                 links.update(found.decode() for found in _LINK.findall(body))
         clicks = store_erase.delete_details_of_links(transaction, links)
-        events = [subject_erased(log, now, references[log]) for log in sorted(told)]
+        events = [_erased(log, references[log], now) for log in sorted(told)]
         store_erase.take_in(transaction, events, int(now.timestamp() * 1000))
         store_subject.erase(transaction, subject_key, person)
     # A crash here leaves the erasure done, and copies of the rows in the write-ahead file until
     # the daily purge.
     return Erasure(True, tuple(sorted(told)), clicks, store_erase.scrub(store))
+
+
+def _erased(log: str, reference: str, now: datetime) -> Event:
+    """Return the event of a person's reference in this log having become nobody's."""
+    kind, name = EventType.SUBJECT_ERASED, reference.removeprefix("h:")
+    return Event(f"{kind}:{name}", kind, log, now, f"person:{name}", {"ref": reference})

@@ -291,14 +291,6 @@ def signup_verified(
     return Event(_make_id(kind, name), kind, company, time, f"signup:{name}", data)
 
 
-def subject_erased(company: str, time: datetime, person_ref: str) -> Event:
-    """Return the event of a person's reference in this log having become nobody's."""
-    if not _REFERENCE.fullmatch(person_ref):
-        raise EventError("data.ref", "not an h: reference")
-    kind, name = EventType.SUBJECT_ERASED, person_ref.removeprefix("h:")
-    return Event(_make_id(kind, name), kind, company, time, f"person:{name}", {"ref": person_ref})
-
-
 def installation_event(
     kind: EventType, time: datetime, *, event_id: str, subject: str, data: Mapping[str, str | int]
 ) -> Event:

@@ -104,8 +104,8 @@ class Export:
             # A transaction for each chunk: a long one would keep SQLite's write-ahead file from
             # beginning anew. Entries never change, so the chunks fit together all the same.
             with self._store.read() as transaction:
-                rows = next(store_log.entries(transaction, self.log, self.next), [])
-            if not rows:
+                rows = next(store_log.entries(transaction, self.log, self.next), None)
+            if rows is None:
                 raise ExportError(f"log {self.log} ends at {self.next} of {size}")
             self._write(rows[: size - self.next], write)
 

@@ -7,9 +7,10 @@
     GET /v1/openapi.json    the API's description
 
 Promises: a candidate never meets our accounting (promise 7): damaged links, a full disk or a bug
-here end on a friendly page, never on an error. No cookie is set, and nothing of a request is kept
-but the class of a click and the names of its signals (promise 8). There is no open redirect: the
-destination is configured, never taken from the request.
+here end on a friendly page, never on an error. No cookie is set, and of a request the log gets the
+class of a click and the names of its signals alone (promise 8); network and browser are kept beside
+it for thirty days (`ledger.retention`). There is no open redirect: the destination is configured,
+never taken from the request.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class _Purge(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """One kind of data: where it is, how long it is kept (`None`: for good), and why.
+    """One kind of data: where it is, how long it is kept (`None`: no set time), and why.
 
     `purge` deletes what is older; it is there exactly where `kept` is.
     """
@@ -76,8 +76,14 @@ RETENTION: Final = (
         "job",
         "jobs that have ended: id, kind, times; what they carried went when they were done",
         timedelta(days=90),
-        "A job asked for twice is done once. Nobody asks again after so long.",
+        "A job asked for twice is done once. Those that failed stay until somebody has looked.",
         store_retention.purge_jobs,
+    ),
+    Retention(
+        "spill",
+        "files with what was accepted while the store was away; registrations in them are sealed",
+        None,
+        "Accepted means kept. They go when the store has taken them in.",
     ),
     Retention(
         "letter_shape",

@@ -13,11 +13,10 @@ from ledger.audit import verify
 from ledger.clickdetail import raw_detail
 from ledger.erase import Erasure, erase_person
 from ledger.events import INSTALLATION as INSTALLATION_LOG
-from ledger.events import Event, EventError, EventType, parse, signup_verified, subject_erased
+from ledger.events import Event, EventType, parse, signup_verified
 from ledger.inbox import Inbox
 from ledger.retention import purge
 from ledger.store import LedgerError, Store
-from ledger.store_clicks import DetailRow, insert_details
 from tests.ledger.parts import (
     INSTALLATION,
     KEY,
@@ -37,7 +36,6 @@ from tests.ledger.parts import (
 HANAKO = "hanako@example.jp"
 TARO = "taro@example.jp"
 AGENT = "Mozilla/5.0 (Marked; Browser 4711)"
-NOW_MS = int(NOW.timestamp() * 1000)
 
 
 def register(store: Store, person: str, *places: tuple[str, int]) -> list[str]:
@@ -96,12 +94,15 @@ def erase(store: Store, person: str = HANAKO) -> Erasure:
     return erase_person(store, subject_key=SUBJECT_KEY, person=person, now=NOW)
 
 
-def keep_details(store: Store, numbers: Sequence[int]) -> None:
-    """Keep what was seen of clicks."""
+def click_on(store: Store, numbers: Sequence[int]) -> None:
+    """Follow links, as the intake reports it; no click is applied yet."""
     detail = raw_detail("GET", {"user-agent": AGENT}, "203.0.113.77")
-    with store.write() as transaction:
-        rows = [DetailRow(click(number).id, NOW_MS, detail) for number in numbers]
-        insert_details(transaction, rows)
+
+    async def steps(inbox: Inbox) -> None:
+        for number in numbers:
+            await inbox.submit(click(number), detail=detail)
+
+    run(store, steps)
 
 
 def test_each_log_with_the_person_is_told_and_proofs_hold(tmp_path: Path) -> None:
@@ -169,10 +170,10 @@ def test_a_registration_that_waits_is_seen(tmp_path: Path) -> None:
 def test_it_is_done_or_it_is_not(tmp_path: Path, trigger: str) -> None:
     """Whatever step fails: the salt is there, nothing is recorded, and the next try succeeds."""
     store = store_in(tmp_path)
-    record(store, tmp_path, [issue(1), click(1)])
+    record(store, tmp_path, [issue(1)])
     (reference,) = register(store, HANAKO, ("aozora", 1))
+    click_on(store, [1])
     settle(store, tmp_path)
-    keep_details(store, [1])
     with store.write() as transaction:
         failing = f"CREATE TRIGGER broken {trigger} BEGIN SELECT RAISE(ABORT, 'disk'); END"
         transaction.execute(text(failing))
@@ -190,10 +191,12 @@ def test_it_is_done_or_it_is_not(tmp_path: Path, trigger: str) -> None:
 def test_clicks_on_the_persons_link_lose_their_details(tmp_path: Path) -> None:
     """Applied or waiting; those on other links keep theirs."""
     store = store_in(tmp_path)
-    record(store, tmp_path, [issue(1), issue(2), click(1), click(2)])
-    register(store, HANAKO, ("aozora", 1))
-    keep_details(store, [1, 2])
-    assert erase(store).clicks == 1
+    record(store, tmp_path, [issue(number) for number in (1, 2, 3)])
+    register(store, HANAKO, ("aozora", 1), ("aozora", 3))
+    click_on(store, [1, 2])
+    settle(store, tmp_path)
+    click_on(store, [3])
+    assert erase(store).clicks == 2
     with store.read() as transaction:
         left = transaction.execute(text("SELECT event_id FROM click_detail")).scalars().all()
     assert left == [click(2).id]
@@ -206,8 +209,8 @@ def test_no_byte_is_left(tmp_path: Path) -> None:
     record(store, tmp_path, [issue(number) for number in range(1, 60)])
     register(store, HANAKO, *[("aozora", number) for number in range(1, 30)])
     register(store, TARO, ("aozora", 31))
-    record(store, tmp_path, [click(number) for number in range(1, 60)])
-    keep_details(store, range(1, 60))
+    click_on(store, range(1, 60))
+    settle(store, tmp_path)
     with store.read() as transaction:
         rows = transaction.execute(text("SELECT lookup, salt FROM subject_salt")).all()
     marks = [bytes(value) for row in rows for value in row]
@@ -242,9 +245,3 @@ def test_a_reader_keeps_the_second_file_from_being_cleaned(tmp_path: Path) -> No
     purge(store, NOW)
     assert wal.stat().st_size == 0
     store.close()
-
-
-def test_the_record_of_an_erasure_names_a_reference_only() -> None:
-    """An address cannot get into it by mistake."""
-    with pytest.raises(EventError, match="not an h: reference"):
-        subject_erased("aozora", NOW, HANAKO)

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import insert, text
 
-from ledger.clickdetail import network_of, raw_detail
+from ledger.clickdetail import raw_detail
+from ledger.clicks import LinkWatch, Signal, network_of
 from ledger.retention import RETENTION, purge
 from ledger.store import Store
-from ledger.store_clicks import DetailRow, insert_details
-from ledger.store_tables import metadata
+from ledger.store_tables import click_detail, metadata
 from tests.ledger.parts import NOW, store_in
 
 DOCUMENTS = [Path(__file__).parents[2] / "docs" / name for name in ("privacy.md", "privacy.ja.md")]
@@ -31,9 +31,12 @@ def ms(time: datetime) -> int:
 
 def keep(store: Store, times: Sequence[datetime]) -> None:
     """Keep the details of a click at each time."""
-    rows = [DetailRow(f"c{n}", ms(time), b"{}") for n, time in enumerate(times)]
+    rows = [
+        {"event_id": f"c{n}", "received_ms": ms(time), "detail": b"{}"}
+        for n, time in enumerate(times)
+    ]
     with store.write() as transaction:
-        insert_details(transaction, rows)
+        transaction.execute(insert(click_detail), rows)
 
 
 def kept(store: Store, column: str = "event_id", table: str = "click_detail") -> list[object]:
@@ -83,16 +86,6 @@ def test_more_than_one_transaction_can_hold_ends(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_click_is_kept_once(tmp_path: Path) -> None:
-    """The same click again changes nothing."""
-    store = store_in(tmp_path)
-    for detail in (b"first", b"second"):
-        with store.write() as transaction:
-            insert_details(transaction, [DetailRow("c", 1, detail)])
-    assert kept(store, "detail") == [b"first"]
-    store.close()
-
-
 def test_only_jobs_that_ended_empty_are_deleted(tmp_path: Path) -> None:
     """What waits, what failed for good, and what still carries something stays."""
     store = store_in(tmp_path)
@@ -131,7 +124,7 @@ def test_the_documents_have_every_kind_and_time(document: Path) -> None:
         assert one.kept is None or f"{one.kept.days}" in row
     named = {one.name for one in RETENTION}
     assert {"inbox", "job", "click_detail", "subject_salt", "letter_shape"} <= named
-    assert named - {"log", "ledger"} <= metadata.tables.keys()
+    assert named - {"log", "ledger", "spill"} <= metadata.tables.keys()
 
 
 def test_a_detail_has_the_network_and_no_address() -> None:
@@ -170,6 +163,14 @@ def test_a_detail_has_the_network_and_no_address() -> None:
 def test_networks(address: str, network: str) -> None:
     """Also of the forms in which one kind of address stands inside the other."""
     assert network_of(address) == network
+
+
+def test_networks_are_told_apart_behind_one_kind_of_socket() -> None:
+    """A listener on :: sees IPv4 clients as mapped addresses: they are not all one network."""
+    watch = LinkWatch(b"k" * 32)
+    for number in range(3):
+        seen = watch.note("link", f"::ffff:198.51.{number}.7", NOW)
+    assert Signal.SEVERAL_NETWORKS in seen
 
 
 @given(
