@@ -37,17 +37,17 @@ class DamagedRow(DamagedLog, ValueError):
 
 
 # Built once: putting a statement together costs more than running it.
+# Where ids are looked up, the company is compared afterwards: asked for both, SQLite walks over
+# all rows of the company.
 _REFERRALS: Final = select(referral).where(
-    referral.c.company == bindparam("company"),
-    referral.c.event_id.in_(bindparam("names", expanding=True)),
+    referral.c.event_id.in_(bindparam("names", expanding=True))
 )
 _SLOTS: Final = select(slot).where(
     slot.c.company == bindparam("company"),
     slot.c.number.in_(bindparam("names", expanding=True)),
 )
 _PROPOSALS: Final = select(proposal).where(
-    proposal.c.company == bindparam("company"),
-    proposal.c.event_id.in_(bindparam("names", expanding=True)),
+    proposal.c.event_id.in_(bindparam("names", expanding=True))
 )
 _DUE_REFERRALS: Final = (
     select(referral)
@@ -96,12 +96,14 @@ def load(transaction: Transaction, holdings: Holdings, events: Iterable[Event]) 
                         numbers.add(number)
             if isinstance(value := event.data.get("number"), int):
                 numbers.add(value)
+    values: _Row = {"names": sorted(names)}
     if names:
-        values: _Row = {"company": holdings.company, "names": sorted(names)}
         for row in transaction.execute(_REFERRALS, values).mappings():
-            holdings.referrals[row["event_id"]] = referral_of(row)
+            if row["company"] == holdings.company:
+                holdings.referrals[row["event_id"]] = referral_of(row)
         for row in transaction.execute(_PROPOSALS, values).mappings():
-            holdings.proposals[row["event_id"]] = proposal_of(row)
+            if row["company"] == holdings.company:
+                holdings.proposals[row["event_id"]] = proposal_of(row)
     if numbers:
         values = {"company": holdings.company, "names": sorted(numbers)}
         for row in transaction.execute(_SLOTS, values).mappings():
