@@ -222,9 +222,6 @@ def parse_time(text: str) -> datetime:
         raise EventError("time", f"not RFC 3339 UTC with milliseconds: {text[:40]!r}") from None
 
 
-# ---------------------------------------------------------------- constructors
-
-
 def link_issued(
     company: str, link_id: str, time: datetime, *, language: str, stage: str, position: str
 ) -> Event:

@@ -76,6 +76,7 @@ class Export:
         self.form: Final = form
         self.first: Final = first
         self.next = first
+        self.size = first  # Of the log, as it is when the export begins.
 
     @property
     def count(self) -> int:
@@ -94,20 +95,20 @@ class Export:
         `StoreError`, and what `write` raises.
         """
         with self._store.read() as transaction:
-            size = store_log.size(transaction, self.log)
-        if self.first > size:
-            raise ExportError(f"log {self.log} has {size} entries, none from {self.first} on")
+            self.size = store_log.size(transaction, self.log)
+        if self.first > self.size:
+            raise ExportError(f"log {self.log} has {self.size} entries, none from {self.first} on")
         if self._writing.header and not is_begun:
             self._hash.update(self._writing.header)
             write(self._writing.header)
-        while self.next < size:
+        while self.next < self.size:
             # A transaction for each chunk: a long one would keep SQLite's write-ahead file from
             # beginning anew. Entries never change, so the chunks fit together all the same.
             with self._store.read() as transaction:
                 rows = next(store_log.entries(transaction, self.log, self.next), None)
             if rows is None:
-                raise ExportError(f"log {self.log} ends at {self.next} of {size}")
-            self._write(rows[: size - self.next], write)
+                raise ExportError(f"log {self.log} ends at {self.next} of {self.size}")
+            self._write(rows[: self.size - self.next], write)
 
     def _write(self, rows: list[store_log.EntryRow], write: Callable[[bytes], object]) -> None:
         lines: list[bytes] = []

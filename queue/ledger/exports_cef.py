@@ -25,6 +25,7 @@ SEVERITIES: Final = {
     EventType.REFERRAL_REJECTED: 3,
     EventType.REFERRAL_REVERSED: 4,
     EventType.SLOT_VOIDED: 4,
+    EventType.CHANGE_PROPOSED: 3,
     EventType.KEY_ADDED: 4,
     EventType.KEY_ACTIVATED: 4,
     EventType.KEY_RETIRED: 4,
@@ -33,6 +34,8 @@ SEVERITIES: Final = {
     EventType.SUBJECT_ERASED: 3,
     EventType.LOG_EXPORTED: 3,
     EventType.STORE_BACKED_UP: 3,
+    EventType.QUEUE_RETRIED: 3,
+    EventType.QUEUE_DROPPED: 5,
 }
 
 # The event id stands first, where a reader who goes on with a file finds it. Not in `externalId`:

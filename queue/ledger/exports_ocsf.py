@@ -74,7 +74,9 @@ MAPPINGS: Final = {
     EventType.SLOT_USED: _entity(3, "Update", _INFO),
     EventType.SLOT_RELEASED: _entity(3, "Update", _INFO),
     EventType.SLOT_VOIDED: _entity(11, "Deactivate"),
+    EventType.SLOT_EXPIRY_NOTICED: _entity(2, "Read", _INFO),
     EventType.SLOT_EXPIRED: _entity(11, "Deactivate", _INFO),
+    EventType.CHANGE_PROPOSED: _entity(1, "Create"),
     EventType.KEY_ADDED: _entity(1, "Create"),
     EventType.KEY_ACTIVATED: _entity(10, "Activate"),
     EventType.KEY_RETIRED: _entity(11, "Deactivate"),
@@ -83,6 +85,8 @@ MAPPINGS: Final = {
     EventType.STATEMENT_ISSUED: _entity(1, "Create", _INFO),
     EventType.LOG_EXPORTED: _entity(2, "Read"),
     EventType.STORE_BACKED_UP: _entity(2, "Read"),
+    EventType.QUEUE_RETRIED: _entity(3, "Update"),
+    EventType.QUEUE_DROPPED: _entity(4, "Delete", _MEDIUM),
     EventType.CHECKPOINT_SIGNED: _entity(1, "Create", _INFO),
 }
 

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import Progress
 
 from ledger import store_log
 from ledger.export import Export, ExportError, ExportFile, Format
@@ -18,6 +22,8 @@ from ledger.store import LedgerError, Store
 from relay.cli.common import FOUND_WRONG, ConfigOption, fail, now, read_config
 from relay.cli.ownlog import new_event_id, record
 from relay.cli.record import open_store
+
+Write = Callable[[bytes], object]
 
 
 def log_export(
@@ -87,8 +93,10 @@ def _run(
 
 def _finish(store: Store, export: Export, file: ExportFile | None, *, is_begun: bool) -> Export:
     problem: Exception | None = None
+    write = file.write if file else sys.stdout.buffer.write
     try:
-        export.run(file.write if file else sys.stdout.buffer.write, is_begun=is_begun)
+        with _shown(export, write) as watched:
+            export.run(watched, is_begun=is_begun)
         if file:
             file.sync()
         else:
@@ -104,3 +112,22 @@ def _finish(store: Store, export: Export, file: ExportFile | None, *, is_begun: 
     if problem:
         fail(str(problem), FOUND_WRONG)
     return export
+
+
+@contextmanager
+def _shown(
+    export: Export, write: Callable[[bytes], object]
+) -> Generator[Callable[[bytes], object]]:
+    """Give a writer that shows on a terminal how far the export has come."""
+    console = Console(stderr=True)
+    if not console.is_terminal or sys.stdout.isatty():
+        yield write  # Between the lines themselves a bar would be noise.
+        return
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task(export.log, total=None)
+
+        def watched(data: bytes) -> None:
+            write(data)
+            progress.update(task, total=export.size - export.first, completed=export.count)
+
+        yield watched

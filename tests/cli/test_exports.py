@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import pty
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -142,3 +144,23 @@ def test_a_reader_that_goes_away_is_no_crash(config: Path) -> None:
         assert process.wait(60) == 1
     assert said == "whoever read the export went away before its end\n"
     assert len(records(config)) == 1
+
+
+def test_a_terminal_sees_how_far_it_is(config: Path, tmp_path: Path) -> None:
+    """A bar on stderr, and the file as without one."""
+    path = tmp_path / "aozora.jsonl"
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        [*CAREERRELAY, "log", "export", "--config", str(config), "-o", str(path)],
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm"},
+        timeout=60,
+    )
+    os.close(theirs)
+    shown = os.read(ours, 65_536).decode()
+    os.close(ours)
+    assert done.returncode == 0
+    assert "100%" in shown
+    assert shown.endswith(f"next {ENTRIES}\r\n")
+    assert len(path.read_bytes().splitlines()) == ENTRIES
