@@ -308,8 +308,8 @@ def read_entries(name: str) -> Iterator[bytes]:
             index += 1
 
 
-def check_log(name: str, key: Key, files: Sequence[str]) -> int:
-    """Return the size of a copy of the log that begins with all that was signed."""
+def check_log(name: str, key: Key, files: Sequence[str]) -> tuple[int, int]:
+    """Return of a copy of a log how many entries are signed for and how many there are."""
     signed: dict[int, tuple[bytes, str]] = {}
     for file in files:
         for _, size, root in find_checkpoints(file, key):
@@ -334,7 +334,7 @@ def check_log(name: str, key: Key, files: Sequence[str]) -> int:
             good = size
     if max(signed) > size:
         raise Refused(f"{name}: {size} entries, but {signed[max(signed)][1]} is for {max(signed)}")
-    return size
+    return good, size
 
 
 # --------------------------------------------------------------------------- the command line
@@ -363,8 +363,8 @@ def run(options: argparse.Namespace) -> str:
         shown = "".join(c if c.isprintable() else "?" for c in entry.decode("utf-8", "replace"))
         return f"verified: entry {index} of {key.name}, signed at size {checkpoint.size}:\n{shown}"
     if options.command == "log":
-        size = check_log(options.EXPORT, key, options.more)
-        return f"verified: {options.EXPORT}: {size} entries of {key.name}, as all checkpoints say"
+        good, size = check_log(options.EXPORT, key, options.more)
+        return f"verified: {options.EXPORT}: {good} of {size} entries of {key.name} as signed"
     old, new = (find_checkpoints(name, key)[-1] for name in (options.OLD, options.NEW))
     check_consistency(old, new, read_file(options.more[0]))
     return f"verified: {key.name} of size {new.size} continues that of size {old.size}"

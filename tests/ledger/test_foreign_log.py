@@ -134,7 +134,7 @@ def test_its_logs_hold_here(
     files = [str(tmp_path / f"checkpoint-{size}") for size in sizes]
     export = str(tmp_path / "export.jsonl")
     assert verifier.main(["log", export, *key, *files]) == 0
-    assert f"{sizes[-1]} entries of log.example/other" in capsys.readouterr().out
+    assert f"{sizes[-1]} of {sizes[-1]} entries of log.example/other" in capsys.readouterr().out
     for index in range(sizes[-1]):
         assert verifier.main(["proof", str(tmp_path / f"{index}.tlog-proof"), *key]) == 0
         assert f'{{"entry":{index}}}' in capsys.readouterr().out

@@ -64,7 +64,14 @@ def test_a_whole_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     for end in (b"\n", b"\r\n"):
         code, out, _ = check_log(capsys, export(tmp_path, LOG, end), *checkpoints)
         assert (code, out.partition(": ")[0]) == (0, "verified")
-        assert "21 entries" in out
+        assert f"21 of 21 entries of {ORIGIN}" in out
+
+
+def test_what_is_not_signed_yet_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Entries behind the newest checkpoint are vouched for by nobody."""
+    code, out, _ = check_log(capsys, export(tmp_path, LOG), checkpoint_file(tmp_path, 13))
+    assert code == 0
+    assert "13 of 21 entries" in out
 
 
 @pytest.mark.parametrize(
