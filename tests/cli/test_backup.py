@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from ledger import store_log, store_subject
 from ledger.apply import Applier, read_policies
 from ledger.checkpoint import Checkpointer, load_log_key
 from ledger.events import INSTALLATION, Event, parse
+from ledger.keyfiles import load_subject_key
 from ledger.store import Store
-from tests.cli.process import careerrelay, create
+from tests.cli.process import Ports, careerrelay, create, serving
 from tests.ledger.parts import clock, issue, letters_and_signups, store_in, submit
 
 
@@ -145,3 +147,26 @@ def test_a_copy_opens_without_the_original(config: Path, tmp_path: Path) -> None
     with copy.read() as transaction:
         assert transaction.execute(text("SELECT count(*) FROM entry")).scalar() == 9
     copy.close()
+
+
+def test_beside_a_service_that_runs(config: Path, tmp_path: Path) -> None:
+    """Backup, export and erasure while it runs; it applies and signs their records."""
+    key = load_subject_key(tmp_path / "subject-key")
+    store = store_in(tmp_path)
+    with store.write() as transaction:
+        store_subject.reference(transaction, key, "aozora", "hanako@example.jp", b"s" * 32)
+    with serving(config, Ports.free()):
+        for arguments in (
+            ("backup", str(tmp_path / "monday")),
+            ("log", "export", "--log", "aozora", "-o", str(tmp_path / "aozora.jsonl")),
+            ("erase", "hanako@example.jp"),
+        ):
+            done = careerrelay(*arguments, "--config", config)
+            assert done.returncode == 0, done.stderr
+    with store.read() as transaction:
+        chunks = store_log.entries(transaction, INSTALLATION)
+        kinds = [parse(row.body).type for rows in chunks for row in rows]
+    store.close()
+    mine = [kind for kind in kinds if kind in ("store.backed_up", "log.exported", "subject.erased")]
+    assert mine == ["store.backed_up", "log.exported", "subject.erased"]
+    assert careerrelay("log", "verify", "--config", config).returncode == 0

@@ -6,24 +6,23 @@ import hashlib
 import json
 import shutil
 import threading
-from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from ledger.audit import Damage, Finding, verify
+from ledger.audit import Damage
 from ledger.backup import BackupError, back_up, checkpoints_path, manifest_path, save_checkpoints
 from ledger.checkpoint import Checkpoint, LogKey, checkpoint_path, sign_checkpoint
 from ledger.events import Event, EventType
 from ledger.store import LedgerError, Store
 from ledger.witness import Witness, WitnessError, complaints, find_notes, read_witnesses
+from tests.ledger.audits import findings
 from tests.ledger.parts import (
     INSTALLATION,
     KEY,
     NOW,
-    POLICIES,
     applier_on,
     checkpointer_on,
     issue,
@@ -45,22 +44,6 @@ def restore(store: Store, path: Path) -> None:
     for file in store.files():
         file.unlink(missing_ok=True)
     shutil.copy(path, store.path)
-
-
-def findings(
-    store: Store, folder: Path, witnesses: Mapping[str, Sequence[Witness]] | None = None
-) -> dict[str, Finding]:
-    """Return what the audit finds wrong, by log."""
-    reports = verify(
-        store,
-        policies=POLICIES,
-        public_key=KEY.public,
-        installation=INSTALLATION,
-        directory=folder,
-        witnesses=witnesses or {},
-    )
-    assert reports
-    return {report.log: report.finding for report in reports if report.finding}
 
 
 def said(store: Store, folder: Path) -> list[str]:

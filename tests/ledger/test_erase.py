@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import text
 
 from ledger import store_log, store_subject
-from ledger.audit import verify
 from ledger.clickdetail import raw_detail
 from ledger.erase import Erasure, erase_person
 from ledger.events import INSTALLATION as INSTALLATION_LOG
@@ -17,11 +16,9 @@ from ledger.events import Event, EventType, parse, signup_verified
 from ledger.inbox import Inbox
 from ledger.retention import purge
 from ledger.store import LedgerError, Store
+from tests.ledger.audits import findings
 from tests.ledger.parts import (
-    INSTALLATION,
-    KEY,
     NOW,
-    POLICIES,
     SUBJECT_KEY,
     applier_on,
     checkpointer_on,
@@ -76,19 +73,6 @@ def events_of(store: Store, log: str, kind: EventType) -> list[Event]:
     return [event for event in (parse(row.body) for row in rows) if event.type is kind]
 
 
-def findings(store: Store, folder: Path) -> list[object]:
-    """Return what the audit finds wrong."""
-    reports = verify(
-        store,
-        policies=POLICIES,
-        public_key=KEY.public,
-        installation=INSTALLATION,
-        directory=folder,
-    )
-    assert reports
-    return [report.finding for report in reports if report.finding]
-
-
 def erase(store: Store, person: str = HANAKO) -> Erasure:
     """Erase a person."""
     return erase_person(store, subject_key=SUBJECT_KEY, person=person, now=NOW)
@@ -119,7 +103,7 @@ def test_each_log_with_the_person_is_told_and_proofs_hold(tmp_path: Path) -> Non
         (told,) = events_of(store, log, EventType.SUBJECT_ERASED)
         assert dict(told.data) == {"ref": reference}
     assert events_of(store, "sumire", EventType.SUBJECT_ERASED) == []
-    assert findings(store, tmp_path) == []
+    assert findings(store, tmp_path) == {}
     # The same people ask again: only who was not erased is known.
     assert register(store, TARO, ("sumire", 4)) == others
     again = register(store, HANAKO, ("aozora", 5))
