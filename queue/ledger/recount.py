@@ -158,8 +158,8 @@ class Story:
             text = json.dumps(found, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
             time = read_time(found["time"]) or datetime.max
             event = Event(found["id"], found["type"], time, found["data"])
-            company, types = found["company"], {type(value) for value in event.data.values()}
-            is_event = text.encode() == body and types <= {str, int} and time < datetime.max
+            company, is_plain = found["company"], set(map(type, event.data.values())) <= {str, int}
+            is_event = text.encode() == body and is_plain and time < datetime.max
             is_event &= isinstance(company, str)
             is_event &= bool(re.fullmatch(r"[a-z]+\.[a-z_]+:[A-Za-z0-9_./-]+", event.id))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

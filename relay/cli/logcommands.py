@@ -6,6 +6,7 @@ configuration.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -54,10 +55,11 @@ OutputOption = Annotated[
 
 
 def log_prove(
-    numbers: Annotated[
-        list[int],
+    what: Annotated[
+        list[str],
         typer.Argument(
-            metavar="SEQ", help="The entry, counted from 0; with --consistency: OLD [NEW]."
+            metavar="SEQ|EVENT-ID",
+            help="The entry: its place, from 0, or its event's id. With --consistency: OLD [NEW].",
         ),
     ],
     consistency: Annotated[
@@ -70,15 +72,20 @@ def log_prove(
 ) -> None:
     """Write a proof that an entry is in the signed log, or that the log only grew."""
     settings = read_config(config)
-    if len(numbers) > (2 if consistency else 1):
-        fail("too many numbers: one entry, or with --consistency the sizes OLD and NEW")
+    if len(what) > (2 if consistency else 1):
+        fail("too many arguments: one entry, or with --consistency the sizes OLD and NEW")
+    if consistency and not all(_is_number(each) for each in what):
+        fail(f"--consistency takes sizes, not {printable(' '.join(what))}")
     name = _choose_log(settings, log)
     key = _load_key(settings)
 
     def prove(transaction: Transaction) -> bytes:
-        if not consistency:
-            return prove_inclusion(transaction, name, numbers[0])
-        return prove_consistency(transaction, name, *numbers)
+        if consistency:
+            return prove_consistency(transaction, name, *map(int, what))
+        place = store_log.place_of(transaction, name, what[0])
+        if place is None and not _is_number(what[0]):
+            raise ProofError(f"log {name}: no entry {printable(what[0])}")
+        return prove_inclusion(transaction, name, int(what[0]) if place is None else place)
 
     proof = _read(settings, prove)
     try:
@@ -156,7 +163,7 @@ def log_verifier(
 ) -> None:
     """Write verifier.py and recount.py, with which an auditor checks everything without us."""
     for module in (verifier, recount):
-        source = Path(module.__file__)
+        source = Path(str(module.__file__))
         _write(source.read_bytes(), directory / source.name)
 
 
@@ -166,6 +173,10 @@ def add_to(app: typer.Typer) -> None:
     app.command("verify-proof")(log_verify_proof)
     app.command("checkpoint")(log_checkpoint)
     app.command("verifier")(log_verifier)
+
+
+def _is_number(text: str) -> bool:
+    return bool(re.fullmatch(r"[0-9]{1,18}", text))
 
 
 def _choose_log(settings: Config, log: str | None) -> str:

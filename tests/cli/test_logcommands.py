@@ -68,6 +68,9 @@ def test_a_proof_from_one_end_to_the_other(installation: Path, tmp_path: Path) -
     assert (made.returncode, made.stdout, made.stderr) == (0, "", "")
     printed = careerrelay(installation, "log", "prove", "3", "--log", "aozora")
     assert printed.stdout.encode() == proof.read_bytes()
+    event = json.loads(verifier.check_proof(proof.read_bytes(), verifier.read_key(key))[2])
+    by_id = careerrelay(installation, "log", "prove", event["id"], "--log", "aozora")
+    assert by_id.stdout == printed.stdout
     here = careerrelay(installation, "log", "verify-proof", str(proof))
     assert here.returncode == 0
     assert here.stdout.startswith("verified: entry 3 of r.example.jp/aozora, signed at 40:\n{")
@@ -141,7 +144,10 @@ def sign(store: Store, folder: Path) -> None:
     ("arguments", "said"),
     [
         (["99", "--log", "aozora"], "no entry 99 is signed for: they end at 39"),
-        (["1", "2", "--log", "aozora"], "too many numbers"),
+        (["1", "2", "--log", "aozora"], "too many arguments"),
+        (["9" * 19, "--log", "aozora"], "no entry 999"),
+        (["slot.granted:aozora/2", "--log", "aozora"], "no entry slot.granted:aozora/2"),
+        (["--consistency", "x", "--log", "aozora"], "takes sizes, not x"),
         (["--consistency", "41", "--log", "aozora"], "must be from 1 to 40"),
         (["--consistency", "1", "39", "--log", "aozora"], "no checkpoint of size 39"),
         (["0", "--log", "midori"], "no checkpoint was signed yet"),

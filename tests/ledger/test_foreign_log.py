@@ -46,8 +46,8 @@ def run(*command: str | Path, **environment: str) -> str:
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program, built of Debian's sources."""
-    go = shutil.which("go")
-    if go is None or not (LIBRARIES / "src" / "golang.org" / "x" / "mod" / "sumdb").is_dir():
+    go = shutil.which("go") or ""
+    if not go or not (LIBRARIES / "src" / "golang.org" / "x" / "mod" / "sumdb").is_dir():
         reason = "no Go or no x/mod (Debian: golang-go golang-golang-x-mod-dev)"
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
     folder: Path = tmp_path_factory.mktemp("go")

@@ -78,14 +78,14 @@ NODES = [
 
 # Inclusion: entry, size, path as (level, index). Consistency: sizes and path. Worked out on paper
 # from the figures of RFC 6962 §2.1.3; the hashes are those above.
-INCLUSIONS = [
+INCLUSIONS: list[tuple[int, int, list[tuple[int, int]]]] = [
     (0, 1, []),
     (0, 8, [(0, 1), (1, 1), (2, 1)]),
     (5, 8, [(0, 4), (1, 3), (2, 0)]),
     (2, 3, [(1, 0)]),
     (1, 5, [(0, 0), (1, 1), (0, 4)]),
 ]
-CONSISTENCIES = [
+CONSISTENCIES: list[tuple[int, int, list[tuple[int, int]]]] = [
     (1, 1, []),
     (1, 8, [(0, 1), (1, 1), (2, 1)]),
     (6, 8, [(1, 2), (1, 3), (2, 0)]),
