@@ -15,13 +15,19 @@ a reference that is nobody's from the start.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from ledger import store_erase, store_subject
 from ledger.events import INSTALLATION, Event, EventType
-from ledger.store import Store
+from ledger.store import Store, Transaction
+
+# Clicks younger than this are looked through again at the end: more than looking takes, and than
+# clocks of several machines differ.
+_YOUNG: Final = timedelta(minutes=10)
+_EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _LINK: Final = re.compile(rb'"link_id":"([a-z0-9]{1,64})"')
 
@@ -40,34 +46,71 @@ class Erasure:
     is_scrubbed: bool = True
 
 
+@dataclass(slots=True)
+class _Traces:
+    """Where a person was found: their reference by log, logs that hold it, links they came by."""
+
+    reference: Callable[[str], str]
+    references: dict[str, str] = field(default_factory=dict[str, str])
+    logs: set[str] = field(default_factory=set[str])
+    links: set[str] = field(default_factory=set[str])
+
+    def look(self, found: Iterable[tuple[str, bytes]]) -> None:
+        """Look for the person in events, each with its log."""
+        for log, body in found:
+            if log not in self.references:
+                self.references[log] = self.reference(log)
+            if self.references[log].encode() in body:
+                self.logs.add(log)
+                self.links.update(link.decode() for link in _LINK.findall(body))
+
+
 def erase_person(store: Store, *, subject_key: bytes, person: str, now: datetime) -> Erasure:
     """Erase whom `person` identifies: the string that came as the person's identifier.
 
-    Raises `StoreError`.
+    Raises `StoreError`, or `RepeatedKey` when the store refuses it.
     """
-    with store.write() as transaction:
-        if not store_subject.is_known(transaction, subject_key, person):
-            return Erasure(was_known=False)
+    while True:
+        # Looking through everything takes a while, and mail waits for whoever writes. So it is done
+        # before; what has come since is looked through again.
+        with store.read() as transaction:
+            traces = _begin(transaction, subject_key, person)
+            if traces is None:
+                return Erasure(was_known=False)
+            newest = store_erase.newest(transaction)
+            traces.look(store_erase.signups(transaction))
+            details = store_erase.details_of_links(transaction, traces.links)
+        with store.write() as transaction:
+            known = _begin(transaction, subject_key, person)
+            if known is None or known.references[INSTALLATION] != traces.references[INSTALLATION]:
+                continue  # Somebody else erased them meanwhile; they may have come back since.
+            links, traces.reference = len(traces.links), known.reference
+            traces.look(store_erase.signups_since(transaction, newest))
+            since = now - _YOUNG if len(traces.links) == links else _EVER
+            details |= store_erase.details_of_links(transaction, traces.links, _ms(since))
+            clicks = store_erase.delete_details(transaction, details)
+            events = [_erased(log, traces.references[log], now) for log in sorted(traces.logs)]
+            store_erase.take_in(transaction, events, _ms(now))
+            store_subject.erase(transaction, subject_key, person)
+        # A crash here leaves the erasure done, and copies of the rows in the write-ahead file until
+        # the daily purge.
+        return Erasure(True, tuple(sorted(traces.logs)), clicks, store_erase.scrub(store))
 
-        def reference(log: str) -> str:
-            return store_subject.reference(transaction, subject_key, log, person, b"")
 
-        # The installation's log is told in any case, so that there is one place to look.
-        references = {INSTALLATION: reference(INSTALLATION)}
-        told, links = {INSTALLATION}, set[str]()
-        for log, body in store_erase.signups(transaction):
-            if log not in references:
-                references[log] = reference(log)
-            if references[log].encode() in body:
-                told.add(log)
-                links.update(found.decode() for found in _LINK.findall(body))
-        clicks = store_erase.delete_details_of_links(transaction, links)
-        events = [_erased(log, references[log], now) for log in sorted(told)]
-        store_erase.take_in(transaction, events, int(now.timestamp() * 1000))
-        store_subject.erase(transaction, subject_key, person)
-    # A crash here leaves the erasure done, and copies of the rows in the write-ahead file until
-    # the daily purge.
-    return Erasure(True, tuple(sorted(told)), clicks, store_erase.scrub(store))
+def _begin(transaction: Transaction, subject_key: bytes, person: str) -> _Traces | None:
+    """Return the traces of a person whom nobody has looked for yet, None for one unknown."""
+    if not store_subject.is_known(transaction, subject_key, person):
+        return None
+
+    def reference(log: str) -> str:
+        return store_subject.reference(transaction, subject_key, log, person, b"")
+
+    # The installation's log is told in any case, so that there is one place to look.
+    return _Traces(reference, {INSTALLATION: reference(INSTALLATION)}, {INSTALLATION})
+
+
+def _ms(time: datetime) -> int:
+    return int(time.timestamp() * 1000)
 
 
 def _erased(log: str, reference: str, now: datetime) -> Event:

@@ -25,8 +25,16 @@ _PERSONAL_END: Final = "signup/"
 # Rows fetched at once.
 CHUNK_ROWS: Final = 1_000
 
+# Far more than writers have under way at a time.
+OVERLAP_ROWS: Final = 10_000
+
 # How long the write-ahead file is waited for. Mail waits as well, and its patience is twice that.
 SCRUB_WAIT_SECONDS: Final = 1.0
+
+
+def newest(transaction: Transaction) -> int:
+    """Return the place in the inbox of the newest event."""
+    return transaction.execute(select(func.max(inbox.c.seq))).scalar() or 0
 
 
 def signups(transaction: Transaction) -> Iterator[tuple[str, bytes]]:
@@ -41,26 +49,52 @@ def signups(transaction: Transaction) -> Iterator[tuple[str, bytes]]:
             yield str(log), as_bytes(body)
 
 
-def delete_details_of_links(transaction: Transaction, links: Collection[str]) -> int:
-    """Delete what was seen of the clicks on these links; return how many clicks that were."""
+def signups_since(transaction: Transaction, seq: int) -> Iterator[tuple[str, bytes]]:
+    """Yield the same of the events that were taken in since `newest` was `seq`, and of a few more.
+
+    A server commits the rows of several writers in another order than it numbers them.
+    """
+    query = (
+        select(inbox.c.company, entry.c.body, inbox.c.body)
+        .join(entry, entry.c.event_id == inbox.c.id, isouter=True)
+        .where(inbox.c.seq > seq - OVERLAP_ROWS, inbox.c.id.startswith(_PERSONAL))
+    )
+    for log, applied, waiting in transaction.execute(query):
+        yield str(log), as_bytes(applied or waiting or b"")
+
+
+def details_of_links(
+    transaction: Transaction, links: Collection[str], since_ms: int = 0
+) -> set[str]:
+    """Return the ids of clicks on these links of which details are kept, received since then."""
+    if not links:
+        return set()
     query = (
         select(click_detail.c.event_id, entry.c.body, inbox.c.body)
         .join(entry, entry.c.event_id == click_detail.c.event_id, isouter=True)
         .join(inbox, inbox.c.id == click_detail.c.event_id, isouter=True)
+        .where(click_detail.c.received_ms >= since_ms)
     )
     # The body of an applied event is in the log, that of a waiting one in the inbox.
     marks = [f'"link_id":"{link}"'.encode() for link in links]
-    found: list[str] = []
-    if marks:
-        rows = transaction.execute(query.execution_options(yield_per=CHUNK_ROWS))
-        for event_id, applied, waiting in rows:
-            body = as_bytes(applied or waiting or b"")
-            if any(mark in body for mark in marks):
-                found.append(event_id)
-    for start in range(0, len(found), CHUNK_ROWS):
-        some = found[start : start + CHUNK_ROWS]
-        transaction.execute(delete(click_detail).where(click_detail.c.event_id.in_(some)))
-    return len(found)
+    found: set[str] = set()
+    for event_id, applied, waiting in transaction.execute(
+        query.execution_options(yield_per=CHUNK_ROWS)
+    ):
+        body = as_bytes(applied or waiting or b"")
+        if any(mark in body for mark in marks):
+            found.add(event_id)
+    return found
+
+
+def delete_details(transaction: Transaction, event_ids: Collection[str]) -> int:
+    """Delete the details of these clicks; return how many there were."""
+    ids, total = sorted(event_ids), 0
+    for start in range(0, len(ids), CHUNK_ROWS):
+        some = ids[start : start + CHUNK_ROWS]
+        done = transaction.execute(delete(click_detail).where(click_detail.c.event_id.in_(some)))
+        total += done.rowcount
+    return total
 
 
 def take_in(transaction: Transaction, events: Sequence[Event], received_ms: int) -> None:

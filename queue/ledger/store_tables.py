@@ -1,11 +1,11 @@
 """The tables, as SQLAlchemy knows them; `ledger.migrations` makes them.
 
-Who writes what: the inbox writer inserts into `inbox`, `click_detail` and `subject_salt`, an erasure
-into `inbox`; the applier alone writes `entry`, `node`, `transfer`, `posting`, `balance`, `referral`,
-`slot`, `proposal` and the outcome columns of `inbox`; the checkpointer inserts into `checkpoint`;
-relays add to `letter_shape`. Nothing that counts is ever deleted: rows of `subject_salt` are, by an
-erasure, those of `click_detail` and `job` in time (`ledger.retention`), and shapes of letters beyond
-their limit.
+Who writes what: the inbox writer inserts into `inbox`, `click_detail` and `subject_salt`, an
+erasure into `inbox`; the applier alone writes `entry`, `node`, `transfer`, `posting`, `balance`,
+`referral`, `slot`, `proposal` and the outcome columns of `inbox`; the checkpointer inserts into
+`checkpoint`; relays add to `letter_shape`. Nothing that counts is ever deleted: rows of
+`subject_salt` are, by an erasure, those of `click_detail` and `job` in time (`ledger.retention`),
+and shapes of letters beyond their limit.
 """
 
 from __future__ import annotations

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from ledger.events import INSTALLATION as INSTALLATION_LOG
 from ledger.events import Event, EventType, parse, signup_verified
 from ledger.inbox import Inbox
 from ledger.retention import purge
-from ledger.store import LedgerError, Store
+from ledger.store import LedgerError, Store, Transaction
 from tests.ledger.audits import findings
 from tests.ledger.parts import (
     NOW,
@@ -28,6 +30,7 @@ from tests.ledger.parts import (
     record,
     run,
     store_in,
+    submit,
 )
 
 HANAKO = "hanako@example.jp"
@@ -228,4 +231,61 @@ def test_a_reader_keeps_the_second_file_from_being_cleaned(tmp_path: Path) -> No
     assert wal.stat().st_size > 0
     purge(store, NOW)
     assert wal.stat().st_size == 0
+    store.close()
+
+
+class Interrupted(Store):
+    """A store in which something happens between the looking and the writing, once."""
+
+    def __init__(self, folder: Path, happens: Callable[[], object]) -> None:
+        super().__init__(f"sqlite:///{folder}/careerrelay.db")
+        self.happens = [happens]
+
+    @contextmanager
+    def write(self) -> Generator[Transaction]:
+        """Let it happen, then write."""
+        if self.happens:
+            self.happens.pop()()
+        with super().write() as transaction:
+            yield transaction
+
+
+def test_a_registration_that_comes_meanwhile_is_seen(tmp_path: Path) -> None:
+    """By a link clicked on long ago, in another company, applied or not."""
+    store = store_in(tmp_path)
+    record(store, tmp_path, [issue(1), issue(2, "midori")])
+    register(store, HANAKO, ("aozora", 1))
+    old = [click(2, "midori")]
+    submit(store, old)
+    with store.write() as transaction:
+        values = {"id": old[0].id, "ms": int((NOW - timedelta(days=20)).timestamp() * 1000)}
+        transaction.execute(text("INSERT INTO click_detail VALUES (:id, :ms, x'00')"), values)
+
+    def happens() -> None:
+        register(store, HANAKO, ("midori", 2))
+        applier_on(store).apply_all()
+
+    interrupted = Interrupted(tmp_path, happens)
+    assert erase(interrupted) == Erasure(True, (INSTALLATION_LOG, "aozora", "midori"), clicks=1)
+    interrupted.close()
+    store.close()
+
+
+@pytest.mark.parametrize("comes_back", [False, True])
+def test_two_erasures_at_once_are_one(tmp_path: Path, comes_back: bool) -> None:
+    """The second finds nothing to do, or erases whoever came back in between."""
+    store = store_in(tmp_path)
+    register(store, HANAKO, ("aozora", 1))
+
+    def happens() -> None:
+        assert erase(store).was_known
+        if comes_back:
+            register(store, HANAKO, ("midori", 2))
+
+    interrupted = Interrupted(tmp_path, happens)
+    done = erase(interrupted)
+    assert done == (
+        Erasure(True, (INSTALLATION_LOG, "midori")) if comes_back else Erasure(was_known=False)
+    )
+    interrupted.close()
     store.close()

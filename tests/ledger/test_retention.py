@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import insert, text
+from sqlalchemy import insert, select, text
 
 from ledger.clickdetail import raw_detail
 from ledger.clicks import LinkWatch, Signal, network_of
 from ledger.retention import RETENTION, purge
 from ledger.store import Store
 from ledger.store_tables import click_detail, metadata
+from tests.ledger.intake_world import PHONE, World, visit
 from tests.ledger.parts import NOW, store_in
 
 DOCUMENTS = [Path(__file__).parents[2] / "docs" / name for name in ("privacy.md", "privacy.ja.md")]
@@ -195,3 +196,26 @@ def test_no_detail_holds_an_address(
     assert len(found["agent"]) <= 200
     assert found["agent"] == agent[:200]
     assert len(raw) < 12 * (200 + 40 + 10) + 200 + 6 * len(signals)
+
+
+def test_a_click_leaves_its_details_beside_the_log(tmp_path: Path) -> None:
+    """Followed over HTTP: the network and the browser of that request, under the event's id."""
+
+    async def steps(world: World) -> None:
+        token = await world.issue()
+        answer = await world.http.get(f"/{token}", headers={"Sec-Fetch-Mode": "navigate"})
+        assert answer.status_code == 303
+        (event,) = world.clicks()
+        with world.store.read() as transaction:
+            query = select(click_detail.c.event_id, click_detail.c.detail)
+            ((event_id, detail),) = transaction.execute(query).all()
+        assert event_id == event.id
+        assert json.loads(detail) == {
+            "agent": PHONE["User-Agent"],
+            "method": "GET",
+            "network": "127.0.0.0/24",
+            "sec_fetch_mode": "navigate",
+            "signals": "",
+        }
+
+    visit(tmp_path, steps)
