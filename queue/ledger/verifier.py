@@ -24,7 +24,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-FILE_MAX_BYTES = 1 << 24  # A saved mail, with room for an attached copy of a small log.
+FILE_MAX_BYTES = 1 << 22  # A mail of ours is some kilobytes, and gateways add pictures to it.
 NOTE_MAX_BYTES = 1 << 17  # C2SP signed-note: at least sixteen signatures of up to 5 kB.
 ENTRY_MAX_BYTES = 8192  # docs/formats.md, "Events".
 PATH_MAX = 63  # Hashes of a proof: sizes are below 2^63.

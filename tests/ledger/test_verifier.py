@@ -228,15 +228,48 @@ def test_every_proof_of_ours_holds_there(entries: list[bytes], data: st.DataObje
     assert verifier.root_by_inclusion(leaf_hash(entries[index]), index, new, path) == root(frontier)
     steps, before = consistency_proof(old, new, read), naive_root(entries[:old])
     assert verifier.roots_by_consistency(old, new, steps, [before]) == (before, root(frontier))
+    for longer in ([*path, before], path[1:]):
+        if longer != path:
+            with pytest.raises(Refused):
+                verifier.root_by_inclusion(leaf_hash(entries[index]), index, new, longer)
+    first, last = (
+        verifier.Checkpoint("log", size, top)
+        for size, top in ((old, before), (new, root(frontier)))
+    )
+    verifier.check_consistency(first, last, encode_consistency(old, steps, b"note"))
     for wrong in ([*steps, before], steps[1:]):
-        data_of = encode_consistency(old, wrong, b"note")
         if wrong != steps:
             with pytest.raises(Refused):
-                verifier.check_consistency(
-                    verifier.Checkpoint("log", old, before),
-                    verifier.Checkpoint("log", new, root(frontier)),
-                    data_of,
-                )
+                verifier.check_consistency(first, last, encode_consistency(old, wrong, b"note"))
+    for one, two in ((first._replace(root=bytes(32)), last), (first, last._replace(root=before))):
+        if (one, two) != (first, last):
+            with pytest.raises(Refused):
+                verifier.check_consistency(one, two, encode_consistency(old, steps, b"note"))
+
+
+def test_a_point_has_one_spelling() -> None:
+    """RFC 8032 §5.1.3: a y of the prime or more is none, though it names a point of large order."""
+    for y in (3, 4, 5, 6, 9, 10, 14, 15, 16, 18):  # Those below 19 that are on the curve.
+        verifier.read_key(verifier_key("log", y.to_bytes(32, "little")))
+        with pytest.raises(Refused, match="not a point"):
+            verifier.read_key(verifier_key("log", (y + verifier.P).to_bytes(32, "little")))
+
+
+def test_base64_has_one_spelling() -> None:
+    """The unused bits of the last character are zero: in a hash, a signature, and the entry."""
+    good = proof_of([b"one", b"two", b"three and four"], 2)
+    lines = good.split(b"\n")
+    changed = 0
+    for place, line in enumerate(lines):
+        if not line.endswith(b"="):
+            continue
+        stem = line.rstrip(b"=")
+        # The next letter differs in the last bit, which padding leaves unused.
+        other = stem[:-1] + bytes([stem[-1] + 1]) + line[len(stem) :]
+        with pytest.raises(Refused, match="not base64|text was changed"):
+            verifier.check_proof(b"\n".join([*lines[:place], other, *lines[place + 1 :]]), TRUSTED)
+        changed += 1
+    assert changed == 4
 
 
 @given(st.integers(0, 7), st.data())

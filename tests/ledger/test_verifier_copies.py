@@ -185,7 +185,7 @@ def test_notes_are_found_in_saved_mails(saved: bytes, tmp_path: Path) -> None:
         (b"Content-Type: multipart/mixed; boundary=x\n\n" + b"--x\n" * 5000, "holds no"),
         (b'Content-Type: text/plain; charset="\xff\x00"\n\n\x1b$B', "holds no"),
         (f"{ORIGIN}\n1\nx\n".encode() * 30_000, "holds no checkpoint"),
-        (bytes((1 << 24) + 1), "over 16777216 bytes"),
+        (bytes((1 << 22) + 1), "over 4194304 bytes"),
     ],
     ids=range(8),
 )
