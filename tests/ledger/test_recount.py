@@ -262,7 +262,7 @@ def histories(draw: st.DrawFn) -> list[Event]:
 
 
 @given(histories())
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 def test_both_counts_agree(events: list[Event]) -> None:
     """Any history comes to the same sums, under a rule with holds and expiries that changes."""
     with pytest.MonkeyPatch.context() as patch:

@@ -241,7 +241,7 @@ def test_the_mails_of_the_service_are_read(
 
 
 @given(st.binary(max_size=300), st.sampled_from(["proof", "log", "consistency"]))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_no_bytes_make_it_fail(data: bytes, command: str) -> None:
     """Whatever a file holds, the answer is an exit code."""
     with tempfile.TemporaryDirectory() as folder:
