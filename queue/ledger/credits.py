@@ -33,16 +33,9 @@ from ledger.events import (
     derived,
     link_issued_id,
 )
-from ledger.holdings import (
-    CHANGES,
-    Holdings,
-    Reason,
-    Referral,
-    ReferralState,
-    Refused,
-    slot_name,
-)
+from ledger.holdings import CHANGES, Holdings, Refused, slot_name
 from ledger.policy import Policy, PolicyError, parse_policies, policy_at
+from ledger.states import Reason, Referral, ReferralState
 
 # What those who use the ledger need is had from here, wherever it is kept.
 __all__ = [

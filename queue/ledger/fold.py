@@ -62,12 +62,13 @@ class Fold:
             if kind == _ISSUED:
                 self.book.issued.add(event_id)
                 return
-        event = parse(body)
         if self._due:
             due = self._due.popleft()
-            if event.body != due.body:
-                raise FoldError(f"{due.id} was due here, not {event.id}")
-        elif event.type in DERIVED_ONLY:
+            if body != due.body:
+                raise FoldError(f"{due.id} was due here, not {event_id}")
+            return
+        event = parse(body)
+        if event.type in DERIVED_ONLY:
             raise FoldError(f"{event.id} does not follow from the entries before it")
         else:
             self._apply(event)

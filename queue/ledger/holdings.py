@@ -14,11 +14,19 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Final
 
 from ledger.events import Event, EventError, EventType, parse_time
 from ledger.policy import Policy, policy_at
+from ledger.states import (
+    Action,
+    Proposal,
+    Reason,
+    Referral,
+    ReferralState,
+    Slot,
+    SlotState,
+)
 
 # Whoever needs a slot for longer reserves it again: a forgotten reservation must end some day.
 RESERVATION_MAX: Final = timedelta(days=366)
@@ -32,101 +40,6 @@ TIME_OUT_RULE: Final = "time_out"
 
 # A short id that the installation gives its people; an e-mail address does not fit.
 _OPERATOR = re.compile(r"[a-z0-9._-]{1,32}")
-
-
-class Reason(StrEnum):
-    """Why a signup was not simply counted, or a change was refused."""
-
-    LINK_ALREADY_USED = "link_already_used"
-    PERSON_ALREADY_COUNTED = "person_already_counted"
-    NO_LETTER_ON_RECORD = "no_letter_on_record"
-    HOLD_PERIOD = "hold_period"
-    NO_VALID_LINK = "no_valid_link"
-    INCOMPLETE = "incomplete"  # A field is missing, or is not what it must be.
-    UNKNOWN_REFERRAL = "unknown_referral"
-    UNKNOWN_SLOT = "unknown_slot"
-    WRONG_STATE = "wrong_state"
-    NOTHING_PROPOSED = "nothing_proposed"
-    SAME_PERSON = "same_person"
-    ALREADY_CONFIRMED = "already_confirmed"
-    OTHER_RESERVATION = "other_reservation"
-    NOT_DUE = "not_due"
-
-
-class ReferralState(StrEnum):
-    """Where a referral is; duplicates are none and have no state."""
-
-    COUNTED = "counted"
-    HELD = "held"
-    RELEASED = "released"
-    REJECTED = "rejected"
-    REVERSED = "reversed"
-
-
-class SlotState(StrEnum):
-    """Where a slot is; released, it is available again."""
-
-    AVAILABLE = "available"
-    RESERVED = "reserved"
-    USED = "used"
-    VOIDED = "voided"
-    EXPIRED = "expired"
-
-
-class Action(StrEnum):
-    """What takes two people."""
-
-    RELEASE = "release"
-    REJECT = "reject"
-    REVERSE = "reverse"
-    VOID = "void"
-
-
-@dataclass(frozen=True, slots=True)
-class Referral:
-    """A signup that was counted or held, and its claim to its link and person.
-
-    Nobody else is credited for these, whatever becomes of the referral. `due` is when a hold that
-    is nothing but the waiting period is over, None in all other cases.
-    """
-
-    event_id: str
-    company: str
-    link_id: str
-    person_ref: str
-    time: datetime
-    state: ReferralState
-    due: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """A placement free of fees. `reservation` is that of now, or the last there was.
-
-    `due` is when time brings the next change about; `None` when it never does.
-    """
-
-    number: int
-    state: SlotState
-    granted: datetime
-    expires: datetime | None = None
-    reservation: str = ""
-    until: datetime | None = None
-    noticed: datetime | None = None
-    due: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """What one person proposed; `confirmed` when another one agreed and it was done."""
-
-    event_id: str
-    action: Action
-    target: str
-    by: str
-    why: str
-    time: datetime
-    confirmed: bool = False
 
 
 class Refused(Exception):
@@ -175,7 +88,7 @@ class Holdings:
     def change(self, event: Event) -> None:
         """Carry out what the event asks for; raises `Refused`, and then nothing has changed."""
         try:
-            _CHANGES[event.type](self, event)
+            self._step(event.type)(event)
         except EventError:
             raise Refused(Reason.INCOMPLETE) from None
 
@@ -188,6 +101,26 @@ class Holdings:
             dict(self.slots),
             dict(self.proposals),
         )
+
+    def _step(self, kind: EventType) -> Callable[[Event], None]:
+        match kind:
+            case EventType.CHANGE_PROPOSED:
+                return self._propose
+            case EventType.SLOT_RESERVED:
+                return self._reserve
+            case EventType.SLOT_USED:
+                return self._use
+            case EventType.SLOT_RELEASED:
+                return self._release
+            case EventType.SLOT_VOIDED:
+                return self._void
+            case EventType.SLOT_EXPIRY_NOTICED:
+                return self._give_notice
+            case EventType.SLOT_EXPIRED:
+                return self._expire
+            case _:
+                assert kind in ACTION_OF
+                return self._decide
 
     def grant(self, number: int, time: datetime, policy: Policy) -> None:
         """Add a slot that was granted now, under this policy."""
@@ -344,21 +277,21 @@ class Holdings:
 
 _EXPIRING: Final = (SlotState.AVAILABLE, SlotState.RESERVED)
 
-_CHANGES: Final[dict[EventType, Callable[[Holdings, Event], None]]] = {
-    EventType.CHANGE_PROPOSED: Holdings._propose,
-    EventType.REFERRAL_RELEASED: Holdings._decide,
-    EventType.REFERRAL_REJECTED: Holdings._decide,
-    EventType.REFERRAL_REVERSED: Holdings._decide,
-    EventType.SLOT_RESERVED: Holdings._reserve,
-    EventType.SLOT_USED: Holdings._use,
-    EventType.SLOT_RELEASED: Holdings._release,
-    EventType.SLOT_VOIDED: Holdings._void,
-    EventType.SLOT_EXPIRY_NOTICED: Holdings._give_notice,
-    EventType.SLOT_EXPIRED: Holdings._expire,
-}
-
 # The types of events that ask for a change.
-CHANGES: Final = frozenset(_CHANGES)
+CHANGES: Final = frozenset(
+    {
+        EventType.CHANGE_PROPOSED,
+        EventType.REFERRAL_RELEASED,
+        EventType.REFERRAL_REJECTED,
+        EventType.REFERRAL_REVERSED,
+        EventType.SLOT_RESERVED,
+        EventType.SLOT_USED,
+        EventType.SLOT_RELEASED,
+        EventType.SLOT_VOIDED,
+        EventType.SLOT_EXPIRY_NOTICED,
+        EventType.SLOT_EXPIRED,
+    }
+)
 
 
 def is_operator(text: str) -> bool:

@@ -13,16 +13,8 @@ from datetime import datetime
 from typing import Final
 
 from ledger.events import Event, EventType, format_time
-from ledger.holdings import (
-    HOLD_PERIOD_RULE,
-    TIME_OUT_RULE,
-    Action,
-    Proposal,
-    Referral,
-    Slot,
-    slot_name,
-    slot_number,
-)
+from ledger.holdings import HOLD_PERIOD_RULE, TIME_OUT_RULE, slot_name, slot_number
+from ledger.states import Action, Proposal, Referral, Slot
 
 _CONFIRMED: Final = {
     Action.RELEASE: EventType.REFERRAL_RELEASED,

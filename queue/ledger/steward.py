@@ -16,8 +16,8 @@ from typing import Final
 
 from ledger import store_holdings
 from ledger.events import Event
-from ledger.holdings import Referral, Slot, SlotState
 from ledger.operations import expiry_noticed, hold_over, reservation_over, slot_expired
+from ledger.states import Referral, Slot, SlotState
 from ledger.store import Store
 
 # Of each kind at once: after a long rest the rest follows with the next calls.

@@ -12,17 +12,8 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import RowMapping, Table, Update, bindparam, insert, select, update
 
 from ledger.events import Event
-from ledger.holdings import (
-    CHANGES,
-    Action,
-    Holdings,
-    Proposal,
-    Referral,
-    ReferralState,
-    Slot,
-    SlotState,
-    slot_number,
-)
+from ledger.holdings import CHANGES, Holdings, slot_number
+from ledger.states import Action, Proposal, Referral, ReferralState, Slot, SlotState
 from ledger.store import Transaction
 from ledger.store_log import DamagedLog
 from ledger.store_tables import proposal, referral, slot

@@ -16,8 +16,9 @@ from ledger import store_holdings, store_inbox, store_ledger
 from ledger.apply import read_policies
 from ledger.credits import Transfer
 from ledger.events import Event, EventType, format_time
-from ledger.holdings import REFERRAL_ACTIONS, Action, Proposal, ReferralState, SlotState, slot_name
+from ledger.holdings import REFERRAL_ACTIONS, slot_name
 from ledger.rebuild import rebuild_ledgers
+from ledger.states import Action, Proposal, ReferralState, SlotState
 from ledger.store import Store, Transaction
 from relay.cli import slotcommands, statementcommand
 from relay.cli.common import (

@@ -20,8 +20,9 @@ from ledger import store_holdings
 from ledger.apply import Applier, read_policies
 from ledger.credits import Decision, Outcome
 from ledger.events import Event, EventType, format_time
-from ledger.holdings import WHY_LENGTH_MAX, Action, Proposal, is_operator
+from ledger.holdings import WHY_LENGTH_MAX, is_operator
 from ledger.operations import change_confirmed, change_proposed
+from ledger.states import Action, Proposal
 from ledger.store import LedgerError, Store, StoreError
 from relay.cli.common import FOUND_WRONG, fail, now, print_json, printable
 from relay.cli.ownlog import new_event_id, record

@@ -13,8 +13,9 @@ from rich.text import Text
 
 from ledger import store_holdings
 from ledger.events import format_time
-from ledger.holdings import RESERVATION_MAX, Action, Slot, SlotState, slot_name, slot_number
+from ledger.holdings import RESERVATION_MAX, slot_name, slot_number
 from ledger.operations import slot_released, slot_reserved, slot_used
+from ledger.states import Action, Slot, SlotState
 from ledger.store import Store
 from relay.cli.common import (
     FOUND_WRONG,

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from ledger.credits import Book, Decision
 from ledger.events import encode, parse
-from ledger.holdings import Action
 from ledger.log import EMPTY, append, leaf_hash, root
 from ledger.operations import change_confirmed, change_proposed
 from ledger.statement import Month, compile_statement, digest_of, encode_json, statement_issued
+from ledger.states import Action
 from tests.ledger.parts import NOW, POLICIES, issue, signup
 
-SECTION = (Path(__file__).parents[2] / "docs" / "formats.md").read_text()
-SECTION = SECTION.partition("\n## The ledger\n")[2]
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "formats.md").read_text()
+SECTION = DOCUMENT.partition("\n## The ledger\n")[2]
 BLOCKS = [part.partition("```")[0] for part in SECTION.split("```json\n")[1:]]
 
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from ledger.credits import Account, Book, Decision, Reason, Ruling, Unit
 from ledger.events import Event, EventType
-from ledger.holdings import Action, SlotState
 from ledger.operations import (
     change_confirmed,
     change_proposed,
@@ -25,6 +24,7 @@ from ledger.operations import (
     slot_used,
 )
 from ledger.policy import parse_policies
+from ledger.states import Action, SlotState
 from tests.ledger.parts import NOW, POLICIES, letters_and_signups, signup
 from tests.ledger.test_policy import policies_text
 
@@ -339,9 +339,8 @@ def test_a_hold_that_is_more_than_waiting_does_not_end_by_itself() -> None:
     referral = book.holdings.referrals[signup(1).id]
     assert referral.due is None
     assert_refused(book, hold_over(referral, NOW + 20 * DAY), Reason.NOT_DUE)
-    for event in letters_and_signups(1, start=2):
-        ruling = book.apply(event)
-    assert ruling.reasons == ("hold_period",)
+    rulings = [book.apply(event) for event in letters_and_signups(1, start=2)]
+    assert rulings[-1].reasons == ("hold_period",)
     waiting = book.holdings.referrals[signup(2).id]
     assert_refused(book, hold_over(waiting, NOW + 13 * DAY), Reason.NOT_DUE)
     assert book.apply(hold_over(waiting, NOW + 14 * DAY)).decision is Decision.RECORDED

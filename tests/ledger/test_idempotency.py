@@ -7,20 +7,21 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
-import sqlalchemy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy.engine import Engine
+from sqlalchemy import Engine
+from sqlalchemy import event as sqlalchemy_event
 
 from ledger import store_ledger
 from ledger.apply import Applier
 from ledger.credits import Account, Balances, Book, Unit, nonzero
 from ledger.events import Event
-from ledger.holdings import Action
 from ledger.operations import change_confirmed, change_proposed, slot_reserved, slot_used
 from ledger.policy import parse_policies
 from ledger.rebuild import rebuild_ledgers
+from ledger.states import Action
 from ledger.steward import Steward
 from ledger.store import Store
 from tests.ledger.parts import (
@@ -236,16 +237,15 @@ def test_no_decision_walks_over_what_is_on_record(tmp_path: Path) -> None:
     submit(store, happenings())
     asked: list[tuple[str, Sequence[object]]] = []
 
-    def listen(*arguments: object) -> None:
-        _, _, statement, values, *_ = arguments
-        if str(statement).startswith("SELECT") and isinstance(values, tuple):
-            asked.append((str(statement), values))
+    def listen(_: object, __: object, statement: str, values: object, *more: object) -> None:
+        if statement.startswith("SELECT") and isinstance(values, tuple):
+            asked.append((statement, cast("tuple[object, ...]", values)))
 
-    sqlalchemy.event.listen(Engine, "before_cursor_execute", listen)
+    sqlalchemy_event.listen(Engine, "before_cursor_execute", listen)
     try:
         applier_on(store).apply_all()
     finally:
-        sqlalchemy.event.remove(Engine, "before_cursor_execute", listen)
+        sqlalchemy_event.remove(Engine, "before_cursor_execute", listen)
     looked_up: set[str] = set()
     with store.read() as transaction:
         for statement, values in asked:

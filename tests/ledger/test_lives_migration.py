@@ -9,8 +9,8 @@ from alembic import command
 from sqlalchemy import create_engine, text
 
 from ledger import store_holdings
-from ledger.holdings import ReferralState, SlotState
 from ledger.rebuild import rebuild_ledgers
+from ledger.states import ReferralState, SlotState
 from ledger.store import Store
 from ledger.store_migrate import configuration
 from tests.ledger.parts import NOW, POLICIES, applier_on, letters_and_signups, signup, submit

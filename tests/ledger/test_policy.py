@@ -143,9 +143,8 @@ def test_a_hold_begun_before_the_change_ends_by_its_own_rule() -> None:
     text = policies_text(hold_days="14") + EIGHT
     policies = parse_policies(text)
     book = Book("aozora", policies)
-    for event in referrals(range(8), TO_JULY - 1):
-        ruling = book.apply(event)
-    assert ruling.decision is Decision.HELD
+    rulings = [book.apply(event) for event in referrals(range(8), TO_JULY - 1)]
+    assert rulings[-1].decision is Decision.HELD
     assert book.balance(Account.HELD, Unit.REFERRAL) == 8
     due = signup(0, days=TO_JULY - 1).time + timedelta(days=14)
     granted: list[Event] = []

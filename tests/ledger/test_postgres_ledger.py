@@ -10,11 +10,11 @@ import pytest
 from ledger import store_holdings, store_ledger
 from ledger.apply import Applier
 from ledger.credits import Account, Unit, nonzero
-from ledger.holdings import SlotState
 from ledger.policy import parse_policies
 from ledger.rebuild import rebuild_ledgers
 from ledger.statement import Month, digest_of, encode_json
 from ledger.statement_store import issue_due, read_statement
+from ledger.states import SlotState
 from ledger.steward import Steward
 from ledger.store import Store
 from tests.ledger.parts import (

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from ledger import operations, recount
 from ledger.credits import Account, Book, Decision, Policy, Unit
 from ledger.events import Event, EventType, encode
-from ledger.holdings import Action, Proposal
 from ledger.recount import Refused, Story
+from ledger.states import Action, Proposal
 from tests.ledger.parts import NOW, POLICIES, click, issue, letters_and_signups, signup
 
 # A rule with everything in it, for both.

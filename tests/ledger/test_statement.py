@@ -25,7 +25,6 @@ from ledger.accounts import Account, Unit
 from ledger.apply import Applier
 from ledger.credits import Book
 from ledger.events import Event, EventError, EventType, parse, parse_time
-from ledger.holdings import Action
 from ledger.inbox import Inbox
 from ledger.log import frontier_of, root
 from ledger.operations import change_confirmed, change_proposed, slot_reserved, slot_used
@@ -48,6 +47,7 @@ from ledger.statement_pdf import render_pdf
 from ledger.statement_store import issue_due, read_statement
 from ledger.statement_text import CSV_HEADER, render_beancount, render_csv
 from ledger.statement_view import Language, render_html, view_of
+from ledger.states import Action
 from ledger.store import Store
 from tests.ledger.parts import (
     NOW,

@@ -13,10 +13,10 @@ from ledger import store_holdings, store_ledger
 from ledger.apply import Applier
 from ledger.credits import Account, Unit
 from ledger.events import Event, EventType
-from ledger.holdings import Slot, SlotState
 from ledger.operations import slot_reserved, slot_used
 from ledger.policy import parse_policies
 from ledger.rebuild import rebuild_ledgers
+from ledger.states import Slot, SlotState
 from ledger.steward import Steward
 from ledger.store import Store
 from tests.ledger.parts import NOW, letters_and_signups, signup, store_in, submit
