@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ledger.credits import Account, Book, Decision, Reason, Ruling, Unit
 from ledger.events import Event, EventType
+from ledger.holdings import is_operator
 from ledger.operations import (
     change_confirmed,
     change_proposed,
@@ -188,6 +189,8 @@ def test_proposals_that_are_refused(action: Action, target: str, reason: Reason)
 def test_operators_have_short_ids(by: str) -> None:
     """No address and no full name comes into the log as a decision's author."""
     assert_refused(fed(signup(9)), propose(Action.RELEASE, signup(9).id, by=by), Reason.INCOMPLETE)
+    assert not is_operator(by)
+    assert is_operator("sato.k-1")
 
 
 @pytest.mark.parametrize(

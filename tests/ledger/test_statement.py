@@ -24,7 +24,14 @@ from ledger import store_log
 from ledger.accounts import Account, Unit
 from ledger.apply import Applier
 from ledger.credits import Book
-from ledger.events import Event, EventError, EventType, parse, parse_time
+from ledger.events import (
+    Event,
+    EventError,
+    EventType,
+    installation_event,
+    parse,
+    parse_time,
+)
 from ledger.inbox import Inbox
 from ledger.log import frontier_of, root
 from ledger.operations import change_confirmed, change_proposed, slot_reserved, slot_used
@@ -273,6 +280,40 @@ def test_another_rule_is_not_what_was_issued(store: Store) -> None:
     other = (replace(POLICIES[0], text="Something else."),)
     with pytest.raises(StatementError, match="not what was issued"):
         read_statement(store, "aozora", APRIL, other)
+    store.close()
+
+
+def test_another_tree_is_not_what_was_issued(store: Store) -> None:
+    """Where the root at the statement's end is another, the entries are others."""
+    (event,) = issue_due(store, POLICIES, NOW + 40 * DAY)
+    take(store, [changed(event, root="A" * 43 + "=")], NOW + 40 * DAY)
+    with pytest.raises(StatementError, match="entries are not those"):
+        read_statement(store, "aozora", APRIL, POLICIES)
+    store.close()
+
+
+def test_a_month_to_come_leaves_those_between_their_own(store: Store) -> None:
+    """Asked for May while April is not issued, what came in in April is not part of it."""
+    take(store, letters_and_signups(2, start=200), datetime(2026, 5, 10, tzinfo=UTC))
+    may = read_statement(store, "aozora", MAY, POLICIES)
+    assert may.moved(EventType.REFERRAL_COUNTED, Unit.REFERRAL) == 2
+    assert on(may.opening, Account.OPEN, Unit.REFERRAL) == 3
+    assert not may.is_issued
+    store.close()
+
+
+def test_the_installation_gets_no_statement(store: Store) -> None:
+    """Its log earns nothing; and a damaged event of a statement is as if it were not there."""
+    event = installation_event(
+        EventType.KEY_ADDED, NOW, event_id="k1", subject="key:a", data={"key": "a"}
+    )
+    take(store, [event], NOW)
+    assert issued(store, NOW + 40 * DAY) == ["statement.issued:aozora/2026-04"]
+    with store.write() as transaction:
+        transaction.execute(
+            text("UPDATE entry SET body = x'00' WHERE event_id LIKE 'statement.issued:%'")
+        )
+    assert not read_statement(store, "aozora", APRIL, POLICIES).is_issued
     store.close()
 
 
