@@ -18,7 +18,7 @@ from datetime import datetime
 from importlib import resources
 from typing import Final
 
-from ledger import store_inbox, store_ledger, store_log
+from ledger import faults, store_inbox, store_ledger, store_log
 from ledger.credits import Outcome, Policy, Transfer, parse_policies
 from ledger.events import Event, encode, parse
 from ledger.log import Frontier, Node, append, leaf_hash
@@ -150,6 +150,8 @@ class Applier:
                 transaction,
                 [(row, outcomes[event.id]) for row, event in zip(rows, events, strict=True)],
             )
+            faults.reach("applier.written")
+        faults.reach("applier.committed")
         self._frontiers.update(frontiers)
         return len(rows)
 

@@ -23,7 +23,7 @@ from typing import Final
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from ledger import store_log
+from ledger import faults, store_log
 from ledger.keyfiles import LOG_KEY, load_key
 from ledger.log import HASH_SIZE_BYTES, frontier_of, root
 from ledger.store import LedgerError, Store, StoreError, Transaction
@@ -186,6 +186,8 @@ class Checkpointer:
                 _replace(checkpoint_path(self._directory, log), note)
             except OSError as error:
                 raise StoreError(str(self._directory), error.strerror or "") from error
+            faults.reach("checkpoint.published")
+        faults.reach("checkpoint.signed")
 
     def _check_published(self, transaction: Transaction, log: str, size: int) -> None:
         """Raise `DamagedLog` unless the log continues the one that was published.

@@ -21,11 +21,12 @@ from ledger.store_jobs import JobRow, NewJob
 
 # TRAPS: RabbitMQ takes messages back from a consumer after 30 minutes, and dramatiq's delayed ones
 # sit in the worker's memory: nothing waits longer than this between two tries.
-RETRY_MAX_MS: Final = 600_000
+RETRY_MAX_MS: Final = store_jobs.PUT_OFF_MAX_MS
 RETRY_FIRST_MS: Final = 1_000
 # A fifth more or less, so that a hundred jobs that failed together do not come back together.
 JITTER: Final = 0.2
 
+# Longer than any of them may take: mail and webhooks have limits of a minute and less.
 CLAIM_SECONDS: Final = 120
 # A job of a kind that is not known here may be known to a newer process that is about to start.
 UNKNOWN_GIVE_UP_SECONDS: Final = 24 * 3600
@@ -54,9 +55,12 @@ class Kind:
 class Jobs:
     """The jobs of a store. Thread-safe; any number of processes may run them."""
 
-    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, store: Store, clock: Callable[[], datetime], *, claim_seconds: int = CLAIM_SECONDS
+    ) -> None:
         self._store = store
         self._clock = clock
+        self._claim_ms = claim_seconds * 1000
         # Filled before the first job is run.
         self.kinds: dict[str, Kind] = {}
 
@@ -73,7 +77,7 @@ class Jobs:
         """Run a job if it is due and nobody has it; tell whether it was run."""
         now_ms = self._now_ms()
         with self._store.write() as transaction:
-            row = store_jobs.claim(transaction, job_id, now_ms, now_ms + CLAIM_SECONDS * 1000)
+            row = store_jobs.claim(transaction, job_id, now_ms, now_ms + self._claim_ms)
         if row is None:
             return False
         faults.reach("job.claimed")

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import and_, bindparam, func, or_, select, update
 
 from ledger.store import Statement, Store, Transaction, as_bytes
 from ledger.store_log import DROPPED
 from ledger.store_tables import inbox, job
+
+# The longest that a job is put off, by a failure or by who runs it.
+PUT_OFF_MAX_MS: Final = 600_000
 
 PAYLOAD_MAX_BYTES: Final = 64 * 1024
 # Of an error, what an admin reads; the log has all of it.
@@ -23,11 +26,13 @@ _INSERT: Final = (
     " VALUES {} ON CONFLICT (id) DO NOTHING"
 )
 _ROW: Final = "({0}, {0}, {0}, 'waiting', {0}, {0}, 0, '')"
+# Due, or put off for longer than can be: the clock was ahead then.
+_IS_DUE: Final = and_(
+    job.c.state == "waiting",
+    or_(job.c.due_ms <= bindparam("now_ms"), job.c.due_ms > bindparam("latest_ms")),
+)
 _DUE: Final = (
-    select(job.c.id)
-    .where(job.c.state == "waiting", job.c.due_ms <= bindparam("now_ms"))
-    .order_by(job.c.due_ms, job.c.id)
-    .limit(bindparam("count"))
+    select(job.c.id).where(_IS_DUE).order_by(job.c.due_ms, job.c.id).limit(bindparam("count"))
 )
 
 
@@ -93,15 +98,18 @@ def add_jobs(store: Store, jobs: Sequence[NewJob], now_ms: int) -> int:
 
 def due(transaction: Transaction, now_ms: int, count: int) -> list[str]:
     """Return the ids of the jobs that are due, the longest first."""
-    return list(transaction.execute(_DUE, {"now_ms": now_ms, "count": count}).scalars())
+    return list(transaction.execute(_DUE, {**_bounds(now_ms), "count": count}).scalars())
+
+
+def _bounds(now_ms: int) -> dict[str, int]:
+    return {"now_ms": now_ms, "latest_ms": now_ms + PUT_OFF_MAX_MS}
 
 
 def claim(transaction: Transaction, job_id: str, now_ms: int, until_ms: int) -> JobRow | None:
     """Take a job that is due; nobody else gets it before `until_ms`. None when it is not."""
     taken = transaction.execute(
-        update(job)
-        .where(job.c.id == job_id, job.c.state == "waiting", job.c.due_ms <= now_ms)
-        .values(due_ms=until_ms)
+        update(job).where(job.c.id == bindparam("taken"), _IS_DUE).values(due_ms=until_ms),
+        {"taken": job_id, **_bounds(now_ms)},
     )
     return find(transaction, job_id) if taken.rowcount else None
 
@@ -147,8 +155,8 @@ def counts(transaction: Transaction) -> dict[str, int]:
 
 def due_count(transaction: Transaction, now_ms: int) -> int:
     """Return how many jobs are due."""
-    query = select(func.count()).where(job.c.state == "waiting", job.c.due_ms <= now_ms)
-    return transaction.execute(query).scalar_one()
+    query = select(func.count()).select_from(job).where(_IS_DUE)
+    return transaction.execute(query, _bounds(now_ms)).scalar_one()
 
 
 def oldest_pending_ms(transaction: Transaction) -> int | None:

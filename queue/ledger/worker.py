@@ -179,8 +179,9 @@ class Worker:
         jobs: Jobs,
         tasks: Callable[[], None] = lambda: None,
         waited: Callable[[], float] = lambda: 0.0,
+        sweep_seconds: float = SWEEP_SECONDS,
     ) -> None:
-        """`tasks` is called by a sweeper every second: what time makes due. `waited` tells how many
+        """`tasks` is called at every sweep: what time makes due. `waited` tells how many
         seconds the oldest pending event has waited.
         """
         self.queue: Final = queue
@@ -191,6 +192,7 @@ class Worker:
         self.lag_seconds = 0.0
         self._tasks = tasks
         self._waited = waited
+        self._sweep_seconds = sweep_seconds
         self._stopping = threading.Event()
         self._stop_queue: Callable[[], None] = lambda: None
         # One batch at a time in this process: the others would only queue up for the store.
@@ -266,7 +268,7 @@ class Worker:
             self.jobs.run(job_id)
 
     def _sweep(self, step: Callable[[], None]) -> None:
-        while not self._stopping.wait(SWEEP_SECONDS):
+        while not self._stopping.wait(self._sweep_seconds):
             try:
                 step()
             except LedgerError as error:

@@ -167,6 +167,15 @@ def test_a_job_of_a_killed_process_is_taken_over(world: World) -> None:
     assert world.done == ["test:1"]
 
 
+def test_a_clock_that_is_set_back_puts_no_job_off(world: World) -> None:
+    """What was due before is due after, though the clock says that its time is tomorrow."""
+    jobs = world.jobs()
+    jobs.add(job(1))
+    world.now -= timedelta(days=1)
+    assert jobs.due() == ["test:1"]
+    assert jobs.run("test:1")
+
+
 def test_many_threads_run_a_job_once(world: World) -> None:
     """However many hear of it at once."""
     jobs = world.jobs()
