@@ -49,7 +49,7 @@ class _QuorumBroker(RabbitmqBroker):
     """RabbitMQ with queues that survive the loss of one of its nodes."""
 
     def _build_queue_arguments(self, queue_name: str) -> dict[str, Any]:
-        build: Any = super()._build_queue_arguments
+        build: Any = getattr(super(), "_build_queue_arguments")  # noqa: B009 (it has no types)
         arguments: dict[str, Any] = build(queue_name)
         # Only durable without priorities; queues for delayed messages are quorum queues as well.
         return {**arguments, "x-queue-type": "quorum"}
@@ -70,9 +70,10 @@ def make_broker(url: str, namespace: str, *watches: Middleware) -> Broker:
     try:
         scheme = urlsplit(url).scheme
         if scheme in ("redis", "rediss"):
-            make: Any = RedisBroker  # The library's has no types.
+            make: Any = RedisBroker  # The library's has no types, nor has the client.
+            connect: Any = getattr(redis.Redis, "from_url")  # noqa: B009
             broker: Broker = make(
-                client=redis.Redis.from_url(
+                client=connect(
                     url, socket_timeout=SOCKET_SECONDS, socket_connect_timeout=SOCKET_SECONDS
                 ),
                 middleware=middleware,

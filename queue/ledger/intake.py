@@ -5,6 +5,7 @@
     GET /register?t={token} the built-in registration page
     POST /v1/signups        a confirmed registration (see ledger.signups)
     GET /v1/openapi.json    the API's description
+    GET /checkpoint, /log/… what is published of the logs (see ledger.tiles)
 
 Promises: a candidate never meets our accounting (promise 7): damaged links, a full disk or a bug
 here end on a friendly page, never on an error. No cookie is set, and of a request the log gets the
@@ -18,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -123,12 +124,13 @@ def create_app(
     clock: Callable[[], datetime],
     new_id: Callable[[], str],
     earlier: IntakeState | None = None,
+    log_routes: Sequence[Route] = (),
 ) -> FastAPI:
     """Return the application.
 
     `new_id` gives ids for clicks (letters, digits, `_.-`). What changes while it runs is in
     `app.state.intake`, an `IntakeState`; an application that takes another's place goes on with
-    what that one has seen, `earlier`.
+    what that one has seen, `earlier`. `log_routes` publish checkpoints and tiles.
     """
     state = IntakeState(ring)
     if earlier is not None:
@@ -143,6 +145,7 @@ def create_app(
             Route("/readyz", _Readiness(applier).answer),
             Route(FRONT_PATH, pages.front),
             Route(REGISTER_PATH, pages.register),
+            *log_routes,
         ],
         exception_handlers={HTTPException: pages.answer_http_error, Exception: pages.answer_bug},
     )

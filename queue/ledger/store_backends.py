@@ -45,21 +45,9 @@ class Backend(Protocol):
     alone: Engine
     adder: Engine
     where: str  # Without credentials.
-
-    @property
-    def mark(self) -> str:
-        """What stands for a value in a statement."""
-        ...
-
-    @property
-    def has_tables(self) -> str:
-        """A statement that has a row when the database is in use."""
-        ...
-
-    @property
-    def one_writer(self) -> bool:
-        """Whether inserting waits for the writer, and had better queue up for it."""
-        ...
+    mark: str  # What stands for a value in a statement.
+    has_tables: str  # A statement that has a row when the database is in use.
+    one_writer: bool  # Whether inserting waits for the writer, and had better queue up for it.
 
     def exists(self) -> bool:
         """Tell whether there is a database, as far as that is seen without asking it."""
@@ -93,11 +81,10 @@ class Backend(Protocol):
 class SqliteFile:
     """A file; all processes that use it are on this machine."""
 
-    mark: Final = "?"
-    has_tables: Final = "SELECT name FROM sqlite_master WHERE name = 'alembic_version'"
-    one_writer: Final = True
-
     def __init__(self, url: URL) -> None:
+        self.mark = "?"
+        self.has_tables = "SELECT name FROM sqlite_master WHERE name = 'alembic_version'"
+        self.one_writer = True
         self.path: Final = Path(url.database or "")
         self.where = f"{url.drivername}:///{url.database or ''}"
         self._identity: tuple[int, int] | None = None
@@ -193,11 +180,10 @@ class PostgresServer:
     many workers. It reads what was committed by then (READ COMMITTED), the reader one snapshot.
     """
 
-    mark: Final = "%s"
-    has_tables: Final = "SELECT 1 WHERE to_regclass('alembic_version') IS NOT NULL"
-    one_writer: Final = False
-
     def __init__(self, url: URL) -> None:
+        self.mark = "%s"
+        self.has_tables = "SELECT 1 WHERE to_regclass('alembic_version') IS NOT NULL"
+        self.one_writer = False
         self.where = f"{url.drivername}://{url.host or ''}/{url.database or ''}"
         engine = create_engine(
             url,

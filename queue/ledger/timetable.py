@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Final
 
 from ledger import store_log
+from ledger.apply import Applier
 from ledger.checkpoint import Checkpointer
 from ledger.events import Event, EventType, installation_event
 from ledger.jobs import Jobs
@@ -43,6 +44,7 @@ class Timetable:
         self,
         store: Store,
         jobs: Jobs,
+        applier: Applier,
         checkpointer: Checkpointer,
         clock: Callable[[], datetime],
         *,
@@ -54,6 +56,7 @@ class Timetable:
         """
         self._store = store
         self._jobs = jobs
+        self._applier = applier
         self._checkpointer = checkpointer
         self._clock = clock
         self._auditors = auditors
@@ -74,9 +77,16 @@ class Timetable:
             self._day = day
 
     def issue(self, _row: JobRow) -> None:
-        """Issue the statements of the months that are over: the job. Raises `LedgerError`."""
+        """Issue the statements of the months that are over: the job. Raises `LedgerError`.
+
+        Each begins where the one before ended, so they come one after the other.
+        """
         now = self._clock()
-        report(self._store, self._statements(now), now)
+        self._applier.apply_all()  # What came in before the month's end is in the log.
+        while due := self._statements(now):
+            if not sum(report_new(self._store, event, now) for event in due):
+                return  # Another process was faster.
+            self._applier.apply_all()
 
     def _begin(self, day: date, now: datetime) -> None:
         self._checkpointer.sign_due(at_once=True)

@@ -26,6 +26,7 @@ GIVE_UP_SECONDS: Final = 75 * 3600
 
 # Standard Webhooks advises 15 to 30 seconds.
 TIMEOUT_SECONDS: Final = 20.0
+GONE: Final = 410  # RFC 9110 §15.5.11
 
 _log: Final = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ class Outlet:
             raise JobFailed(f"{endpoint.name}: {type(error).__name__}") from error
         if not answer.is_success:
             # 410: the receiver wants no more of this.
-            is_final = answer.status_code == httpx.codes.GONE
+            is_final = answer.status_code == GONE
             raise JobFailed(f"{endpoint.name} answered {answer.status_code}", is_final=is_final)
 
     def _collect(self, endpoint: Endpoint, log: str) -> int:

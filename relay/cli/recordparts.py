@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
+from starlette.routing import Route
+
 from ledger.apply import Applier
 from ledger.checkpoint import Checkpointer
 from ledger.checkpointmail import CheckpointMails
 from ledger.deadletters import queue_state
 from ledger.events import INSTALLATION
 from ledger.jobs import Jobs, Kind
+from ledger.keyfiles import LOG_KEY, load_key
 from ledger.mailer import Mailer, MailSettings
 from ledger.mailjobs import SEND_MAIL, MailJobs
+from ledger.statement_store import issue_due
 from ledger.store import Store
+from ledger.tiles import log_address, log_routes
 from ledger.timetable import ISSUE_STATEMENT, MAIL_CHECKPOINT, Timetable
 from ledger.webhookout import DELIVER_WEBHOOK, GIVE_UP_SECONDS, Outlet
+from ledger.witness import complaints
 from ledger.worker import Queue, Worker
 from relay.cli.materials import Materials
 from relay.config import Config
@@ -60,8 +66,15 @@ def make_worker(
         auditors=auditors,
         clock=now,
     )
+    applier = Applier(store, materials.policies, clock=now)
     timetable = Timetable(
-        store, jobs, checkpointer, now, auditors=auditors, statements=lambda _now: ()
+        store,
+        jobs,
+        applier,
+        checkpointer,
+        now,
+        auditors=auditors,
+        statements=lambda moment: issue_due(store, materials.policies, moment),
     )
     jobs.kinds |= {
         MAIL_CHECKPOINT: Kind(mails.run, MAIL_GIVE_UP_SECONDS),
@@ -84,7 +97,6 @@ def make_worker(
             }
         )
 
-    applier = Applier(store, materials.policies, clock=now)
     worker = Worker(
         queue,
         applier,
@@ -94,6 +106,25 @@ def make_worker(
         waited=lambda: queue_state(store, now()).oldest_seconds,
     )
     return worker
+
+
+def make_log_routes(materials: Materials, store: Store) -> list[Route]:
+    """Return where the logs are published: checkpoints and tiles."""
+    config = materials.config
+    logs = (*(company.id for company in config.companies), INSTALLATION)
+    addresses = {log: log_address(load_key(config.store.log_key, LOG_KEY), log) for log in logs}
+    return log_routes(store, lambda log: addresses.get(log, ""), lambda: logs)
+
+
+def restored(materials: Materials, store: Store) -> list[str]:
+    """Return what speaks for an older copy of the store having been put in its place."""
+    config = materials.config
+    return complaints(
+        store,
+        public_key=materials.log_key.public,
+        installation=config.store.installation,
+        directory=config.store.log_key.parent,
+    )
 
 
 def auditors_of(config: Config) -> Callable[[str], Sequence[str]]:

@@ -36,7 +36,7 @@ from relay.cli.logs import configure_logs
 from relay.cli.materials import MaterialError, Materials, load_materials, settle
 from relay.cli.parts import complain_of_certificates
 from relay.cli.processes import CHILD_OPTION, Inheritance, Lifeline
-from relay.cli.recordparts import make_queue, make_worker
+from relay.cli.recordparts import make_log_routes, make_queue, make_worker, restored
 from relay.cli.reload import Reloader, hangups_held_back, until_stopped
 from relay.cli.rights import Listeners, drop_root, open_sockets
 from relay.cli.shapeflush import ShapeFlusher
@@ -133,6 +133,8 @@ class Service:
     async def _start(self) -> None:
         await self._prepare_store()
         if Role.WORKER in self._roles:
+            for complaint in await asyncio.to_thread(restored, self._materials, self.store):
+                log.error("store_is_older", complaint=complaint)
             await asyncio.to_thread(self.worker.start)
             self._stops.append(lambda: asyncio.to_thread(self.worker.stop))
         self.inbox.start()
@@ -185,6 +187,7 @@ class Service:
             now,
             lambda: secrets.token_hex(16),
             earlier,
+            make_log_routes(materials, self.store),
         )
 
     async def renew(self, materials: Materials) -> None:

@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pika
 import pytest
 
-from ledger.worker import EVENTS, JOBS
+from ledger.worker import Queue
 from tests.ledger.crash.player import NAMESPACE
 from tests.ledger.crash.servers import Way, postgres
 from tests.ledger.crash.stage import EXPECTED, play_kills, show, stage
@@ -37,10 +36,9 @@ def way_to_rabbitmq() -> Generator[tuple[Way, str]]:
 
 def purge() -> None:
     """Delete all messages that wait."""
-    with pika.BlockingConnection(pika.URLParameters(RABBITMQ)) as connection:
-        channel = connection.channel()
-        for name in (EVENTS, JOBS):
-            channel.queue_purge(f"{NAMESPACE}.{name}")
+    queue = Queue(RABBITMQ, NAMESPACE)
+    queue.broker.flush_all()
+    queue.close()
 
 
 def test_killed_at_every_step(tmp_path: Path) -> None:

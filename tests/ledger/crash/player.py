@@ -115,7 +115,11 @@ def submit(url: str, broker: str, folder: Path, number: int) -> None:
 def work(url: str, broker: str, folder: Path, port: int) -> None:
     """Work until SIGTERM."""
     stopping = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+
+    def stop(_number: int, _frame: object) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
     store, now = Store(url), clock_of(folder)
     checkpointer = Checkpointer(store, KEY, installation=INSTALLATION, directory=folder, clock=now)
     jobs = Jobs(store, now, claim_seconds=CLAIM_SECONDS)
@@ -123,8 +127,9 @@ def work(url: str, broker: str, folder: Path, port: int) -> None:
         "hr", f"http://127.0.0.1:{port}/", SECRET, frozenset({"slot.granted"}), ("aozora",)
     )
     outlet = Outlet(store, [endpoint], now)
+    applier = Applier(store, read_policies(), clock=now)
     timetable = Timetable(
-        store, jobs, checkpointer, now, auditors=lambda _: (), statements=lambda _: ()
+        store, jobs, applier, checkpointer, now, auditors=lambda _: (), statements=lambda _: ()
     )
     jobs.kinds |= {
         ISSUE_STATEMENT: Kind(timetable.issue, 3600),
@@ -137,7 +142,7 @@ def work(url: str, broker: str, folder: Path, port: int) -> None:
 
     worker = Worker(
         Queue(broker, NAMESPACE),
-        Applier(store, read_policies(), clock=now),
+        applier,
         checkpointer,
         jobs,
         tasks,
@@ -151,5 +156,5 @@ def work(url: str, broker: str, folder: Path, port: int) -> None:
 
 
 if __name__ == "__main__":
-    play = {"submit": submit, "work": work}[sys.argv[1]]
-    play(*sys.argv[2:4], Path(sys.argv[4]), *map(int, sys.argv[5:]))  # type: ignore[operator]
+    play = submit if sys.argv[1] == "submit" else work
+    play(sys.argv[2], sys.argv[3], Path(sys.argv[4]), int(sys.argv[5]))
