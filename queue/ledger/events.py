@@ -137,15 +137,18 @@ class Event:
             raise EventError("company", f"not a company id: {self.company[:80]!r}")
         if self.time.tzinfo is None:
             raise EventError("time", "has no time zone")
-        # Asked twice: far out of range, a time cannot be brought to UTC, in which its year counts.
-        if not (_is_in_range(self.time) and _is_in_range(self.time.astimezone(UTC))):
+        utc = self.time
+        if utc.tzinfo is not UTC:
+            # Far out of range a time cannot be brought to UTC, in which its year counts.
+            utc = utc.astimezone(UTC) if _is_in_range(utc) else utc
+        if not _is_in_range(utc):
             raise EventError("time", f"the year of {self.time} is out of range")
-        utc = self.time.astimezone(UTC)
-        cut = utc.replace(microsecond=utc.microsecond // 1000 * 1000)
-        object.__setattr__(self, "time", cut)
+        if utc.microsecond % 1000:
+            utc = utc.replace(microsecond=utc.microsecond // 1000 * 1000)
+        object.__setattr__(self, "time", utc)
         object.__setattr__(self, "data", MappingProxyType(dict(self.data)))
         _check_data(self.data)
-        body = _canonical({"time": format_time(cut), **_untimed(self)})
+        body = _canonical({"time": format_time(utc), **_untimed(self)})
         if len(body) > EVENT_SIZE_MAX_BYTES:
             raise EventError("event", f"is {len(body)} bytes, the limit is {EVENT_SIZE_MAX_BYTES}")
         object.__setattr__(self, "_body", body)
@@ -209,7 +212,8 @@ def parse(body: bytes) -> Event:
 
 def format_time(time: datetime) -> str:
     """Return the time as RFC 3339 in UTC with milliseconds."""
-    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    utc = time if time.tzinfo is UTC else time.astimezone(UTC)
+    return utc.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_time(text: str) -> datetime:
@@ -329,9 +333,6 @@ def signup_digest(signup_id: str) -> str:
     """
     digest = hashlib.sha256(b"careerrelay signup\n" + signup_id.encode("utf-8", "surrogatepass"))
     return base64.b32encode(digest.digest())[:26].decode().lower()
-
-
-# --------------------------------------------------------------------- helpers
 
 
 def _link_event(

@@ -86,9 +86,11 @@ def parse_policies(text: str) -> tuple[Policy, ...]:
 
 def policy_at(policies: Iterable[Policy], time: datetime) -> Policy:
     """Return the policy in force at this time: the last that had begun, the first before all."""
-    ordered = sorted(policies, key=lambda policy: policy.valid_from)
-    begun = [policy for policy in ordered if policy.valid_from <= time]
-    return begun[-1] if begun else ordered[0]
+    every = tuple(policies)
+    begun = [policy for policy in every if policy.valid_from <= time]
+    if begun:
+        return max(begun, key=lambda policy: policy.valid_from)
+    return min(every, key=lambda policy: policy.valid_from)
 
 
 def policies_between(

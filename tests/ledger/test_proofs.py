@@ -75,7 +75,7 @@ def test_entries_beyond_the_checkpoint_wait(store: Store) -> None:
     ("damage", "said"),
     [
         ("UPDATE entry SET body = 'x' WHERE seq = 3", "entry 3 is not the one"),
-        ("DELETE FROM entry WHERE seq = 3", "0 of 1 entries"),
+        ("DELETE FROM entry WHERE seq = 3", "entry 3 is missing"),
         ("UPDATE node SET hash = zeroblob(32) WHERE level = 1 AND idx = 0", "entry 3 is not"),
         ("DELETE FROM node WHERE level = 1 AND idx = 0", "no node at level 1"),
     ],
