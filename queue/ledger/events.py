@@ -212,8 +212,7 @@ def parse(body: bytes) -> Event:
 
 def format_time(time: datetime) -> str:
     """Return the time as RFC 3339 in UTC with milliseconds."""
-    utc = time if time.tzinfo is UTC else time.astimezone(UTC)
-    return utc.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_time(text: str) -> datetime:
@@ -317,7 +316,7 @@ def derived(
 
 
 def is_company(text: str) -> bool:
-    """Tell whether the text can be a company's id, or is that of the installation's own log."""
+    """Tell whether the text is a company's id, or that of the installation's log."""
     return bool(_COMPANY.fullmatch(text))
 
 
