@@ -106,7 +106,7 @@ def _new_watch() -> LinkWatch:
 class IntakeState:
     """What changes while an intake runs.
 
-    `ring` may be replaced. `counts` is written here and read by the metrics: `click_human`,
+    `ring` may be replaced. `counts` is written here: `click_human`,
     `click_scanner`, `click_unknown`, `click_lost`, `link_damaged`, `link_malformed`,
     `link_unknown_key`, `link_bad_tag`, `link_revoked`. `watch` is what clicks have shown so far.
     """

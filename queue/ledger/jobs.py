@@ -23,7 +23,7 @@ from ledger.store_jobs import JobRow, NewJob
 # sit in the worker's memory: nothing waits longer than this between two tries.
 RETRY_MAX_MS: Final = store_jobs.PUT_OFF_MAX_MS
 RETRY_FIRST_MS: Final = 1_000
-# A fifth more or less, so that a hundred jobs that failed together do not come back together.
+# Up to a fifth less, so that a hundred jobs that failed together do not come back together.
 JITTER: Final = 0.2
 
 # Longer than any of them may take: mail and webhooks have limits of a minute and less.
