@@ -63,6 +63,7 @@ class MailSection(Section):
     sender: Annotated[str, AfterValidator(check_optional_mail_address)] = Field(
         default="", alias="from"
     )
+    tls: Literal["off", "opportunistic", "verified"] = "opportunistic"
 
 
 class AuditSection(Section):
@@ -77,7 +78,7 @@ class WebhookSection(Section):
     name: Annotated[
         str, AfterValidator(matching(r"[a-z0-9][a-z0-9-]{0,31}", "1 to 32 of a-z, 0-9 and -"))
     ]
-    url: Annotated[str, AfterValidator(check_registration_url)]
+    url: Annotated[str, Field(min_length=1), AfterValidator(check_registration_url)]
     secret: Path
     events: tuple[
         Literal[

@@ -2,7 +2,7 @@
 
 An event that cannot be applied is tried again every ten minutes without end; after
 `DEAD_FAILURES` tries it is shown here. A job that was given up stays until a person decides.
-Nothing is deleted: what was dropped keeps its row, and the log says who dropped it and why.
+What was dropped keeps its row (a job's for 90 days), and the log says who dropped it and why.
 """
 
 from __future__ import annotations

@@ -61,17 +61,21 @@ class Jobs:
         self._store = store
         self._clock = clock
         self._claim_ms = claim_seconds * 1000
-        # Filled before the first job is run.
+        # Both set before the first job is added: the kinds, and who tells the workers of a new one.
         self.kinds: dict[str, Kind] = {}
+        self.announce: Callable[[str, str], None] = lambda _kind, _job_id: None
 
     def add(self, *jobs: NewJob) -> int:
-        """Put jobs on record, due now; return how many are new."""
-        return store_jobs.add_jobs(self._store, jobs, self._now_ms())
+        """Put jobs on record, due now, and announce them; return how many are new."""
+        count = store_jobs.add_jobs(self._store, jobs, self._now_ms())
+        for one in jobs if count else ():
+            self.announce(one.kind, one.id)
+        return count
 
-    def due(self) -> list[str]:
-        """Return the ids of the jobs that are due."""
+    def due(self, late_seconds: float = 0) -> list[str]:
+        """Return the ids of the jobs that have been due for so long."""
         with self._store.read() as transaction:
-            return store_jobs.due(transaction, self._now_ms(), DUE_MAX)
+            return store_jobs.due(transaction, self._now_ms() - int(late_seconds * 1000), DUE_MAX)
 
     def run(self, job_id: str) -> bool:
         """Run a job if it is due and nobody has it; tell whether it was run."""

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from ledger import store_inbox
-from ledger.events import Event, encode, fingerprint, parse
+from ledger.events import Event, EventError, encode, fingerprint, parse
 from ledger.inbox_errors import InboxError, InboxUnavailable
 from ledger.spill import Record, Spill, SpillError
 from ledger.store import LedgerError, Store
@@ -85,7 +85,12 @@ class Keeper:
         rows: list[store_inbox.NewRow] = []
         for record in records:
             if record.kind == _EVENT:
-                rows.append(row_of(parse(record.payload), record.received_ms, record.detail))
+                try:
+                    event = parse(record.payload)
+                except EventError:
+                    self._spill.set_aside(record)  # Of a newer version, perhaps.
+                    continue
+                rows.append(row_of(event, record.received_ms, record.detail))
                 continue
             self._insert(rows)
             rows = []

@@ -14,7 +14,7 @@ from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from typing import Final
+from typing import Final, Literal
 
 import aiosmtplib
 
@@ -22,6 +22,15 @@ from ledger.jobs import JobFailed
 
 # Of the whole conversation; a job is claimed for two minutes.
 TIMEOUT_SECONDS: Final = 60.0
+
+# Never, where the server offers it (RFC 7435: better than plain text, whoever answers), or always,
+# with a certificate that proves the server's name.
+MailTls = Literal["off", "opportunistic", "verified"]
+_START_TLS: Final[dict[MailTls, bool | None]] = {
+    "off": False,
+    "opportunistic": None,
+    "verified": True,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,7 @@ class MailSettings:
     host: str
     port: int
     sender: str
+    tls: MailTls = "opportunistic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +104,8 @@ class Mailer:
             recipients=[recipient],
             hostname=self._settings.host,
             port=self._settings.port,
+            start_tls=_START_TLS[self._settings.tls],
+            validate_certs=self._settings.tls == "verified",
             timeout=TIMEOUT_SECONDS,
         )
 

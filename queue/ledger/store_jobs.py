@@ -189,7 +189,7 @@ def dead_events(transaction: Transaction, failures_min: int) -> list[DeadRow]:
 
 def revive(transaction: Transaction, job_id: str, now_ms: int) -> bool:
     """Have a dead job, or an event that fails, tried again now; tells whether there was one."""
-    again = {"state": "waiting", "failures": 0, "due_ms": now_ms}
+    again = {"state": "waiting", "failures": 0, "due_ms": now_ms, "created_ms": now_ms}
     dead = job.c.state == "dead"
     done = transaction.execute(update(job).where(job.c.id == job_id, dead).values(**again))
     waiting = inbox.c.decision.is_(None)

@@ -8,10 +8,9 @@ from ledger.store import Transaction
 from ledger.store_tables import progress
 
 
-def position(transaction: Transaction, name: str) -> int:
-    """Return the place of the next entry for this reader; 0 for a new one."""
-    found = transaction.execute(select(progress.c.position).where(progress.c.name == name)).scalar()
-    return 0 if found is None else int(found)
+def position(transaction: Transaction, name: str) -> int | None:
+    """Return the place of the next entry for this reader; None for a new one."""
+    return transaction.execute(select(progress.c.position).where(progress.c.name == name)).scalar()
 
 
 def move(transaction: Transaction, name: str, to: int) -> None:

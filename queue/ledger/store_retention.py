@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import Column, ColumnElement, and_, delete, select, true, update
+from sqlalchemy import Column, ColumnElement, delete, select, true, update
 
 from ledger.store import Store
 from ledger.store_tables import click_detail, job
@@ -28,8 +28,8 @@ def purge_details(store: Store, *, before_ms: int, latest_ms: int) -> int:
 
 
 def purge_jobs(store: Store, *, before_ms: int, latest_ms: int) -> int:
-    """Delete ended jobs without payload created before `before_ms`; return how many these were."""
-    is_over = and_(job.c.state.in_(_ENDED), job.c.payload == b"")
+    """Delete ended jobs created before `before_ms`; return how many these were."""
+    is_over = job.c.state.in_(_ENDED)
     return _purge(store, job.c.id, job.c.created_ms, is_over, before_ms, latest_ms)
 
 

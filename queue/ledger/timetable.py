@@ -16,6 +16,7 @@ from typing import Final
 from ledger import store_log
 from ledger.apply import Applier
 from ledger.checkpoint import Checkpointer
+from ledger.checkpointmail import digest_of
 from ledger.events import Event, EventType, installation_event
 from ledger.jobs import Jobs
 from ledger.report import report, report_new
@@ -93,9 +94,12 @@ class Timetable:
         self._jobs.add(NewJob(f"{ISSUE_STATEMENT}:{day}", ISSUE_STATEMENT, {}))
         for log, newest in self._newest().items():
             report_new(self._store, _signed(log, newest, day, now), now)
-            if self._auditors(log):
-                job = f"{MAIL_CHECKPOINT}:{log}/{day}"
-                self._jobs.add(NewJob(job, MAIL_CHECKPOINT, {"log": log, "day": str(day)}))
+            for address in self._auditors(log):
+                # By a digest: rows and broker name nobody.
+                name = digest_of(address)
+                payload: dict[str, str | int] = {"log": log, "day": str(day), "auditor": name}
+                job = f"{MAIL_CHECKPOINT}:{log}/{day}/{name}"
+                self._jobs.add(NewJob(job, MAIL_CHECKPOINT, payload))
         counts = purge(self._store, now)
         _log.info("day %s has begun; deleted: %s", day, counts)
 

@@ -16,6 +16,7 @@ from typing import Final
 import httpx
 
 from ledger import store_jobs, store_log, store_progress
+from ledger.events import INSTALLATION
 from ledger.jobs import JobFailed
 from ledger.store import Store
 from ledger.store_jobs import JobRow, NewJob
@@ -27,6 +28,8 @@ GIVE_UP_SECONDS: Final = 75 * 3600
 # Standard Webhooks advises 15 to 30 seconds.
 TIMEOUT_SECONDS: Final = 20.0
 GONE: Final = 410  # RFC 9110 §15.5.11
+# Looked at in one go; each may become a job, in one statement.
+ENTRIES_MAX: Final = 2_000
 
 _log: Final = logging.getLogger(__name__)
 
@@ -39,7 +42,7 @@ class Endpoint:
     url: str
     secret: str = field(repr=False)
     events: frozenset[str]
-    logs: tuple[str, ...]
+    logs: tuple[str, ...]  # Empty: those of all companies.
 
 
 class Outlet:
@@ -56,12 +59,19 @@ class Outlet:
         }
 
     def collect(self) -> int:
-        """Put what is new on record as jobs; return how many. Raises `StoreError`."""
-        return sum(
-            self._collect(endpoint, log)
-            for endpoint in self._endpoints.values()
-            for log in endpoint.logs
-        )
+        """Put what is new on record as jobs; return how many. Raises `StoreError`.
+
+        A new endpoint hears of what happens from now on.
+        """
+        count = 0
+        for endpoint in self._endpoints.values():
+            for log in endpoint.logs or self._companies():
+                count += self._collect(endpoint, log)
+        return count
+
+    def _companies(self) -> list[str]:
+        with self._store.read() as transaction:
+            return [name for name in store_log.names(transaction) if name != INSTALLATION]
 
     def run(self, row: JobRow) -> None:
         """Deliver one entry; raises `JobFailed`."""
@@ -100,19 +110,23 @@ class Outlet:
         name = f"webhook:{endpoint.name}:{log}"
         with self._store.read() as transaction:
             size = store_log.size(transaction, log)
-            if store_progress.position(transaction, name) >= size:
-                return 0
+            start = store_progress.position(transaction, name)
+        if start is not None and start >= size:
+            return 0
         jobs: list[NewJob] = []
         with self._store.write() as transaction:
-            start = store_progress.position(transaction, name)
-            found = store_log.entries_of(transaction, log, start, size, endpoint.events)
+            start = store_progress.position(transaction, name)  # Another process may be faster.
+            end = size if start is None else min(size, start + ENTRIES_MAX)
+            found = store_log.entries_of(
+                transaction, log, end if start is None else start, end, endpoint.events
+            )
             for seq, event_id in found:
                 payload: dict[str, str | int] = {"endpoint": endpoint.name, "log": log, "seq": seq}
                 job_id = f"{DELIVER_WEBHOOK}:{endpoint.name}/{event_id}"
                 jobs.append(NewJob(job_id, DELIVER_WEBHOOK, payload))
-            now_ms = int(self._clock().timestamp() * 1000)
             if jobs:
+                now_ms = int(self._clock().timestamp() * 1000)
                 sql, values = store_jobs.insertion(self._store, jobs, now_ms)
                 transaction.exec_driver_sql(sql, tuple(values))
-            store_progress.move(transaction, name, size)
+            store_progress.move(transaction, name, end)
         return len(jobs)

@@ -15,6 +15,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final, Protocol
 
 from dramatiq import Worker as DramatiqWorker
@@ -33,6 +35,10 @@ JOBS: Final = "jobs"
 
 # One applies, since the store admits one writer; the others run jobs, which wait for other hosts.
 THREADS: Final = 3
+# Of the sweeper, for jobs that nobody was told of; as many are tried at once.
+JOB_THREADS: Final = 4
+# A job that was announced is begun within this; later the sweeper takes it for lost.
+ANNOUNCED_SECONDS: Final = 2.0
 
 # How long events may gather before the writer's lock is taken. Nobody waits for it (whoever needs
 # an outcome at once asks the applier), but every batch, however small, makes submits wait.
@@ -177,11 +183,11 @@ class Worker:
         applier: Applies,
         checkpointer: Signs,
         jobs: Jobs,
-        tasks: Callable[[], None] = lambda: None,
+        tasks: Sequence[Callable[[], object]] = (),
         waited: Callable[[], float] = lambda: 0.0,
         sweep_seconds: float = SWEEP_SECONDS,
     ) -> None:
-        """`tasks` is called at every sweep: what time makes due. `waited` tells how many
+        """`tasks` are called at every sweep: what time makes due. `waited` tells how many
         seconds the oldest pending event has waited.
         """
         self.queue: Final = queue
@@ -199,9 +205,13 @@ class Worker:
         self._applying = threading.Lock()
         queue.apply = self._announced
         queue.run_job = self._run_job
+        jobs.announce = queue.announce_job
+        self._pool = ThreadPoolExecutor(JOB_THREADS, "sweeper-job")
+        # Jobs that the pool has: added to by the sweeper alone, and one operation at a time.
+        self._in_hand: set[str] = set()
         self._sweepers = [
             threading.Thread(target=self._sweep, args=(step,), name=name, daemon=True)
-            for name, step in (("sweeper", self._apply), ("sweeper-jobs", self._do_due))
+            for name, step in (("sweeper", self._apply), ("sweeper-tasks", self._do_due))
         ]
 
     @property
@@ -221,6 +231,7 @@ class Worker:
         for sweeper in self._sweepers:
             if sweeper.is_alive():
                 sweeper.join(STOP_SECONDS)
+        self._pool.shutdown(wait=True, cancel_futures=True)
         self._stop_queue()
         self.queue.close()
         try:
@@ -256,12 +267,17 @@ class Worker:
             _log.info("applied=%d signed=%d took_ms=%.1f", applied, signed, took_ms)
 
     def _do_due(self) -> None:
-        """Do what time has made due, and run the jobs that nobody was told of."""
-        self._tasks()
-        for job_id in self.jobs.due():
-            if self._stopping.is_set():
-                return
-            self.jobs.run(job_id)
+        """Do what time has made due, and have the jobs run that nobody was told of."""
+        for task in self._tasks:
+            _guarded(task)
+        for job_id in self.jobs.due(ANNOUNCED_SECONDS):
+            if job_id not in self._in_hand:
+                self._in_hand.add(job_id)
+                self._pool.submit(self._run_late, job_id)
+
+    def _run_late(self, job_id: str) -> None:
+        _guarded(partial(self._run_job, job_id))
+        self._in_hand.discard(job_id)
 
     def _run_job(self, job_id: str) -> None:
         if not self._stopping.is_set():
@@ -269,13 +285,18 @@ class Worker:
 
     def _sweep(self, step: Callable[[], None]) -> None:
         while not self._stopping.wait(self._sweep_seconds):
-            try:
-                step()
-            except LedgerError as error:
-                _log.warning("sweeper: %s", error)
-            except Exception:
-                # A bug in one task must not end the sweeper: without it nothing is found any more.
-                _log.exception("sweeper")
+            _guarded(step)
+
+
+def _guarded(step: Callable[[], object]) -> None:
+    """Take a step; whatever fails is said, and the others go on."""
+    try:
+        step()
+    except LedgerError as error:
+        _log.warning("sweeper: %s", error)
+    except Exception:
+        # A bug in one task must not end the sweeper: without it nothing is found any more.
+        _log.exception("sweeper")
 
 
 class _Watch(Middleware):

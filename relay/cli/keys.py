@@ -65,7 +65,7 @@ def revoke(key_id: str, config: ConfigOption = None) -> None:
 
 @app.command("dkim")
 def dkim_records(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Print the TXT records to publish for the keys of [[dkim]] and [arc]."""
+    """Print the TXT records to publish for the keys that sign (dkim) and seal (arc) letters."""
     settings = read_config(config)
     try:
         sealer = make_sealer(settings)

@@ -59,7 +59,7 @@ WEBHOOK_SECRET_BYTES = range(24, 65)  # What Standard Webhooks asks for.
 
 # What these say is fixed with the start: sockets, rights and the store are not changed under mail.
 _FIXED = ("relay.processes", "relay.run_as", "store", "webhook", "mail", "audit")
-_FIXED_ENDING = ".listen"
+_FIXED_ENDING = (".listen", ".auditors")
 # Made when the first letter is approved; all others must be there.
 _MAY_BE_MISSING = "relay.approved_letters"
 # Of no meaning to a service.
@@ -214,14 +214,13 @@ def _read_webhook_secret(path: Path) -> str:
 
 
 def _endpoints(config: Config) -> tuple[Endpoint, ...]:
-    every = tuple(company.id for company in config.companies)
     return tuple(
         Endpoint(
             name=one.name,
             url=one.url,
             secret=_read_webhook_secret(one.secret),
             events=frozenset(one.events),
-            logs=one.companies or every,
+            logs=one.companies,
         )
         for one in config.webhook
     )

@@ -17,7 +17,7 @@ from ledger.keyfiles import LOG_KEY, load_key
 from ledger.mailer import Mailer, MailSettings
 from ledger.mailjobs import SEND_MAIL, MailJobs
 from ledger.statement_store import issue_due
-from ledger.store import Store
+from ledger.store import LedgerError, Store
 from ledger.tiles import log_address, log_routes
 from ledger.timetable import ISSUE_STATEMENT, MAIL_CHECKPOINT, Timetable
 from ledger.webhookout import DELIVER_WEBHOOK, GIVE_UP_SECONDS, Outlet
@@ -83,9 +83,7 @@ def make_worker(
         ISSUE_STATEMENT: Kind(timetable.issue, STATEMENT_GIVE_UP_SECONDS),
     }
 
-    def tasks() -> None:
-        timetable.tick()
-        outlet.collect()
+    def report_state() -> None:
         state = queue_state(store, now())
         observe(
             {
@@ -102,7 +100,7 @@ def make_worker(
         applier,
         checkpointer,
         jobs,
-        tasks,
+        (timetable.tick, outlet.collect, report_state),
         waited=lambda: queue_state(store, now()).oldest_seconds,
     )
     return worker
@@ -119,12 +117,15 @@ def make_log_routes(materials: Materials, store: Store) -> list[Route]:
 def restored(materials: Materials, store: Store) -> list[str]:
     """Return what speaks for an older copy of the store having been put in its place."""
     config = materials.config
-    return complaints(
-        store,
-        public_key=materials.log_key.public,
-        installation=config.store.installation,
-        directory=config.store.log_key.parent,
-    )
+    try:
+        return complaints(
+            store,
+            public_key=materials.log_key.public,
+            installation=config.store.installation,
+            directory=config.store.log_key.parent,
+        )
+    except LedgerError as error:
+        return [f"cannot be told: {error}"]  # A witness that cannot be read stops no work.
 
 
 def auditors_of(config: Config) -> Callable[[str], Sequence[str]]:
@@ -141,4 +142,4 @@ def auditors_of(config: Config) -> Callable[[str], Sequence[str]]:
 def mail_settings(config: Config) -> MailSettings:
     """Return how our own mail is sent."""
     server = config.mail.server or config.relay.next_hop[0]
-    return MailSettings(server.host, server.port, config.mail.sender)
+    return MailSettings(server.host, server.port, config.mail.sender, config.mail.tls)

@@ -62,7 +62,9 @@ def drop_root(config: Config, *, reads_again: bool) -> None:
     become(user)
     _see_that_python_can_go_on(user)
     files = Store(config.store.url).files()
+    spill = config.store.spill
     folders = {config.store.log_key.parent, *(file.parent for file in files)}
+    folders.add(spill if spill.is_dir() else spill.parent)
     check_writable([*folders, *files], user)
     hidden = unreadable(files_of(config))
     if hidden and reads_again:

@@ -164,8 +164,8 @@ class Service:
         try:
             await asyncio.to_thread(self.store.prepare)
         except LedgerError as error:
-            # Mail first: a relay without its store passes everything on, and tries it again.
-            if self._roles != frozenset({Role.RELAY}):
+            # Mail first: without its store a relay passes all on, and an intake keeps clicks.
+            if Role.WORKER in self._roles:
                 raise StartError(f"{error}; set store.url") from error
             log.warning("store_away", error=str(error))
 

@@ -136,16 +136,12 @@ def work(url: str, broker: str, folder: Path, port: int) -> None:
         DELIVER_WEBHOOK: Kind(outlet.run, 3600),
     }
 
-    def tasks() -> None:
-        timetable.tick()
-        outlet.collect()
-
     worker = Worker(
         Queue(broker, NAMESPACE),
         applier,
         checkpointer,
         jobs,
-        tasks,
+        (timetable.tick, outlet.collect),
         sweep_seconds=SWEEP_SECONDS,
     )
     worker.start()

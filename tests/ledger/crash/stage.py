@@ -254,7 +254,7 @@ class Stage:
                 jobs = store_jobs.counts(transaction).get("waiting", 0)
                 # The outlet has looked at all of the log.
                 read = store_progress.position(transaction, "webhook:hr:aozora")
-                behind = store_log.size(transaction, "aozora") - read
+                behind = store_log.size(transaction, "aozora") - (read or 0)
         except LedgerError:
             return False
         finally:
