@@ -23,6 +23,7 @@ _PENDING: Final = (
     select(inbox.c.seq, inbox.c.id, inbox.c.body, inbox.c.failures)
     .where(
         inbox.c.decision.is_(None),
+        inbox.c.seq > bindparam("after"),
         # Put aside for longer than can be: the clock was ahead then.
         or_(inbox.c.retry_ms <= bindparam("now_ms"), inbox.c.retry_ms > bindparam("latest_ms")),
     )
@@ -127,9 +128,18 @@ def _places(store: Store, row: str, count: int) -> str:
     return ", ".join([row.format(store.mark)] * count)
 
 
-def pending(transaction: Transaction, limit: int, now_ms: int) -> list[PendingRow]:
-    """Return the oldest events that are to be applied now, in the order they were taken."""
-    values = {"now_ms": now_ms, "latest_ms": now_ms + DEFER_MAX_MS, "count": limit}
+def pending(transaction: Transaction, limit: int, now_ms: int, after: int = -1) -> list[PendingRow]:
+    """Return the oldest events that are to be applied now, in the order they were taken.
+
+    `after` is a place from which on to look: PostgreSQL walks over every row before it that was
+    applied since its last vacuum.
+    """
+    values = {
+        "now_ms": now_ms,
+        "latest_ms": now_ms + DEFER_MAX_MS,
+        "count": limit,
+        "after": after,
+    }
     return [
         PendingRow(row.seq, row.id, as_bytes(row.body), row.failures)
         for row in transaction.execute(_PENDING, values)
