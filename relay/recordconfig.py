@@ -11,6 +11,7 @@ from relay.configvalues import (
     check_mail_address,
     check_optional_mail_address,
     check_registration_url,
+    check_server_url,
     matching,
 )
 from relay.relayconfig import OptionalAddress, Section
@@ -36,6 +37,7 @@ class StoreSection(Section):
                 '"sqlite:///FILE" or "postgresql+psycopg://USER@HOST/DATABASE"',
             )
         ),
+        AfterValidator(check_server_url),
     ] = "sqlite:///careerrelay.db"
     broker: Annotated[
         str,
@@ -45,6 +47,7 @@ class StoreSection(Section):
                 '"embedded", "redis://HOST:6379/0" or "amqp://USER@HOST:5672/"',
             )
         ),
+        AfterValidator(check_server_url),
     ] = "embedded"
     # Where clicks are kept while the store is away.
     spill: Path = Path("spill")

@@ -142,6 +142,9 @@ class Applier:
                 # The shift is bounded, since the count of failures is not.
                 delay = min(DEFER_FIRST_MS << min(row.failures, 20), store_inbox.DEFER_MAX_MS)
                 store_inbox.defer(transaction, row, now_ms + delay)
+                if isinstance(error, DamagedLog):
+                    # The others of this company fail as well, and would hold up everybody's.
+                    store_inbox.defer_company(transaction, row.id, now_ms + delay)
                 _log.error("event %s put aside for %d ms: %r", row.id, delay, error)
 
     def _apply_batch(self, limit: int) -> int:

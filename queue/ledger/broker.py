@@ -84,8 +84,9 @@ def make_broker(url: str, namespace: str, *watches: Middleware) -> Broker:
             return broker
         if scheme in ("amqp", "amqps"):
             return _rabbitmq(url, middleware)
-    except ValueError as error:
-        raise BrokerError("not the address of a broker") from error
+    except Exception as error:
+        # Whatever the libraries say of an address may quote its password.
+        raise BrokerError(f"not the address of a broker ({type(error).__name__})") from None
     raise BrokerError('expected "embedded", "redis://…" or "amqp://…"')
 
 

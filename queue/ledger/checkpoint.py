@@ -139,16 +139,8 @@ class Checkpointer:
     def due(self) -> list[str]:
         """Return the logs that have grown since they were signed."""
         with self._store.read() as transaction:
-            found: list[str] = []
-            for log in store_log.names(transaction):
-                try:
-                    newest = store_log.newest_checkpoint(transaction, log)
-                    has_grown = store_log.size(transaction, log) > (newest.size if newest else 0)
-                except store_log.DamagedLog:
-                    has_grown = True  # Trying to sign it says what is wrong.
-                if has_grown:
-                    found.append(log)
-            return found
+            sizes = store_log.sizes(transaction)
+        return sorted(log for log, (last, signed) in sizes.items() if _has_grown(last, signed))
 
     def sign_due(self, *, at_once: bool = False) -> int:
         """Sign every log that is due, or due `at_once`; return how many were signed."""
@@ -204,6 +196,13 @@ class Checkpointer:
             raise store_log.LogShrunk(log, size, found.size)
         if root(frontier_of(found.size, store_log.node_reader(transaction, log))) != found.root:
             raise store_log.DamagedLog(f"log {log}: does not continue its published checkpoint")
+
+
+def _has_grown(last: object, signed: object) -> bool:
+    """Tell whether there is something to sign; what is no number is, so that it is looked at."""
+    if not isinstance(last, int) or not isinstance(signed, int | None):
+        return True
+    return last + 1 > (signed or 0)
 
 
 def checkpoint_path(directory: Path, log: str) -> Path:

@@ -383,8 +383,8 @@ def _check_data(data: Mapping[str, object]) -> None:
     for name, value in data.items():
         if not _FIELD.fullmatch(name):
             raise EventError("data", f"not a field name: {name[:80]!r}")
-        if isinstance(value, bool) or not isinstance(value, str | int):
-            raise EventError(f"data.{name}", "is neither a string nor an integer")
+        if isinstance(value, bool) or not isinstance(value, str | int) or "\0" in str(value):
+            raise EventError(f"data.{name}", "is no integer, and no string without U+0000")
         if isinstance(value, int) and abs(value) > INTEGER_MAX:
             raise EventError(f"data.{name}", "is larger than 2^53-1")
 

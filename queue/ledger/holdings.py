@@ -221,7 +221,8 @@ class Holdings:
         reservation, until = _text(event, "reservation"), parse_time(_text(event, "until"))
         _operator(event)
         # An id that names the reservation is used once, so the reservation is, too.
-        if event.id != f"{event.type}:{slot_name(self.company, slot.number)}/{reservation}":
+        name = f"{event.type}:{slot_name(self.company, slot.number)}/{reservation}"
+        if not reservation or event.id != name:
             raise Refused(Reason.INCOMPLETE)
         if not timedelta(0) < until - event.time <= RESERVATION_MAX:
             raise Refused(Reason.INCOMPLETE)

@@ -98,16 +98,17 @@ class Mailer:
             raise JobFailed(f"the server is away: {type(error).__name__}") from error
 
     async def _send(self, message: EmailMessage, recipient: str) -> None:
-        await aiosmtplib.send(
-            message,
-            sender=self._settings.sender,
-            recipients=[recipient],
-            hostname=self._settings.host,
-            port=self._settings.port,
-            start_tls=_START_TLS[self._settings.tls],
-            validate_certs=self._settings.tls == "verified",
-            timeout=TIMEOUT_SECONDS,
-        )
+        async with asyncio.timeout(TIMEOUT_SECONDS):  # The library's limit is for each reply.
+            await aiosmtplib.send(
+                message,
+                sender=self._settings.sender,
+                recipients=[recipient],
+                hostname=self._settings.host,
+                port=self._settings.port,
+                start_tls=_START_TLS[self._settings.tls],
+                validate_certs=self._settings.tls == "verified",
+                timeout=TIMEOUT_SECONDS,
+            )
 
 
 def _message_id(job_id: str, recipient: str, sender: str) -> str:

@@ -296,7 +296,8 @@ class Story:
         if kind == "reserved":
             until = read_time(event.text("until")) or event.time
             is_short = timedelta(0) < until - event.time <= RESERVATION_MAX
-            is_own = event.id == f"{event.kind}:{self.company}/{number}/{reservation}"
+            name = f"{event.kind}:{self.company}/{number}/{reservation}"
+            is_own = bool(reservation) and event.id == name
             if slot.state != "available" or not (is_short and is_own and is_operator(event)):
                 return False
             slot.state, slot.reservation, slot.until = "reserved", reservation, until

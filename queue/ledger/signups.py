@@ -122,7 +122,9 @@ class Signups:
         try:
             message = parse_signup(self._seal.open(sealed), received)
             event = asyncio.run(self._submit(message, received))
-        except (SealError, Problem, EventConflict) as error:
+        except EventConflict:
+            return True  # Its caller heard 503, and hears 409 when he asks again.
+        except (SealError, Problem) as error:
             log.error("kept signup refused", reason=type(error).__name__)
             return False
         log.info("kept signup", event_id=event.id)

@@ -17,6 +17,7 @@ import hashlib
 import json
 import logging
 import os
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ SIZE_MAX_BYTES: Final = 1 << 30
 # The largest record is a reported signup: its body and what sealing adds.
 RECORD_MAX_BYTES: Final = 64 * 1024
 BATCH_RECORDS: Final = 256
+LAST_BYTES: Final = 64 * 1024  # A hundred clicks: some milliseconds.
 FILES_MAX: Final = 1000  # Processes of one machine.
 DIGEST_CHARS: Final = 32
 
@@ -83,8 +85,7 @@ class Spill:
             if self._size + len(line) > self._size_max_bytes:
                 raise SpillError(f"{self._path}: is full ({self._size_max_bytes} bytes)")
             try:
-                if self._handle < 0:
-                    self._open()
+                self._see_to_the_file()
                 self._write(line)
             except OSError as error:
                 raise SpillError(f"{self._path}: {error.strerror or error}") from error
@@ -95,6 +96,15 @@ class Spill:
         with self._draining:
             count = sum(self._drain_left(path, take) for path in self._left_behind())
             return count + self._drain_own(take)
+
+    def check(self) -> None:
+        """Return if the folder can be written to; raises `SpillError`."""
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self._directory) as file:
+                file.write(b"x")
+        except OSError as error:
+            raise SpillError(f"{self._directory}: {error.strerror or error}") from error
 
     def set_aside(self, record: Record) -> None:
         """Keep a record that cannot be taken in where a person finds it."""
@@ -108,17 +118,28 @@ class Spill:
             self._handle, self._size = -1, 0
 
     def _drain_own(self, take: Take) -> int:
-        """Take in until nothing was added meanwhile; only then is the file emptied."""
+        """Take in until nothing is left; then the file goes.
+
+        The last records are taken in while nobody may add any: under a steady load there would
+        always be some. The store has answered a moment ago by then.
+        """
         count = start = 0
-        while (end := self._size) > start:
-            count += _take_in(self._path, start, end, take)
+        while self._size - start > LAST_BYTES:
+            end = self._size
+            count += self._take_own(start, end, take)
             start = end
-            faults.reach("spill.taken_in")
-            with self._lock:
-                if self._size == end:
-                    os.ftruncate(self._handle, 0)
-                    os.fdatasync(self._handle)
-                    self._size = 0
+        with self._lock:
+            if self._size > start:
+                count += self._take_own(start, self._size, take)
+            if self._handle >= 0:
+                self._path.unlink(missing_ok=True)
+                os.close(self._handle)
+                self._handle, self._size, self._path = -1, 0, self._directory
+        return count
+
+    def _take_own(self, start: int, end: int, take: Take) -> int:
+        count = _take_in(self._handle, self._path, start, end, take)
+        faults.reach("spill.taken_in")
         return count
 
     def _drain_left(self, path: Path, take: Take) -> int:
@@ -130,7 +151,7 @@ class Spill:
         try:
             if not _try_lock(handle):
                 return 0
-            count = _take_in(path, 0, os.fstat(handle).st_size, take)
+            count = _take_in(handle, path, 0, os.fstat(handle).st_size, take)
             path.unlink()
             return count
         finally:
@@ -139,6 +160,19 @@ class Spill:
     def _left_behind(self) -> list[Path]:
         found = self._directory.glob("spill-*.jsonl") if self._directory.is_dir() else ()
         return sorted(path for path in found if path != self._path)
+
+    def _see_to_the_file(self) -> None:
+        """Open a file, also in place of one that somebody has deleted, whose records are kept."""
+        rescued = b""
+        if self._handle >= 0 and not os.fstat(self._handle).st_nlink:
+            _log.error("%s: was deleted while in use; it is made anew", self._path)
+            rescued = os.pread(self._handle, self._size, 0)
+            os.close(self._handle)
+            self._handle = -1
+        if self._handle < 0:
+            self._open()
+            if rescued:
+                self._write(rescued)
 
     def _open(self) -> None:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -177,10 +211,12 @@ class Spill:
         self._size += len(line)
 
 
-def _take_in(path: Path, start: int, end: int, take: Take) -> int:
+def _take_in(handle: int, path: Path, start: int, end: int, take: Take) -> int:
+    """Hand over the records of a part of the file; damaged ones are set aside once all are."""
     count = 0
     batch: list[Record] = []
-    for record in _read(path, start, end):
+    damaged: list[bytes] = []
+    for record in _read(handle, start, end, damaged):
         batch.append(record)
         if len(batch) == BATCH_RECORDS:
             take(batch)
@@ -188,11 +224,13 @@ def _take_in(path: Path, start: int, end: int, take: Take) -> int:
             batch = []
     if batch:
         take(batch)
+    for line in damaged:
+        _set_aside(path, line)
     return count + len(batch)
 
 
-def _read(path: Path, start: int, end: int) -> Iterator[Record]:
-    with path.open("rb") as file:
+def _read(handle: int, start: int, end: int, damaged: list[bytes]) -> Iterator[Record]:
+    with os.fdopen(os.dup(handle), "rb") as file:
         file.seek(start)
         while file.tell() < end:
             line = file.readline(2 * RECORD_MAX_BYTES)
@@ -201,7 +239,7 @@ def _read(path: Path, start: int, end: int) -> Iterator[Record]:
                 yield record
             elif file.tell() < end or line.endswith(b"\n"):
                 if line.strip():
-                    _set_aside(path, line)
+                    damaged.append(line)
 
 
 def _set_aside(path: Path, line: bytes) -> None:

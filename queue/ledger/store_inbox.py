@@ -178,6 +178,16 @@ def defer(transaction: Transaction, row: PendingRow, retry_ms: int) -> None:
     transaction.execute(statement)
 
 
+def defer_company(transaction: Transaction, event_id: str, retry_ms: int) -> None:
+    """Keep all events of this one's company from standing in the way until `retry_ms`."""
+    company = select(inbox.c.company).where(inbox.c.id == event_id).scalar_subquery()
+    transaction.execute(
+        update(inbox)
+        .where(inbox.c.company == company, inbox.c.decision.is_(None))
+        .values(failures=inbox.c.failures + 1, retry_ms=retry_ms)
+    )
+
+
 def signup_rows(transaction: Transaction, company: str) -> list[tuple[Any, ...]]:
     """Return id, fingerprint, decision, reasons and counts of the applied signups, as stored."""
     return [tuple(row) for row in transaction.execute(_SIGNUPS, {"company": company})]

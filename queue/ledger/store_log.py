@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import LargeBinary, Select, bindparam, cast, false, func, insert, or_, select
+from sqlalchemy import LargeBinary, Select, Table, bindparam, cast, false, func, insert, or_, select
 
 from ledger.log import Frontier, Node, NodeReader, frontier_of
 from ledger.store import LedgerError, Transaction, as_bytes
@@ -58,6 +58,22 @@ _ENTRIES: Final = (
 )
 
 
+def _each(table: Table) -> Select[tuple[str]]:
+    """Return a query for the logs in a table: a look into an index for each, not at every row."""
+    first = select(func.min(table.c.log).label("log")).cte(f"{table.name}_logs", recursive=True)
+    after = select(func.min(table.c.log)).where(table.c.log > first.c.log).scalar_subquery()
+    found = first.union_all(select(after).where(first.c.log.is_not(None)))
+    return select(found.c.log).where(found.c.log.is_not(None))
+
+
+_NAMES: Final = {table.name: _each(table) for table in (entry, node, checkpoint)}
+_LOGS: Final = _NAMES["entry"].subquery()
+_SIZES: Final = select(
+    _LOGS.c.log,
+    select(func.max(entry.c.seq)).where(entry.c.log == _LOGS.c.log).scalar_subquery(),
+    select(func.max(checkpoint.c.size)).where(checkpoint.c.log == _LOGS.c.log).scalar_subquery(),
+)
+
 # In the driver's words, to be put together to one question.
 _BODY_AT: Final = "SELECT -1, seq, body FROM entry WHERE log = {0} AND seq = {0}"
 _LEAF_AT: Final = "SELECT 0, seq, leaf FROM entry WHERE log = {0} AND seq = {0}"
@@ -108,15 +124,17 @@ def size(transaction: Transaction, log: str) -> int:
 
 def names(transaction: Transaction) -> list[str]:
     """Return the ids of all logs that have an entry, a node or a checkpoint, in order."""
-    found: set[str] = set()
-    for table in (entry, node, checkpoint):
-        # One index look-up per log instead of a walk over all its entries.
-        name = transaction.execute(select(func.min(table.c.log))).scalar()
-        while name is not None:
-            found.add(str(name))
-            query = select(func.min(table.c.log)).where(table.c.log > name)
-            name = transaction.execute(query).scalar()
-    return sorted(found)
+    return sorted(
+        {str(name) for query in _NAMES.values() for name in transaction.execute(query).scalars()}
+    )
+
+
+def sizes(transaction: Transaction) -> dict[str, tuple[object, object]]:
+    """Return for each log with an entry its last entry's place and the size that was signed last.
+
+    As they are stored, whatever somebody put there; None where nothing was signed.
+    """
+    return {str(log): (last, signed) for log, last, signed in transaction.execute(_SIZES)}
 
 
 def node_reader(transaction: Transaction, log: str) -> NodeReader:

@@ -13,6 +13,12 @@ def position(transaction: Transaction, name: str) -> int | None:
     return transaction.execute(select(progress.c.position).where(progress.c.name == name)).scalar()
 
 
+def positions(transaction: Transaction, prefix: str) -> dict[str, int]:
+    """Return the places of all readers whose names begin so."""
+    query = select(progress.c.name, progress.c.position).where(progress.c.name.startswith(prefix))
+    return {str(name): int(found) for name, found in transaction.execute(query)}
+
+
 def move(transaction: Transaction, name: str, to: int) -> None:
     """Note that the reader has done with all before `to`."""
     moved = transaction.execute(update(progress).where(progress.c.name == name).values(position=to))

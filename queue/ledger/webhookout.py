@@ -7,8 +7,9 @@ deliveries on record, so that each entry is delivered, and as one delivery. A de
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -30,6 +31,9 @@ TIMEOUT_SECONDS: Final = 20.0
 GONE: Final = 410  # RFC 9110 §15.5.11
 # Looked at in one go; each may become a job, in one statement.
 ENTRIES_MAX: Final = 2_000
+
+# Of the marks; behind it the endpoint and the log.
+_PREFIX: Final = "webhook:"
 
 _log: Final = logging.getLogger(__name__)
 
@@ -63,15 +67,18 @@ class Outlet:
 
         A new endpoint hears of what happens from now on.
         """
+        if not self._endpoints:
+            return 0
+        with self._store.read() as transaction:
+            lasts = store_log.sizes(transaction)
+            read = store_progress.positions(transaction, _PREFIX)
         count = 0
         for endpoint in self._endpoints.values():
-            for log in endpoint.logs or self._companies():
-                count += self._collect(endpoint, log)
+            for log in endpoint.logs or lasts.keys() - {INSTALLATION}:
+                last, _ = lasts.get(log, (None, None))
+                if isinstance(last, int) and read.get(_name(endpoint, log), -1) <= last:
+                    count += self._collect(endpoint, log, last + 1)
         return count
-
-    def _companies(self) -> list[str]:
-        with self._store.read() as transaction:
-            return [name for name in store_log.names(transaction) if name != INSTALLATION]
 
     def run(self, row: JobRow) -> None:
         """Deliver one entry; raises `JobFailed`."""
@@ -92,27 +99,15 @@ class Outlet:
             "content-type": "application/cloudevents+json",
         }
         try:
-            answer = httpx.post(
-                endpoint.url,
-                content=body,
-                headers=headers,
-                timeout=TIMEOUT_SECONDS,
-                follow_redirects=False,
-            )
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            status = asyncio.run(_post(endpoint.url, body, headers))
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
             raise JobFailed(f"{endpoint.name}: {type(error).__name__}") from error
-        if not answer.is_success:
+        if not httpx.codes.is_success(status):
             # 410: the receiver wants no more of this.
-            is_final = answer.status_code == GONE
-            raise JobFailed(f"{endpoint.name} answered {answer.status_code}", is_final=is_final)
+            raise JobFailed(f"{endpoint.name} answered {status}", is_final=status == GONE)
 
-    def _collect(self, endpoint: Endpoint, log: str) -> int:
-        name = f"webhook:{endpoint.name}:{log}"
-        with self._store.read() as transaction:
-            size = store_log.size(transaction, log)
-            start = store_progress.position(transaction, name)
-        if start is not None and start >= size:
-            return 0
+    def _collect(self, endpoint: Endpoint, log: str, size: int) -> int:
+        name = _name(endpoint, log)
         jobs: list[NewJob] = []
         with self._store.write() as transaction:
             start = store_progress.position(transaction, name)  # Another process may be faster.
@@ -130,3 +125,15 @@ class Outlet:
                 transaction.exec_driver_sql(sql, tuple(values))
             store_progress.move(transaction, name, end)
         return len(jobs)
+
+
+def _name(endpoint: Endpoint, log: str) -> str:
+    return f"{_PREFIX}{endpoint.name}:{log}"
+
+
+async def _post(url: str, body: bytes, headers: Mapping[str, str]) -> int:
+    """Return the status of the answer; of its body nothing is read. Raises after the deadline."""
+    # Of the whole exchange: the library's own limits are for each read.
+    async with asyncio.timeout(TIMEOUT_SECONDS), httpx.AsyncClient() as client:
+        async with client.stream("POST", url, content=body, headers=headers) as answer:
+            return answer.status_code

@@ -232,7 +232,7 @@ class Worker:
             if sweeper.is_alive():
                 sweeper.join(STOP_SECONDS)
         self._pool.shutdown(wait=True, cancel_futures=True)
-        self._stop_queue()
+        _guarded(self._stop_queue)  # A stranger's message may have killed dramatiq's threads.
         self.queue.close()
         try:
             self.applier.apply_all()

@@ -23,10 +23,10 @@ from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
 from ledger.apply import Applier
-from ledger.broker import EMBEDDED
+from ledger.broker import EMBEDDED, BrokerError
 from ledger.inbox import Inbox
 from ledger.intake import IntakeServer, IntakeState, create_app
-from ledger.spill import Spill
+from ledger.spill import Spill, SpillError
 from ledger.store import LedgerError, Store
 from relay.addresses import listen_failure
 from relay.admin import SHARED_METRICS_VARIABLE, this_process
@@ -90,8 +90,12 @@ class Service:
         self._listeners = listeners
         self.metrics = Metrics()
         self.store = Store(config.store.url)
-        self._queue = make_queue(config)
+        try:
+            self._queue = make_queue(config)
+        except BrokerError as error:
+            fail(f"careerrelay: store.broker: {error}")
         self.worker = make_worker(materials, self.store, self._queue, now, self.metrics.queue)
+        self._spill = Spill(config.store.spill)
         works_here = Role.WORKER in roles
         is_embedded = config.store.broker == EMBEDDED
         self.inbox = Inbox(
@@ -101,7 +105,7 @@ class Service:
             random_bytes=secrets.token_bytes,
             # Without a broker or a worker here, the sweeper of another process finds the rows.
             announce=self._queue.announce if works_here or not is_embedded else None,
-            spill=Spill(config.store.spill),
+            spill=self._spill,
         )
         self.delivery = Delivery(
             materials.rules,
@@ -131,6 +135,10 @@ class Service:
             raise
 
     async def _start(self) -> None:
+        try:
+            self._spill.check()
+        except SpillError as error:
+            raise StartError(f"{error}; set store.spill") from error
         await self._prepare_store()
         if Role.WORKER in self._roles:
             for complaint in await asyncio.to_thread(restored, self._materials, self.store):

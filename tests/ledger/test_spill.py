@@ -120,9 +120,11 @@ def test_records_stay_when_they_are_not_taken(tmp_path: Path) -> None:
 
 
 def test_what_is_added_during_a_drain_is_taken_as_well(tmp_path: Path) -> None:
-    """The file is emptied only when nothing was added meanwhile."""
+    """The file goes only when nothing was added meanwhile."""
     spill = Spill(tmp_path)
-    spill.append(record(1))
+    large = Record("event", 1, b"x" * 40_000)
+    for _ in range(2):
+        spill.append(large)
     found: list[Record] = []
 
     def take(batch: Sequence[Record]) -> None:
@@ -130,9 +132,57 @@ def test_what_is_added_during_a_drain_is_taken_as_well(tmp_path: Path) -> None:
             spill.append(record(2))
         found.extend(batch)
 
-    assert spill.drain(take) == 2
-    assert found == [record(1), record(2)]
+    assert spill.drain(take) == 3
+    assert found == [large, large, record(2)]
     assert spill.is_empty
+    spill.close()
+
+
+def test_a_file_that_is_deleted_in_use_loses_nothing(tmp_path: Path) -> None:
+    """What was in it is in the next one, and is taken in."""
+    spill = Spill(tmp_path)
+    for number in range(3):
+        spill.append(record(number))
+    (file,) = tmp_path.iterdir()
+    file.unlink()
+    spill.append(record(3))
+    assert drained(spill) == [record(number) for number in range(4)]
+    assert drained(spill) == []
+    spill.close()
+
+
+def test_a_file_that_is_deleted_and_not_written_again_loses_nothing(tmp_path: Path) -> None:
+    """It is read through the handle, wherever its name has gone."""
+    spill = Spill(tmp_path)
+    spill.append(record(1))
+    (file,) = tmp_path.iterdir()
+    file.unlink()
+    assert drained(spill) == [record(1)]
+    spill.append(record(2))
+    assert drained(spill) == [record(2)]
+    spill.close()
+
+
+def test_draining_ends_under_a_steady_load(tmp_path: Path) -> None:
+    """Whoever goes on adding does not keep the file for ever."""
+    spill = Spill(tmp_path)
+    stopped = threading.Event()
+    added: list[int] = []
+
+    def add() -> None:
+        while not stopped.is_set():
+            spill.append(record(len(added)))
+            added.append(1)
+
+    adding = threading.Thread(target=add)
+    adding.start()
+    found: list[Record] = []
+    while len(found) < 50:
+        spill.drain(found.extend)
+    stopped.set()
+    adding.join()
+    spill.drain(found.extend)
+    assert [one.received_ms for one in found] == list(range(len(added)))
     spill.close()
 
 
@@ -153,7 +203,7 @@ def test_the_file_of_a_killed_process_is_adopted(tmp_path: Path) -> None:
     found = drained(living)
     assert [one.received_ms for one in found][:answered] == list(range(answered))
     assert len(found) - answered in (0, 1)
-    assert len(list(tmp_path.iterdir())) == 1
+    assert not list(tmp_path.iterdir())
     living.close()
 
 
