@@ -30,6 +30,7 @@ SEVERITIES: Final = {
     EventType.KEY_ACTIVATED: 4,
     EventType.KEY_RETIRED: 4,
     EventType.KEY_REVOKED: 6,
+    EventType.LINK_REVOKED: 4,
     EventType.CONFIG_CHANGED: 4,
     EventType.SUBJECT_ERASED: 3,
     EventType.LOG_EXPORTED: 3,

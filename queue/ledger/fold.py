@@ -24,6 +24,8 @@ _QUIET: Final = frozenset(
         EventType.LETTER_REFUSED,
         EventType.LETTER_PASSED,
         EventType.LINK_CLICKED,
+        EventType.CLICK_RECLASSIFIED,
+        EventType.CLICK_THINNED,
     )
 )
 _ISSUED: Final = EventType.LETTER_LINK_ISSUED.encode()

@@ -36,8 +36,8 @@ from starlette.routing import Route, request_response
 from ledger.api import IntakeApp, make_router
 from ledger.apply import Applier
 from ledger.clickdetail import raw_detail
+from ledger.clickevents import link_clicked
 from ledger.clicks import Click, LinkWatch, load_agents, read_click
-from ledger.events import link_clicked
 from ledger.inbox import Inbox
 from ledger.pages import PAGE_HEADERS, Page, Pages, choose_language, find_templates
 from ledger.sealed import Seal

@@ -14,7 +14,8 @@ from typing import Any
 from ledger.apply import Applier, read_policies
 from ledger.broker import EMBEDDED
 from ledger.checkpoint import Checkpointer, LogKey
-from ledger.events import Event, link_clicked, link_issued, signup_verified
+from ledger.clickevents import link_clicked
+from ledger.events import Event, link_issued, signup_verified
 from ledger.inbox import Announce, Inbox
 from ledger.jobs import Jobs
 from ledger.store import Store
