@@ -35,7 +35,6 @@ INSTALLATION: Final = "_installation"
 EVENT_SIZE_MAX_BYTES: Final = 8192
 DATA_FIELDS_MAX: Final = 32
 ID_LENGTH_MAX: Final = 200
-
 # RFC 7493 §2.2: larger integers do not survive every JSON reader.
 INTEGER_MAX: Final = 2**53 - 1
 
@@ -99,6 +98,7 @@ class EventType(StrEnum):
     KEY_REVOKED = "key.revoked"
     CONFIG_CHANGED = "config.changed"
     STATEMENT_ISSUED = "statement.issued"
+    PERSON_OPENED = "person.opened"
     SUBJECT_ERASED = "subject.erased"
     LOG_EXPORTED = "log.exported"
     STORE_BACKED_UP = "store.backed_up"

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from ledger.keyfiles import create_log_key, create_subject_key
+from ledger.keyfiles import create_log_key, create_person_keys, create_subject_key
 from ledger.store import LedgerError
 from relay.cli.common import FOUND_WRONG, fail
 from relay.config import FILE_NAME
@@ -25,6 +25,7 @@ from signer.keyring_file import save_key_ring
 KEY_RING_NAME = "keys.json"
 LOG_KEY_NAME = "log-key"
 SUBJECT_KEY_NAME = "subject-key"
+PERSON_KEYS_NAME = "person-keys"
 WEBHOOK_SECRET_NAME = "webhook-secret"  # noqa: S105 (a file name)
 WEBHOOK_SECRET_BYTES = 32  # Standard Webhooks wants 24 to 64.
 
@@ -91,6 +92,8 @@ log_key = "{log_key}"
 installation = "{installation}"
 # Makes references of people, so that no address stands in the log.
 subject_key = "{subject_key}"
+# Seal what people tell us on our own registration page. Keep a copy apart from the database's.
+person_keys = "{person_keys}"
 
 [intake]
 # The HTTP side: clicks, and signups that the registration service reports.
@@ -206,11 +209,13 @@ def create_installation(directory: Path, choices: Choices) -> list[Path]:
     make(KEY_RING_NAME, lambda path: save_key_ring(path, ring, replace=False))
     make(LOG_KEY_NAME, create_log_key)
     make(SUBJECT_KEY_NAME, create_subject_key)
+    make(PERSON_KEYS_NAME, create_person_keys)
     make(WEBHOOK_SECRET_NAME, _create_webhook_secret)
     text = TEMPLATE.format(
         key_ring=KEY_RING_NAME,
         log_key=LOG_KEY_NAME,
         subject_key=SUBJECT_KEY_NAME,
+        person_keys=PERSON_KEYS_NAME,
         webhook_secret=WEBHOOK_SECRET_NAME,
         mode=choices.mode,
         relay=choices.relay,

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from relay.cli import personkeys
 from relay.cli.common import (
     FOUND_WRONG,
     ConfigOption,
@@ -25,6 +26,7 @@ from signer.keyring import KeyRing
 from signer.keyring_file import load_key_ring, save_key_ring
 
 app = typer.Typer(help="The keys that sign links: next, active, verify-only, revoked.")
+app.add_typer(personkeys.app, name="person")
 
 
 @app.command("list")
@@ -52,14 +54,14 @@ def add(config: ConfigOption = None) -> None:
 @app.command()
 def activate(key_id: str, config: ConfigOption = None) -> None:
     """Let a key sign new links; the one before it keeps verifying old letters."""
-    _change(read_config(config), lambda ring: ring.with_activated(key_id))
+    _change(read_config(config), lambda ring: ring.with_activated(key_id, now()))
     typer.echo(f"key {key_id} is active; restart the relay to use it")
 
 
 @app.command()
 def revoke(key_id: str, config: ConfigOption = None) -> None:
     """Refuse every link of a key, for good. Old letters with it lead to the front page."""
-    _change(read_config(config), lambda ring: ring.with_revoked(key_id))
+    _change(read_config(config), lambda ring: ring.with_revoked(key_id, now()))
     typer.echo(f"key {key_id} is revoked; restart relay and intake to refuse it")
 
 
