@@ -27,6 +27,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, NoReturn, cast
 
+from ledger.signupflags import join_flags
+
 # The log of the installation itself: keys, configuration, users, and signups that no company's
 # link explains. The underscore keeps it apart from every company id.
 INSTALLATION: Final = "_installation"
@@ -258,13 +260,16 @@ def signup_verified(
     verification: str,
     consent_version: str,
     body_digest: str,
+    flags: str = "",
 ) -> Event:
     """Return the event of a confirmed registration; the same `signup_id` is the same event.
 
     The id does not depend on the company: one signup cannot be two. `person_ref` is an `h:`
     reference, never an address. A registration that no link explains goes to `INSTALLATION`
-    with an empty `link_id`.
+    with an empty `link_id`. `flags` are of `ledger.signupflags`; without any there is no field.
     """
+    if flags != join_flags(flags.split()):
+        raise EventError("data.flags", "not flags in their order")
     if not _REFERENCE.fullmatch(person_ref):
         raise EventError("data.person_ref", "not an h: reference")
     data = {
@@ -273,6 +278,7 @@ def signup_verified(
         "verification": verification,
         "consent_version": consent_version,
         "body_digest": body_digest,
+        **({"flags": flags} if flags else {}),
     }
     kind = EventType.SIGNUP_VERIFIED
     name = signup_digest(signup_id)
