@@ -14,7 +14,7 @@ class KeyRingError(SignerError):
 class BadToken(SignerError):
     """A token is not one of ours, or no longer is.
 
-    `reason` is `malformed`, `unknown_key`, `revoked` or `bad_tag`.
+    `reason` is `malformed`, `unknown_key`, `revoked`, `link_revoked` or `bad_tag`.
     """
 
     def __init__(self, reason: str) -> None:

@@ -114,7 +114,9 @@ def test_revoked_and_changed_tokens_are_friendly_too(tmp_path: Path) -> None:
             answer = await world.http.get(f"/{bad}")
             assert answer.headers["location"] == "/?notice=link"
         newer = world.ring.with_new_key(NOON)
-        world.app.state.intake.ring = newer.with_activated(newer.keys[-1].id).with_revoked(token[0])
+        world.app.state.intake.ring = (
+            newer.with_activated(newer.keys[-1].id, NOON).with_revoked(token[0], NOON)
+        )
         answer = await world.http.get(f"/{token}")
         assert answer.headers["location"] == "/?notice=link"
         assert world.clicks() == []

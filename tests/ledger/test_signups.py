@@ -310,7 +310,8 @@ def test_same_call_gets_the_same_answer_after_its_key_was_revoked(tmp_path: Path
         first = await world.report(token)
         assert (first.status_code, first.json()["decision"]) == (202, "counted")
         ring = world.ring.with_new_key(NOON)
-        ring = ring.with_activated(ring.keys[-1].id).with_revoked(world.ring.active.id)
+        ring = ring.with_activated(ring.keys[-1].id, NOON)
+        ring = ring.with_revoked(world.ring.active.id, NOON)
         world.app.state.intake.ring = ring
         again = await world.report(token)
         assert (again.status_code, again.json()) == (202, first.json())
