@@ -107,14 +107,14 @@ def read_link(ring: KeyRing, text: str, companies: Sequence[str]) -> Claims:
     """Return what the token in `text` claims, whatever mail software did to it.
 
     Of the ways to read it the first that proves itself counts. `BadToken` says why the most likely
-    one does not; its reason is `missing` where nothing could be a token.
+    one does not; its reason is `damaged` where nothing could be a token.
     """
-    refusal = "missing"
+    refusal = "damaged"
     for token in find_candidates(text):
         reading = read_token(ring, token, companies)
         if not reading.refusal:
             return check_token(ring, token, (reading.company or "",))
-        if refusal == "missing" or reading.company is not None:
+        if refusal == "damaged" or reading.company is not None:
             refusal = reading.refusal
     raise BadToken(refusal)
 

@@ -34,6 +34,7 @@ HOMES = {
     "aiosmtpd": {"relay/smtp_in.py", "relay/sink.py", "relay/proxyheader.py"},
     "aiosmtplib": {"relay/downstream.py", "queue/ledger/mailer.py"},
     "alembic": {"queue/ledger/store_migrate.py", "queue/ledger/migrations/"},
+    "crawleruseragents": {"queue/ledger/agents.py"},
     "cryptography": {
         "queue/ledger/checkpoint.py",
         "queue/ledger/sealed.py",

@@ -35,32 +35,22 @@ from starlette.routing import Route, request_response
 
 from ledger.api import IntakeApp, make_router
 from ledger.apply import Applier
-from ledger.clickdetail import raw_detail
-from ledger.clickevents import link_clicked
-from ledger.clicks import Click, LinkWatch, load_agents, read_click
+from ledger.attribution import ATTRIBUTION_DAYS
+from ledger.clickrate import ClickRate
+from ledger.clicks import LinkWatch
+from ledger.follow import FRONT_PATH, REGISTER_PATH, Links, redirect
 from ledger.inbox import Inbox
 from ledger.pages import PAGE_HEADERS, Page, Pages, choose_language, find_templates
+from ledger.scanranges import ScannerRanges
 from ledger.sealed import Seal
 from ledger.signups import KEPT, Signups
 from ledger.store import LedgerError
 from ledger.webhook import make_webhook
 from ledger.webserver import WebServer
-from signer.errors import BadToken
 from signer.keyring import KeyRing
-from signer.tokens import Claims, check_token, find_token
 
-# How long a candidate waits for our disk. A group commit takes some 10 ms; over a second a person
-# notices, and is sent on without the record.
-CLICK_MAX_SECONDS = 1.0
-# How much of it is the store's; in the rest the click is kept in the spill file.
-CLICK_STORE_SECONDS = 0.5
 READY_MAX_SECONDS = 2.0  # Probes of load balancers wait 2 to 5 seconds.
 WATCH_SECRET_BYTES = 32
-FRONT_PATH = "/"
-REGISTER_PATH = "/register"
-NOTICE_QUERY = "notice=link"
-# What mail programs put in front of an address they make clickable.
-_GLUED_IN_FRONT = " /<([\"'「『（＜【\u3000\u200b\ufeff"
 
 log = structlog.get_logger("intake")
 
@@ -75,7 +65,8 @@ class IntakeSettings:
     `registration_url` is the external registration page, `""` for the built-in one. The token is
     handed on as the parameter `t`. `webhook_secret` is `whsec_` and base64, `""` when no
     registration service reports; `seal_key` seals reports that are kept while the store is
-    away. `service` and `contact` are shown on our pages.
+    away. `service` and `contact` are shown on our pages. `scanner_ranges` are networks of scanners;
+    a registration counts for a company within `attribution_days` of the letter.
     """
 
     companies: tuple[str, ...]
@@ -85,6 +76,8 @@ class IntakeSettings:
     service: str = "Career Relay"
     contact: str = ""
     templates: Path | None = None
+    scanner_ranges: ScannerRanges = field(default_factory=ScannerRanges, repr=False)
+    attribution_days: int = ATTRIBUTION_DAYS
 
     def __post_init__(self) -> None:
         if self.webhook_secret:
@@ -102,18 +95,24 @@ def _new_watch() -> LinkWatch:
     return LinkWatch(secrets.token_bytes(WATCH_SECRET_BYTES))
 
 
+def _new_rate() -> ClickRate:
+    return ClickRate(secrets.token_bytes(WATCH_SECRET_BYTES))
+
+
 @dataclass(slots=True)
 class IntakeState:
     """What changes while an intake runs.
 
     `ring` may be replaced. `counts` is written here: `click_human`,
-    `click_scanner`, `click_unknown`, `click_lost`, `link_damaged`, `link_malformed`,
-    `link_unknown_key`, `link_bad_tag`, `link_revoked`. `watch` is what clicks have shown so far.
+    `click_scanner`, `click_unknown`, `click_lost`, `click_thinned`, `link_damaged`,
+    `link_malformed`, `link_unknown_key`, `link_bad_tag`, `link_revoked`, `link_link_revoked`.
+    `watch` and `rate` are what clicks have shown so far.
     """
 
     ring: KeyRing
     counts: Counter[str] = field(default_factory=Counter[str])
     watch: LinkWatch = field(default_factory=_new_watch)
+    rate: ClickRate = field(default_factory=_new_rate)
 
 
 def create_app(
@@ -134,9 +133,9 @@ def create_app(
     """
     state = IntakeState(ring)
     if earlier is not None:
-        state.counts, state.watch = earlier.counts, earlier.watch
+        state.counts, state.watch, state.rate = earlier.counts, earlier.watch, earlier.rate
     pages = _CandidatePages(settings)
-    links = _Links(settings, state, inbox, clock, new_id)
+    links = Links(settings, state, inbox, clock, new_id)
     people = Starlette(
         routes=[
             Route("/robots.txt", _robots),
@@ -163,82 +162,6 @@ def create_app(
         )
     app.include_router(make_router(signups))
     return app
-
-
-class _Links:
-    """Follows links: token in, redirect out, the click on record in between."""
-
-    def __init__(
-        self,
-        settings: IntakeSettings,
-        state: IntakeState,
-        inbox: Inbox,
-        clock: Callable[[], datetime],
-        new_id: Callable[[], str],
-    ) -> None:
-        self._companies = settings.companies
-        self._destination = _before_token(settings.registration_url or REGISTER_PATH)
-        self._state = state
-        self._inbox = inbox
-        self._clock = clock
-        self._new_id = new_id
-        self._agents = load_agents()
-        self._watch = state.watch
-
-    async def follow(self, request: Request) -> Response:
-        """Send the candidate on, whatever became of the link on its way."""
-        if request.method not in ("GET", "HEAD"):
-            raise HTTPException(405, headers={"Allow": "GET, HEAD"})
-        token = find_token(request.scope["path"].lstrip(_GLUED_IN_FRONT))
-        claims = self._check(token)
-        if token is None or claims is None:
-            return _redirect(f"{FRONT_PATH}?{NOTICE_QUERY}")
-        now = self._clock()
-        address = request.client.host if request.client else ""
-        seen = self._watch.note(claims.link_id, address, now)
-        click = read_click(request.method, request.headers, self._agents, seen)
-        detail = raw_detail(request.method, request.headers, address, click.signals)
-        await self._record(claims, click, now, detail)
-        before, after = self._destination
-        return _redirect(before + token + after)
-
-    def _check(self, token: str | None) -> Claims | None:
-        if token is None:
-            self._state.counts["link_damaged"] += 1
-            return None
-        try:
-            return check_token(self._state.ring, token, self._companies)
-        except BadToken as error:
-            self._state.counts[f"link_{error.reason}"] += 1
-            return None
-
-    async def _record(self, claims: Claims, click: Click, now: datetime, detail: bytes) -> None:
-        """Put the click on record; if that fails, the candidate does not notice (promise 7)."""
-        try:
-            event = link_clicked(
-                claims.company,
-                claims.link_id,
-                now,
-                click_id=self._new_id(),
-                click_class=click.click_class,
-                signals=",".join(click.signals),
-            )
-            async with asyncio.timeout(CLICK_MAX_SECONDS):
-                await self._inbox.submit(event, detail=detail, deadline_seconds=CLICK_STORE_SECONDS)
-        except Exception as error:
-            # Everything: no bug of the accounting may stand between a candidate and the page.
-            self._state.counts["click_lost"] += 1
-            log.warning("click lost", link_id=claims.link_id, reason=type(error).__name__)
-            return
-        self._state.counts[f"click_{click.click_class}"] += 1
-        log.info(
-            "click",
-            event_id=event.id,
-            company=claims.company,
-            link_id=claims.link_id,
-            click_class=click.click_class,
-            signals=event.data["signals"],
-        )
 
 
 class _Readiness:
@@ -290,7 +213,7 @@ class _CandidatePages:
                 "しばらくしてから、もう一度お開きください。 / Please come back in a little while."
             )
             return PlainTextResponse(text, 503, headers=PAGE_HEADERS)
-        return _redirect(FRONT_PATH)
+        return redirect(FRONT_PATH)
 
     def _front(self, request: Request, *, notice: bool) -> Page:
         return self._render(request, "front.html.j2", notice=notice)
@@ -307,18 +230,6 @@ class _CandidatePages:
             contact=self._contact,
             **values,
         )
-
-
-def _before_token(url: str) -> tuple[str, str]:
-    """Return what stands before and after the token in the address of the registration page."""
-    parts = urlsplit(url)
-    query = f"{parts.query}&t=" if parts.query else "t="
-    before = parts._replace(query=query, fragment="").geturl()
-    return before, f"#{parts.fragment}" if parts.fragment else ""
-
-
-def _redirect(location: str) -> Response:
-    return Response(status_code=303, headers={"Location": location, **PAGE_HEADERS})
 
 
 def _page(page: Page, status: int = 200) -> Response:

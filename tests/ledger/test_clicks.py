@@ -6,14 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ledger.clicks import (
-    LINKS_WATCHED_MAX,
-    ClickClass,
-    LinkWatch,
-    Signal,
-    load_agents,
-    read_click,
-)
+from ledger.agents import load_agents
+from ledger.clicks import LINKS_WATCHED_MAX, LinkWatch, read_click
+from ledger.signals import ClickClass, Signal
 
 NOON = datetime(2026, 1, 15, 3, 0, tzinfo=UTC)
 AGENTS = load_agents()

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, select, text
 
 from ledger.clickdetail import raw_detail
-from ledger.clicks import LinkWatch, Signal, network_of
+from ledger.clicks import LinkWatch, network_of
 from ledger.retention import RETENTION, purge
+from ledger.signals import Signal
 from ledger.store import Store
 from ledger.store_tables import click_detail, metadata
 from tests.ledger.intake_world import PHONE, World, visit

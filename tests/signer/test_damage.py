@@ -89,7 +89,7 @@ def test_endless_text_costs_little(piece: str) -> None:
 
 def test_reasons() -> None:
     """A text without a token says so; one with a token of nobody's says why it is none."""
-    with pytest.raises(BadToken, match="missing"):
+    with pytest.raises(BadToken, match="damaged"):
         read_link(RING, "robots.txt", ("aozora",))
     with pytest.raises(BadToken, match="bad_tag"):
         read_link(RING, TOKEN, ("hokuto",))
