@@ -11,9 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from ledger import store_clicks
 from ledger.events import INSTALLATION, link_issued_id
-from ledger.store import Store
 from signer.damage import find_candidates
 from signer.errors import BadToken
 from signer.keyring import KeyRing
@@ -33,12 +31,13 @@ class Attribution:
         self,
         ring: Callable[[], KeyRing],
         companies: Sequence[str],
-        store: Store,
+        time_of: Callable[[str, str], datetime | None],
         days: int = ATTRIBUTION_DAYS,
     ) -> None:
+        """`time_of` gives the time of an event of a log; see `Applier.time_of`."""
         self._ring = ring
         self._companies = companies
-        self._store = store
+        self._time_of = time_of
         self._period = timedelta(days=days)
 
     def of(self, text: str, now: datetime) -> tuple[str, str]:
@@ -51,9 +50,7 @@ class Attribution:
             claims = read_link(self._ring(), text, self._companies)
         except BadToken:
             return NOBODY
-        with self._store.read() as transaction:
-            event_id = link_issued_id(claims.link_id)
-            issued = store_clicks.times(transaction, claims.company, [event_id]).get(event_id)
+        issued = self._time_of(claims.company, link_issued_id(claims.link_id))
         if issued is not None and now - issued > self._period:
             return NOBODY
         return claims.company, claims.link_id

@@ -35,7 +35,7 @@ from starlette.routing import Route, request_response
 
 from ledger.api import IntakeApp, make_router
 from ledger.apply import Applier
-from ledger.attribution import ATTRIBUTION_DAYS
+from ledger.attribution import ATTRIBUTION_DAYS, Attribution
 from ledger.clickrate import ClickRate
 from ledger.clicks import LinkWatch
 from ledger.follow import FRONT_PATH, REGISTER_PATH, Links, redirect
@@ -153,13 +153,14 @@ def create_app(
     people.router.redirect_slashes = False
     app = IntakeApp(people)
     app.state.intake = state
+    attribution = Attribution(
+        lambda: state.ring, settings.companies, applier.time_of, settings.attribution_days
+    )
     signups = None
     if settings.webhook_secret:
         webhook = make_webhook(settings.webhook_secret)
         seal = Seal(settings.seal_key, KEPT)
-        signups = Signups(
-            webhook, lambda: state.ring, settings.companies, inbox, applier, clock, seal
-        )
+        signups = Signups(webhook, attribution, inbox, applier, clock, seal)
     app.include_router(make_router(signups))
     return app
 
