@@ -29,6 +29,7 @@ from ledger.events import INSTALLATION, Event, signup_verified
 from ledger.inbox import EventConflict, Inbox, InboxUnavailable
 from ledger.problems import Problem
 from ledger.sealed import Seal, SealError
+from ledger.signupflags import join_flags
 from ledger.store import LedgerError
 from ledger.webhook import SignupMessage, Webhook, check_signature, digest_signup, parse_signup
 
@@ -167,6 +168,7 @@ class Signups:
             verification=data.verification,
             consent_version=data.consent_version,
             body_digest=digest_signup(message, reference),
+            flags=join_flags(data.flags),
         )
 
 

@@ -278,9 +278,9 @@ def test_description_is_whole(tmp_path: Path) -> None:
             "webhook-signature",
         ]
         assert set(call["responses"]) == {
-            "202", "400", "401", "409", "413", "415", "422", "503"
+            "202", "400", "401", "404", "408", "409", "413", "415", "422", "500", "503"
         }  # fmt: skip
-        assert call["requestBody"]["content"]["application/json"]["example"]
+        assert call["requestBody"]["content"]["application/json"]["examples"]
         schemas = description["components"]["schemas"]
         assert {"SignupMessage", "SignupData", "SignupAnswer", "ProblemBody"} <= set(schemas)
         text = json.dumps(description)
