@@ -35,6 +35,7 @@ from relay.configvalues import (
     check_base_url,
     check_domain,
     check_mail_address,
+    check_network,
     check_optional_mail_address,
     check_phrase,
     check_registration_url,
@@ -54,6 +55,7 @@ from relay.recordconfig import (
 from relay.relayconfig import (
     AdminSection,
     ListenAddress,
+    Networks,
     NextHopSection,
     OptionalAddress,
     RelaySection,
@@ -75,6 +77,8 @@ ShownName = Annotated[
     str, AfterValidator(matching(r"[^\x00-\x1f\x7f]{1,100}", "1 to 100 characters on one line"))
 ]
 
+ATTRIBUTION_DAYS_MAX = 3650  # Ten years; a letter has long served its time.
+PROXIES_MAX = 100  # Each request is compared with them.
 # Each is looked for in every subject, or in the text of every rejection.
 TAGS_MAX_COUNT = 20
 PHRASES_MAX_COUNT = 100
@@ -98,6 +102,8 @@ class LinkSection(Section):
 
     base_url: Annotated[str, AfterValidator(check_base_url)] = "http://127.0.0.1:8080/"
     key_ring: Path = Path("keys.json")
+    # How long after its letter a registration counts for the company.
+    attribution_days: Annotated[int, Field(ge=1, le=ATTRIBUTION_DAYS_MAX)] = 365
 
 
 class IntakeSection(Section):
@@ -109,6 +115,13 @@ class IntakeSection(Section):
     service: ShownName = "Career Relay"
     contact: Annotated[str, AfterValidator(check_optional_mail_address)] = ""
     webhook_secret: Path = Path("webhook-secret")
+    # Networks of mail security scanners; see docs/admin/links.md.
+    scanner_ranges: Path | None = None
+    # Web servers that may say in X-Forwarded-For whom they ask for.
+    trusted_proxies: Annotated[Networks, Field(max_length=PROXIES_MAX)] = (
+        check_network("127.0.0.0/8"),
+        check_network("::1/128"),
+    )
 
     @model_validator(mode="after")
     def _external_has_an_address(self) -> IntakeSection:

@@ -36,11 +36,12 @@ def read_file(path: Path, forbidden_mode: int, size_max_bytes: int, *, hint: str
     return text
 
 
-def write_file(path: Path, content: bytes, *, is_replacing: bool) -> None:
+def write_file(path: Path, content: bytes, *, is_replacing: bool, like: Path | None = None) -> None:
     """Write the file with mode 0600, in one step: a crash leaves the old file or the new one.
 
     Without `is_replacing` a file that is there is an error. Where the name is a link to the file,
-    the file is replaced and not the link.
+    the file is replaced and not the link. Written by root, it is of whom the replaced file was, or,
+    where there was none, the file `like`: the service reads it without root's rights.
     """
     path = path.resolve() if is_replacing else path
     fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
@@ -48,6 +49,7 @@ def write_file(path: Path, content: bytes, *, is_replacing: bool) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
         with os.fdopen(os.open(fresh, flags, FILE_MODE), "wb") as file:
             os.fchmod(file.fileno(), FILE_MODE)
+            _give_to_owner_of(file.fileno(), path if path.exists() else like)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -66,7 +68,7 @@ def write_file(path: Path, content: bytes, *, is_replacing: bool) -> None:
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Generator[None]:
+def locked(path: Path, *, like: Path | None = None) -> Generator[None]:
     """Hold the lock of a file that is replaced; others wait.
 
     It is on a file beside it, which stays: one that is removed can be locked twice. A process that
@@ -77,6 +79,7 @@ def locked(path: Path) -> Generator[None]:
     try:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         handle = os.open(beside, flags, FILE_MODE)
+        _give_to_owner_of(handle, path if path.exists() else like)
     except OSError as error:
         raise KeyRingError(f"{beside}: cannot be opened: {error.strerror}") from error
     try:
@@ -84,6 +87,12 @@ def locked(path: Path) -> Generator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def _give_to_owner_of(descriptor: int, model: Path | None) -> None:
+    if os.geteuid() == 0 and model is not None:
+        owner = model.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def _sync_directory(directory: Path) -> None:

@@ -41,13 +41,14 @@ def load_revocations(path: Path) -> Revocations:
         raise KeyRingError(f"{path}: {error}") from error
 
 
-def change_revocations(path: Path, change: Callable[[Revocations], Revocations]) -> Revocations:
-    """Replace what is in `path` by what `change` makes of it, and return that."""
-    with locked(path):
+def change_revocations(key_ring: Path, change: Callable[[Revocations], Revocations]) -> Revocations:
+    """Replace what is revoked beside a key ring by what `change` makes of it, and return that."""
+    path = revocations_path(key_ring)
+    with locked(path, like=key_ring):
         found = load_revocations(path)
         changed = change(found)
         if changed is not found:
-            write_file(path, encode_revocations(changed), is_replacing=True)
+            write_file(path, encode_revocations(changed), is_replacing=True, like=key_ring)
     return changed
 
 

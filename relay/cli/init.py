@@ -79,6 +79,7 @@ tls = "opportunistic"
 base_url = "{base_url}"
 # The keys that sign them. Keep a copy in a safe place: links of lost keys cannot be checked.
 key_ring = "{key_ring}"
+# attribution_days = 365               # how long after its letter a registration counts
 
 [store]
 # Events, log and ledger: one file here, or a server: "postgresql+psycopg://careerrelay@db/careerrelay".
@@ -107,6 +108,8 @@ service = "Career Relay"
 contact = "{service_contact}"
 # The secret that the registration service signs its reports with (Standard Webhooks).
 webhook_secret = "{webhook_secret}"
+# trusted_proxies = ["127.0.0.0/8"]    # web servers in front that say X-Forwarded-For
+# scanner_ranges = "scanner-ranges"    # networks of mail security scanners; see docs/admin/links.md
 
 # Who gets the signed checkpoint of all logs each day, and whom our mail comes from.
 # [audit]

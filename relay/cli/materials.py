@@ -23,6 +23,7 @@ from ledger.checkpoint import CheckpointError, LogKey, load_log_key, log_origin
 from ledger.credits import Policy
 from ledger.intake import IntakeSettings
 from ledger.keyfiles import load_subject_key
+from ledger.scanranges import RangesError, ScannerRanges, load_ranges
 from ledger.store import LedgerError
 from ledger.webhookout import Endpoint
 from relay.approved import ApprovedLetters
@@ -53,13 +54,14 @@ from relay.pipeline import Rules, make_rules
 from relay.verdict import judge
 from signer.errors import KeyRingError
 from signer.keyring_file import load_key_ring
+from signer.revocations_file import revocations_path
 
 FILE_MAX_BYTES = 1024 * 1024  # More than any of them may hold.
 WEBHOOK_SECRET_BYTES = range(24, 65)  # What Standard Webhooks asks for.
 
 # What these say is fixed with the start: sockets, rights and the store are not changed under mail.
 _FIXED = ("relay.processes", "relay.run_as", "store", "webhook", "mail", "audit")
-_FIXED_ENDING = ".listen"
+_FIXED_ENDING = (".listen", ".trusted_proxies")
 # Made when the first letter is approved; all others must be there.
 _MAY_BE_MISSING = "relay.approved_letters"
 # Of no meaning to a service.
@@ -151,6 +153,7 @@ def load_materials(config: Config) -> Materials:
         LedgerError,
         CheckpointError,
         PartError,
+        RangesError,
         ApprovedFileError,
         DkimKeyError,
     ) as error:
@@ -180,7 +183,7 @@ def files_of(config: Config) -> tuple[Path, ...]:
         file
         for name, path in _leaves("", config)
         if isinstance(path, Path) and (name != _MAY_BE_MISSING or os.access(path, os.F_OK))
-        for file in _files_at(path)
+        for file in _files_of(name, path)
     )
 
 
@@ -193,6 +196,10 @@ def _intake_settings(config: Config, subject_key: bytes) -> IntakeSettings:
         contact=intake.contact,
         webhook_secret=_read_webhook_secret(intake.webhook_secret),
         seal_key=subject_key,
+        scanner_ranges=load_ranges(intake.scanner_ranges)
+        if intake.scanner_ranges
+        else ScannerRanges(),
+        attribution_days=config.link.attribution_days,
     )
 
 
@@ -230,7 +237,7 @@ def _endpoints(config: Config) -> tuple[Endpoint, ...]:
 def _values(name: str, section: BaseModel) -> Iterator[tuple[str, object]]:
     for key, value in _leaves(name, section):
         if not _is_below(key, _UNUSED):
-            files = _files_at(value) if isinstance(value, Path) else ()
+            files = _files_of(key, value) if isinstance(value, Path) else ()
             yield key, [(file, _digest(file)) for file in files] or value
 
 
@@ -260,6 +267,13 @@ def _digest(path: Path) -> bytes:
             return hashlib.sha256(file.read(FILE_MAX_BYTES)).digest()
     except OSError:
         return b""  # Whoever needs the file has said so before.
+
+
+def _files_of(name: str, path: Path) -> list[Path]:
+    """Return what is at a path, and what belongs to it."""
+    beside = revocations_path(path) if name == "link.key_ring" else None
+    own = [beside] if beside is not None and os.access(beside, os.F_OK) else []
+    return [*_files_at(path), *own]
 
 
 def _files_at(path: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -38,8 +39,7 @@ def ring_path(tmp_path: Path) -> Path:
 
 def revoke(ring_path: Path, *links: str, why: str = "a mistaken mailing") -> Revocations:
     """Revoke links of a company beside the ring."""
-    path = revocations_path(ring_path)
-    return change_revocations(path, lambda known: known.with_batch("aozora", links, NOW, why))
+    return change_revocations(ring_path, lambda known: known.with_batch("aozora", links, NOW, why))
 
 
 def test_revoked_link_is_refused_and_others_are_not(ring_path: Path) -> None:
@@ -159,6 +159,17 @@ def test_refused_change_writes_nothing(ring_path: Path) -> None:
         change_key_ring(ring_path, lambda ring: ring.with_revoked("a", NOW))
     assert ring_path.read_bytes() == before
     change_key_ring(ring_path, lambda ring: ring.with_new_key(NOW))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_root_leaves_the_files_to_the_service(ring_path: Path) -> None:
+    """What root changes is still of whom the ring is: the service reads it without its rights."""
+    os.chown(ring_path, 1234, 1235)
+    revoke(ring_path, LINK)
+    change_key_ring(ring_path, lambda ring: ring.with_new_key(NOW))
+    assert len(list(ring_path.parent.iterdir())) == 4
+    for path in ring_path.parent.iterdir():
+        assert (path.stat().st_uid, path.stat().st_gid) == (1234, 1235)
 
 
 def test_link_to_the_ring_stays_a_link(tmp_path: Path, ring_path: Path) -> None:
