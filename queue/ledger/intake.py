@@ -2,7 +2,7 @@
 
     GET /{token}            303 at once to the registration page; the click is on disk by then
     GET /                   the service's front page, also for links that did not come through whole
-    GET /register?t={token} the built-in registration page
+    GET /register?t={token} the built-in registration (see ledger.registration)
     POST /v1/signups        a confirmed registration (see ledger.signups)
     GET /v1/openapi.json    the API's description
     GET /checkpoint, /log/… what is published of the logs (see ledger.tiles)
@@ -40,7 +40,10 @@ from ledger.clickrate import ClickRate
 from ledger.clicks import LinkWatch
 from ledger.follow import FRONT_PATH, REGISTER_PATH, Links, redirect
 from ledger.inbox import Inbox
+from ledger.networkbound import NetworkBound
 from ledger.pages import PAGE_HEADERS, Page, Pages, choose_language, find_templates
+from ledger.registration import Registration, RegistrationParts, Surroundings
+from ledger.registrationform import load_questions
 from ledger.scanranges import ScannerRanges
 from ledger.sealed import Seal
 from ledger.signups import KEPT, Signups
@@ -65,8 +68,8 @@ class IntakeSettings:
     `registration_url` is the external registration page, `""` for the built-in one. The token is
     handed on as the parameter `t`. `webhook_secret` is `whsec_` and base64, `""` when no
     registration service reports; `seal_key` seals reports that are kept while the store is
-    away. `service` and `contact` are shown on our pages. `scanner_ranges` are networks of scanners;
-    a registration counts for a company within `attribution_days` of the letter.
+    away. `service`, `contact` and `licence` are shown on our pages. `scanner_ranges` are networks
+    of scanners; a registration counts for a company within `attribution_days` of the letter.
     """
 
     companies: tuple[str, ...]
@@ -75,6 +78,7 @@ class IntakeSettings:
     seal_key: bytes = field(default=b"", repr=False)
     service: str = "Career Relay"
     contact: str = ""
+    licence: str = ""
     templates: Path | None = None
     scanner_ranges: ScannerRanges = field(default_factory=ScannerRanges, repr=False)
     attribution_days: int = ATTRIBUTION_DAYS
@@ -106,13 +110,14 @@ class IntakeState:
     `ring` may be replaced. `counts` is written here: `click_human`,
     `click_scanner`, `click_unknown`, `click_lost`, `click_thinned`, `link_damaged`,
     `link_malformed`, `link_unknown_key`, `link_bad_tag`, `link_revoked`, `link_link_revoked`.
-    `watch` and `rate` are what clicks have shown so far.
+    `watch` and `rate` are what clicks have shown so far, `bound` is who has sent forms.
     """
 
     ring: KeyRing
     counts: Counter[str] = field(default_factory=Counter[str])
     watch: LinkWatch = field(default_factory=_new_watch)
     rate: ClickRate = field(default_factory=_new_rate)
+    bound: NetworkBound = field(default_factory=NetworkBound)
 
 
 def create_app(
@@ -124,18 +129,36 @@ def create_app(
     new_id: Callable[[], str],
     earlier: IntakeState | None = None,
     log_routes: Sequence[Route] = (),
+    registration: RegistrationParts | None = None,
 ) -> FastAPI:
     """Return the application.
 
     `new_id` gives ids for clicks (letters, digits, `_.-`). What changes while it runs is in
     `app.state.intake`, an `IntakeState`; an application that takes another's place goes on with
     what that one has seen, `earlier`. `log_routes` publish checkpoints and tiles.
+    Without `registration` our own page says whom to write to.
     """
     state = IntakeState(ring)
     if earlier is not None:
         state.counts, state.watch, state.rate = earlier.counts, earlier.watch, earlier.rate
+        state.bound = earlier.bound
+    attribution = Attribution(
+        lambda: state.ring, settings.companies, applier.time_of, settings.attribution_days
+    )
     pages = _CandidatePages(settings)
     links = Links(settings, state, inbox, clock, new_id)
+    registering = [Route(REGISTER_PATH, pages.register)]
+    if registration is not None:
+        around = Surroundings(
+            show=pages.show,
+            language=pages.language,
+            questions=load_questions(settings.templates or find_templates()),
+            ring=lambda: state.ring,
+            attribute=attribution.of,
+            applier=applier,
+            clock=clock,
+        )
+        registering = Registration(registration, around, state.bound).routes()
     people = Starlette(
         routes=[
             Route("/robots.txt", _robots),
@@ -143,7 +166,7 @@ def create_app(
             Route("/healthz", _healthy),
             Route("/readyz", _Readiness(applier).answer),
             Route(FRONT_PATH, pages.front),
-            Route(REGISTER_PATH, pages.register),
+            *registering,
             *log_routes,
         ],
         exception_handlers={HTTPException: pages.answer_http_error, Exception: pages.answer_bug},
@@ -153,9 +176,6 @@ def create_app(
     people.router.redirect_slashes = False
     app = IntakeApp(people)
     app.state.intake = state
-    attribution = Attribution(
-        lambda: state.ring, settings.companies, applier.time_of, settings.attribution_days
-    )
     signups = None
     if settings.webhook_secret:
         webhook = make_webhook(settings.webhook_secret)
@@ -187,9 +207,8 @@ class _CandidatePages:
     """The few pages of our own, in the reader's language."""
 
     def __init__(self, settings: IntakeSettings) -> None:
-        self._pages = Pages(settings.templates or find_templates(), "web.css")
-        self._service = settings.service
-        self._contact = settings.contact
+        self._pages = Pages(settings.templates or find_templates(), "web.css", forms=True)
+        self._settings = settings
 
     async def front(self, request: Request) -> Response:
         """Return the front page, with a friendly word for a link that came through damaged."""
@@ -198,6 +217,17 @@ class _CandidatePages:
     async def register(self, request: Request) -> Response:
         """Return the registration page."""
         return _page(self._render(request, "register.html.j2"))
+
+    def show(
+        self, request: Request, template: str, status: int = 200, **values: object
+    ) -> Response:
+        """Return a page of the registration."""
+        return _page(self._render(request, template, **values), status)
+
+    def language(self, request: Request) -> str:
+        """Return the reader's language."""
+        asked = request.query_params.get("lang", "")
+        return choose_language(request.headers.get("accept-language", ""), asked)
 
     async def answer_http_error(self, request: Request, error: Exception) -> Response:
         """Return a page, since a person is reading."""
@@ -220,15 +250,16 @@ class _CandidatePages:
         return self._render(request, "front.html.j2", notice=notice)
 
     def _render(self, request: Request, template: str, **values: object) -> Page:
-        asked = request.query_params.get("lang", "")
-        language = choose_language(request.headers.get("accept-language", ""), asked)
+        language, settings = self.language(request), self._settings
         other = request.url.include_query_params(lang="en" if language == "ja" else "ja")
         return self._pages.render(
             template,
             language=language,
             other_query=other.query,
-            service=self._service,
-            contact=self._contact,
+            own_query=request.url.include_query_params(lang=language).query,
+            service=settings.service,
+            contact=settings.contact,
+            licence=settings.licence,
             **values,
         )
 

@@ -27,8 +27,8 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from ledger import erase, mailaddress, store_erase, store_people
-from ledger.events import INSTALLATION, Event, EventType, installation_event, signup_digest
+from ledger import erase, mailaddress, store_erase, store_people, store_subject
+from ledger.events import Event, EventType, installation_event, signup_digest
 from ledger.sealed import RingSeal, SealError
 from ledger.store import LedgerError, Store, Transaction
 from ledger.store_jobs import NewJob, insertion
@@ -92,6 +92,9 @@ class Opened:
     person: Person = field(repr=False)
 
 
+MakeEvent = Callable[[PersonRow, Person, str], Event]
+
+
 class People:
     """Keeps people; thread-safe. `subject_key` makes the hashes that find them."""
 
@@ -103,6 +106,7 @@ class People:
         clock: Callable[[], datetime],
         *,
         confirmed_kept: timedelta = CONFIRMED_KEPT,
+        handed_over_kept: timedelta = HANDED_OVER_KEPT,
     ) -> None:
         """`keys` go from the oldest to the newest, which seals."""
         self._store = store
@@ -110,6 +114,7 @@ class People:
         self._subject_key = subject_key
         self._clock = clock
         self._confirmed_kept = confirmed_kept
+        self._handed_over_kept = handed_over_kept
 
     # ------------------------------------------------------------- by the person
 
@@ -117,12 +122,13 @@ class People:
         self,
         person_id: str,
         person: Person,
-        company: str,
-        link_id: str,
+        link: tuple[str, str],
         event: Event,
         job: NewJob,
     ) -> bool:
         """Keep a registration, its event and its mail; tells whether that was done.
+
+        `link` is company and link id, or the installation's log and `""` where no link explains it.
 
         It is not where the address asked for no more mail, or has had enough of it today; whoever
         sent the form is not told.
@@ -132,8 +138,7 @@ class People:
         row = PersonRow(
             person_id,
             PersonState.RECEIVED,
-            company,
-            link_id,
+            *link,
             now_ms,
             None,
             None,
@@ -170,9 +175,10 @@ class People:
         with self._store.read() as transaction:
             return store_people.find(transaction, person_id)
 
-    def confirm(self, person_id: str, event: Event) -> bool:
+    def confirm(self, person_id: str, make_event: MakeEvent) -> bool:
         """Note that a person confirmed, with the event of it; tells whether it was the first time.
 
+        `make_event` gets the registration, the person and their reference in the company's log.
         Other registrations of the same address that were not handed over are emptied: this one is
         the newest word. Raises `PersonGone`.
         """
@@ -184,6 +190,8 @@ class People:
             expires_ms = now_ms + _ms(self._confirmed_kept)
             if not store_people.confirm(transaction, person_id, now_ms, expires_ms):
                 return False
+            person = self._open(person_id, found[2])
+            event = make_event(found[0], person, self._reference(transaction, found[0], person))
             store_erase.take_in(transaction, [event], now_ms)
             for other in store_people.ids_of(transaction, found[1]):
                 row = store_people.find(transaction, other)
@@ -256,7 +264,7 @@ class People:
         """Note that the placement service has a person; tells whether it was the first time."""
         now_ms = self._now_ms()
         with self._store.write() as transaction:
-            expires_ms = now_ms + _ms(HANDED_OVER_KEPT)
+            expires_ms = now_ms + _ms(self._handed_over_kept)
             return store_people.hand_over(transaction, person_id, now_ms, expires_ms)
 
     # ----------------------------------------------------------------- by operators
@@ -305,6 +313,11 @@ class People:
             return self._seal.renew(sealed)
         except SealError as error:
             raise LedgerError("a registration cannot be opened with these person keys") from error
+
+    def _reference(self, transaction: Transaction, row: PersonRow, person: Person) -> str:
+        salt = secrets.token_bytes(store_subject.SALT_SIZE_BYTES)
+        name = mailaddress.canonical(person.address)
+        return store_subject.reference(transaction, self._subject_key, row.company, name, salt)
 
     def _lookup(self, address: str) -> bytes:
         return mailaddress.lookup(self._subject_key, _PURPOSE, address)
@@ -356,7 +369,7 @@ def signup_received(
     """Return the event of a form being sent: nothing is confirmed, and nobody is named."""
     kind, name = EventType.SIGNUP_RECEIVED, signup_digest(person_id)
     data = {"link_id": link_id, "consent_version": consent_version}
-    return Event(f"{kind}:{name}", kind, company or INSTALLATION, now, f"signup:{name}", data)
+    return Event(f"{kind}:{name}", kind, company, now, f"signup:{name}", data)
 
 
 def person_opened(person_id: str, now: datetime, *, purpose: str, by: str) -> Event:

@@ -9,7 +9,10 @@ from typing import Any, Final
 from sqlalchemy import Row, Select, and_, delete, func, insert, select, update
 
 from ledger.store import Store, Transaction, as_bytes
-from ledger.store_tables import person, suppression
+from ledger.store_tables import job, person, suppression
+
+# The kind of jobs that send our mail to people.
+SEND_MAIL: Final = "send_mail"
 
 # Rows changed in one transaction: mail waits meanwhile.
 CHUNK_ROWS: Final = 500
@@ -111,7 +114,8 @@ def hand_over(transaction: Transaction, person_id: str, now_ms: int, expires_ms:
 
 
 def empty(transaction: Transaction, person_id: str, state: PersonState) -> None:
-    """Delete what is personal in a registration."""
+    """Delete what is personal in a registration, in mail that waits to be sent as well."""
+    _forget_mail(transaction, person_id)
     gone = {"state": str(state), "lookup": b"", "sealed": b""}
     alive = person.c.state.in_([str(one) for one in ALIVE])
     transaction.execute(update(person).where(person.c.id == person_id, alive).values(**gone))
@@ -180,6 +184,8 @@ def purge_people(store: Store, *, before_ms: int, latest_ms: int) -> int:
                     )
                 )
             ids = list(transaction.execute(query).scalars())
+            for one in ids:
+                _forget_mail(transaction, one)
             if ids:
                 transaction.execute(delete(person).where(person.c.id.in_(ids)))
         total += len(ids)
@@ -207,6 +213,17 @@ def is_suppressed(transaction: Transaction, lookup: bytes) -> bool:
 def suppressed(transaction: Transaction) -> frozenset[bytes]:
     """Return the hashes of all addresses that are not to be written to."""
     return frozenset(as_bytes(found) for found in transaction.execute(_SUPPRESSED).scalars())
+
+
+def mail_name(person_id: str, number: int) -> str:
+    """Return the name of the so many-th mail that asks a person to confirm."""
+    return f"confirm/{person_id}/{number}"
+
+
+def _forget_mail(transaction: Transaction, person_id: str) -> None:
+    # One that is being sent at this moment is sent; its job finds itself gone, which harms nobody.
+    begin = f"{SEND_MAIL}:{mail_name(person_id, 0)}"[:-1]
+    transaction.execute(delete(job).where(job.c.id.startswith(begin, autoescape=True)))
 
 
 _SUPPRESSED: Final = select(suppression.c.lookup)

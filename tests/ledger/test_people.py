@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger import store_subject
-from ledger.events import INSTALLATION, EventType, parse, signup_verified
+from ledger.events import INSTALLATION, Event, EventType, parse, signup_verified
 from ledger.keyfiles import KeyFileError, add_person_key, create_person_keys, load_person_keys
 from ledger.people import (
     MAILS_PER_ADDRESS_MAX,
@@ -27,8 +26,8 @@ from ledger.retention import purge
 from ledger.sealed import RingSeal, SealError
 from ledger.store import LedgerError, Store
 from ledger.store_jobs import NewJob
-from ledger.store_people import PersonState
-from tests.ledger.parts import NOW, SUBJECT_KEY, applier_on, person, store_in
+from ledger.store_people import PersonRow, PersonState
+from tests.ledger.parts import NOW, SUBJECT_KEY, applier_on, store_in
 
 FIRST, SECOND = bytes(32), bytes([1]) * 32
 HANAKO = Person(
@@ -53,22 +52,27 @@ class World:
         person_id = new_person_id()
         event = signup_received(person_id, "aozora", "l" * 16, self.now, consent_version="1")
         job = NewJob(f"mail:{person_id}", "mail", {})
-        made = (people or self.people()).receive(person_id, who, "aozora", "l" * 16, event, job)
+        made = (people or self.people()).receive(person_id, who, ("aozora", "l" * 16), event, job)
         return person_id if made else ""
 
-    def confirm(self, person_id: str, number: int = 1) -> bool:
+    def confirm(self, person_id: str) -> bool:
         """Confirm a registration."""
-        event = signup_verified(
-            "aozora",
-            "l" * 16,
-            self.now,
-            signup_id=person_id,
-            person_ref=person(number),
-            verification="double_opt_in",
-            consent_version="1",
-            body_digest="",
-        )
-        return self.people().confirm(person_id, event)
+
+
+        def verified(row: PersonRow, who: Person, reference: str) -> Event:
+            assert (row.id, who.address.partition("@")[2].lower()) == (person_id, "mail.example")
+            return signup_verified(
+                row.company,
+                row.link_id,
+                self.now,
+                signup_id=row.id,
+                person_ref=reference,
+                verification="double_opt_in",
+                consent_version="1",
+                body_digest="",
+            )
+
+        return self.people().confirm(person_id, verified)
 
     def query(self, text: str) -> list[tuple[object, ...]]:
         """Return rows as another program sees them."""
@@ -100,7 +104,7 @@ def test_a_registration_is_whole_or_not_there(world: World) -> None:
     event = signup_received(other, "aozora", "", NOW, consent_version="1")
     too_large = NewJob("mail:2", "mail", {"x": "y" * 70_000})
     with pytest.raises(ValueError, match="at most"):
-        world.people().receive(other, HANAKO, "aozora", "", event, too_large)
+        world.people().receive(other, HANAKO, ("aozora", ""), event, too_large)
     assert len(world.query("SELECT id FROM person")) == 1
     assert len(world.events()) == 1
 
@@ -153,7 +157,7 @@ def test_the_newest_confirmation_is_the_one_handed_over(world: World) -> None:
     first = world.register()
     world.confirm(first)
     second = world.register(replace(HANAKO, address="Hanako@MAIL.example", name="花子"))
-    world.confirm(second, 2)
+    world.confirm(second)
     assert [row.id for row in world.people().waiting_for_handover()] == [second]
     with pytest.raises(PersonGone):
         world.people().open(first, "hand_over", "adviser")
@@ -188,11 +192,8 @@ def test_sent_again_counts_as_a_mail(world: World) -> None:
 def test_erasing_leaves_nothing_of_the_person(world: World) -> None:
     """All registrations of the address, and the salt; the log says so. Again it does nothing."""
     ids = [world.register(), world.register(replace(HANAKO, address="HANAKO@mail.example"))]
-    with world.store.write() as transaction:
-        store_subject.reference(
-            transaction, SUBJECT_KEY, "aozora", "hanako@mail.example", bytes(32)
-        )
     world.confirm(ids[0])
+    assert len(world.query("SELECT lookup FROM subject_salt")) == 1
     world.people().mark_handed_over(ids[0])
     mails: list[str] = []
 
@@ -234,8 +235,8 @@ def test_withdrawn_is_empty_and_cannot_be_confirmed(world: World) -> None:
 def test_time_deletes(world: World) -> None:
     """Unconfirmed after a week, confirmed after half a year, handed over after a month."""
     ids = [world.register(replace(HANAKO, address=f"{number}@mail.example")) for number in range(3)]
-    world.confirm(ids[1], 1)
-    world.confirm(ids[2], 2)
+    world.confirm(ids[1])
+    world.confirm(ids[2])
     world.people().mark_handed_over(ids[2])
     left: list[int] = []
     for days in (7, 8, 30, 31, 180, 181):
