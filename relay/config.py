@@ -114,6 +114,10 @@ class IntakeSection(Section):
     registration_url: Annotated[str, AfterValidator(check_registration_url)] = ""
     service: ShownName = "Career Relay"
     contact: Annotated[str, AfterValidator(check_optional_mail_address)] = ""
+    # The placement service's licence, which the law wants on the page.
+    licence: Annotated[
+        str, AfterValidator(matching(r"[^\x00-\x1f\x7f]{0,100}", "100 characters at most"))
+    ] = ""
     webhook_secret: Path = Path("webhook-secret")
     # Networks of mail security scanners; see docs/admin/links.md.
     scanner_ranges: Path | None = None

@@ -106,12 +106,15 @@ registration = "builtin"
 # your company, which must not learn who registers.
 service = "Career Relay"
 contact = "{service_contact}"
+# The placement service's licence (職業紹介事業の許可番号), which our pages and mail show.
+# licence = "13-ユ-000000"
 # The secret that the registration service signs its reports with (Standard Webhooks).
 webhook_secret = "{webhook_secret}"
 # trusted_proxies = ["127.0.0.0/8"]    # web servers in front that say X-Forwarded-For
 # scanner_ranges = "scanner-ranges"    # networks of mail security scanners; see docs/admin/links.md
 
-# Who gets the signed checkpoint of all logs each day, and whom our mail comes from.
+# Who gets the signed checkpoint of all logs each day, and whom our mail comes from. With mail.from
+# set, people register on our own page and confirm by a mail; without it, it says whom to write to.
 # [audit]
 # auditors = ["audit@example.jp"]
 # [mail]

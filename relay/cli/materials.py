@@ -22,7 +22,7 @@ from ledger.apply import read_policies
 from ledger.checkpoint import CheckpointError, LogKey, load_log_key, log_origin
 from ledger.credits import Policy
 from ledger.intake import IntakeSettings
-from ledger.keyfiles import load_subject_key
+from ledger.keyfiles import load_person_keys, load_subject_key
 from ledger.scanranges import RangesError, ScannerRanges, load_ranges
 from ledger.store import LedgerError
 from ledger.webhookout import Endpoint
@@ -62,8 +62,8 @@ WEBHOOK_SECRET_BYTES = range(24, 65)  # What Standard Webhooks asks for.
 # What these say is fixed with the start: sockets, rights and the store are not changed under mail.
 _FIXED = ("relay.processes", "relay.run_as", "store", "webhook", "mail", "audit")
 _FIXED_ENDING = (".listen", ".trusted_proxies")
-# Made when the first letter is approved; all others must be there.
-_MAY_BE_MISSING = "relay.approved_letters"
+# The first is made when a letter is approved, the second needed where people register.
+_MAY_BE_MISSING = ("relay.approved_letters", "store.person_keys")
 # Of no meaning to a service.
 _UNUSED = ("outside",)
 
@@ -81,6 +81,8 @@ class Materials:
     policies: tuple[Policy, ...]
     log_key: LogKey
     subject_key: bytes
+    # None where nobody registers with us.
+    person_keys: tuple[bytes, ...]
     intake: IntakeSettings
     doors: tuple[Door, ...]
     next_hop: HopSettings
@@ -138,6 +140,7 @@ def load_materials(config: Config) -> Materials:
             policies=read_policies(),
             log_key=load_log_key(config.store.log_key),
             subject_key=subject_key,
+            person_keys=_person_keys(config),
             intake=_intake_settings(config, subject_key),
             doors=make_doors(config),
             next_hop=make_hop_settings(config),
@@ -182,9 +185,16 @@ def files_of(config: Config) -> tuple[Path, ...]:
     return tuple(
         file
         for name, path in _leaves("", config)
-        if isinstance(path, Path) and (name != _MAY_BE_MISSING or os.access(path, os.F_OK))
+        if isinstance(path, Path) and (name not in _MAY_BE_MISSING or os.access(path, os.F_OK))
         for file in _files_of(name, path)
     )
+
+
+def _person_keys(config: Config) -> tuple[bytes, ...]:
+    """Return what people's data are sealed with, where our page can ask for them: it sends mail."""
+    if config.intake.registration != "builtin" or not config.mail.sender:
+        return ()
+    return load_person_keys(config.store.person_keys)
 
 
 def _intake_settings(config: Config, subject_key: bytes) -> IntakeSettings:
@@ -194,6 +204,7 @@ def _intake_settings(config: Config, subject_key: bytes) -> IntakeSettings:
         registration_url=intake.registration_url if intake.registration == "external" else "",
         service=intake.service,
         contact=intake.contact,
+        licence=intake.licence,
         webhook_secret=_read_webhook_secret(intake.webhook_secret),
         seal_key=subject_key,
         scanner_ranges=load_ranges(intake.scanner_ranges)

@@ -28,6 +28,7 @@ from ledger.inbox import Inbox
 from ledger.intake import IntakeServer, IntakeState, create_app
 from ledger.spill import Spill
 from ledger.store import LedgerError, Store
+from ledger.suppression import Suppression
 from relay.addresses import listen_failure
 from relay.admin import SHARED_METRICS_VARIABLE, this_process
 from relay.cli.adminport import AdminError, AdminPort
@@ -37,6 +38,7 @@ from relay.cli.materials import MaterialError, Materials, load_materials, settle
 from relay.cli.parts import complain_of_certificates
 from relay.cli.processes import CHILD_OPTION, Inheritance, Lifeline
 from relay.cli.recordparts import make_log_routes, make_queue, make_worker, restored
+from relay.cli.registering import SuppressionRefresher, make_registration
 from relay.cli.reload import Reloader, hangups_held_back, until_stopped
 from relay.cli.rights import Listeners, drop_root, open_sockets
 from relay.cli.shapeflush import ShapeFlusher
@@ -90,6 +92,7 @@ class Service:
         self._listeners = listeners
         self.metrics = Metrics()
         self.store = Store(config.store.url)
+        self.suppression = Suppression(self.store, materials.subject_key, now)
         self._queue = make_queue(config)
         self.worker = make_worker(materials, self.store, self._queue, now, self.metrics.queue)
         works_here = Role.WORKER in roles
@@ -112,6 +115,7 @@ class Service:
             now=now,
             taken=taken,
             sealer=materials.sealer,
+            is_suppressed=self.suppression.is_suppressed,
         )
         next_hop = NextHop(materials.next_hop, self.metrics)
         self.relay = Relay(materials.limits, next_hop, self.delivery, self.metrics)
@@ -139,6 +143,10 @@ class Service:
             self._stops.append(lambda: asyncio.to_thread(self.worker.stop))
         self.inbox.start()
         self._stops.append(lambda: asyncio.to_thread(self.inbox.close))
+        if self._roles & {Role.INTAKE, Role.RELAY}:
+            refresher = SuppressionRefresher(self.suppression)
+            await refresher.start()
+            self._stops.append(refresher.stop)
         if Role.INTAKE in self._roles:
             await self._start_intake()
         if Role.RELAY in self._roles:
@@ -188,6 +196,7 @@ class Service:
             lambda: secrets.token_hex(16),
             earlier,
             make_log_routes(materials, self.store),
+            make_registration(materials, self.store, self.suppression),
         )
 
     async def renew(self, materials: Materials) -> None:
