@@ -41,6 +41,7 @@ from relay.configvalues import (
     check_registration_url,
     matching,
 )
+from relay.handoverconfig import HandoverSection
 from relay.mistakes import explain_mistakes, shown
 from relay.policy import Company, Mode
 from relay.recordconfig import (
@@ -217,6 +218,7 @@ class Config(BaseSettings):
     audit: AuditSection = AuditSection()
     webhook: tuple[WebhookSection, ...] = Field(default=(), max_length=WEBHOOKS_MAX)
     intake: IntakeSection = IntakeSection()
+    handover: HandoverSection = HandoverSection()
     outside: OutsideSection = OutsideSection()
     note: NoteSection = NoteSection()
     dkim: tuple[DkimSection, ...] = Field(default=(), max_length=1_000)
@@ -251,6 +253,12 @@ class Config(BaseSettings):
         asked = self.audit.auditors or any(section.auditors for section in self.company)
         if asked and not self.mail.sender:
             raise ValueError('auditors get mail, so [mail] needs from = "relay@example.jp"')
+        return self
+
+    @model_validator(mode="after")
+    def _who_hands_over_by_mail_has_an_address(self) -> Config:
+        if self.handover.by == "mail" and not self.mail.sender:
+            raise ValueError('the adviser gets mail, so [mail] needs from = "relay@example.jp"')
         return self
 
     @model_validator(mode="after")
@@ -362,6 +370,7 @@ def _with_absolute_paths(config: Config, directory: Path) -> Config:
         "store": _at(directory, store),
         "link": _at(directory, config.link),
         "intake": _at(directory, config.intake),
+        "handover": _at(directory, config.handover),
         "next_hop": _at(directory, config.next_hop),
         "relay": _at(directory, config.relay).model_copy(update={"listener": listeners}),
         "note": _at(directory, config.note),

@@ -73,28 +73,16 @@ class Outlet:
             body = store_log.body_at(transaction, log, seq)
         if body is None:
             raise JobFailed(f"log {log} has no entry {seq}", is_final=True)
-        now = self._clock()
-        signature = self._webhooks[endpoint.name].sign(row.id, now, body.decode())
-        headers = {
-            "webhook-id": row.id,
-            "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": signature,
-            "content-type": "application/cloudevents+json",
-        }
-        try:
-            answer = httpx.post(
-                endpoint.url,
-                content=body,
-                headers=headers,
-                timeout=TIMEOUT_SECONDS,
-                follow_redirects=False,
-            )
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise JobFailed(f"{endpoint.name}: {type(error).__name__}") from error
-        if not answer.is_success:
-            # 410: the receiver wants no more of this.
-            is_final = answer.status_code == GONE
-            raise JobFailed(f"{endpoint.name} answered {answer.status_code}", is_final=is_final)
+        webhook = self._webhooks[endpoint.name]
+        post_signed(
+            endpoint.name,
+            endpoint.url,
+            webhook,
+            row.id,
+            body,
+            self._clock(),
+            content_type="application/cloudevents+json",
+        )
 
     def _collect(self, endpoint: Endpoint, log: str) -> int:
         name = f"webhook:{endpoint.name}:{log}"
@@ -116,3 +104,35 @@ class Outlet:
                 transaction.exec_driver_sql(sql, tuple(values))
             store_progress.move(transaction, name, size)
         return len(jobs)
+
+
+def post_signed(
+    name: str,
+    url: str,
+    webhook: Webhook,
+    message_id: str,
+    body: bytes,
+    now: datetime,
+    *,
+    content_type: str,
+) -> None:
+    """Return when the receiver has taken a signed call; raises `JobFailed`, which says `name`.
+
+    The same `message_id` is the same call: the receiver tells by it.
+    """
+    headers = {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": webhook.sign(message_id, now, body.decode()),
+        "content-type": content_type,
+    }
+    try:
+        answer = httpx.post(
+            url, content=body, headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=False
+        )
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise JobFailed(f"{name}: {type(error).__name__}") from error
+    if not answer.is_success:
+        # 410: the receiver wants no more of this.
+        is_final = answer.status_code == GONE
+        raise JobFailed(f"{name} answered {answer.status_code}", is_final=is_final)

@@ -164,7 +164,7 @@ def test_whatever_the_description_allows_gets_a_documented_answer(tmp_path: Path
             suppress_health_check=list(HealthCheck),
         )
         @hypothesis.given(case=cases, is_signed=strategies.booleans())
-        def call(case: schemathesis.Case, is_signed: bool) -> None:
+        def call(case: schemathesis.Case[Any], is_signed: bool) -> None:
             answer = case.call(auth=sign) if is_signed else case.call()
             statuses[answer.status_code] += 1
             case.validate_response(answer, checks=CONFORMANCE)
