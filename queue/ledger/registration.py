@@ -64,6 +64,7 @@ OPT_OUT = "/optout"
 STORE_MAX_SECONDS = 8.0  # As for a webhook; a browser waits longer.
 RETRY_AFTER_SECONDS = "60"
 _JAPAN = timezone(timedelta(hours=9), "JST")
+_UNTIL = {"ja": "%Y年%-m月%-d日 %H:%M（日本時間）", "en": "%-d %B %Y, %H:%M (Japan time)"}
 _VERIFICATION = "double_opt_in"
 
 _T = TypeVar("_T")
@@ -238,7 +239,7 @@ class Registration:
         until = (found.time + LIFETIMES[Purpose.CONFIRM]).astimezone(_JAPAN)
         now = self._around.clock()
         values = {
-            "until": until.strftime("%Y-%m-%d %H:%M %Z"),
+            "until": until.strftime(_UNTIL[self._around.language(request)]),
             "delete_url": self._mail.delete_link(found.value, now),
         }
 

@@ -108,7 +108,8 @@ service = "Career Relay"
 contact = "{service_contact}"
 # The placement service's licence (職業紹介事業の許可番号), which our pages and mail show.
 # licence = "13-ユ-000000"
-# The secret that the registration service signs its reports with (Standard Webhooks).
+# The secret that the registration service signs its reports with (Standard Webhooks). While it is
+# changed, the file has both, each on a line.
 webhook_secret = "{webhook_secret}"
 # trusted_proxies = ["127.0.0.0/8"]    # web servers in front that say X-Forwarded-For
 # scanner_ranges = "scanner-ranges"    # networks of mail security scanners; see docs/admin/links.md
@@ -117,8 +118,8 @@ webhook_secret = "{webhook_secret}"
 # set, people register on our own page and confirm by a mail; without it, it says whom to write to.
 # [audit]
 # auditors = ["audit@example.jp"]
-# [mail]
-# from = "relay@example.jp"
+{mail}[mail]
+{mail}from = "{mail_sender}"
 # server = "127.0.0.1:25"              # default: the first next hop
 
 # Who hears of slots and statements; docs/admin/queue.md.
@@ -126,6 +127,14 @@ webhook_secret = "{webhook_secret}"
 # name = "hr"
 # url = "https://hr.example.jp/hooks/careerrelay"
 # secret = "hr-secret"                 # a file with "whsec_" and base64
+
+# How confirmed registrations reach the placement service; docs/admin/handover.md.
+# [handover]
+# by = "webhook"                       # "none", "webhook", "mail" or "export"
+# url = "https://career.example.jp/hooks/registrations"
+# secret = "handover-secret"           # a file with "whsec_" and base64
+# adviser = "adviser@example.jp"       # for by = "mail"
+# keep_days = 30                       # how long we keep what was handed over
 
 # For your monitoring: /metrics, /healthz and /readyz.
 # [admin]
@@ -195,6 +204,7 @@ class Choices:
     intake: str = "127.0.0.1:8080"
     outside: str = "127.0.0.1:8025"
     service_contact: str = ""
+    mail_sender: str = ""  # None: people cannot register on our page yet.
 
 
 def create_installation(directory: Path, choices: Choices) -> list[Path]:
@@ -231,6 +241,8 @@ def create_installation(directory: Path, choices: Choices) -> list[Path]:
         intake=choices.intake,
         outside=choices.outside,
         service_contact=choices.service_contact,
+        mail="" if choices.mail_sender else "# ",
+        mail_sender=choices.mail_sender or "relay@example.jp",
     )
     make(FILE_NAME, lambda path: path.write_text(text, encoding="utf-8"))
     return made
