@@ -122,7 +122,7 @@ class Links:
         network = network_of(address)
         rated = "" if network in _LOOPBACK else network
         is_kept = self._state.rate.admits(rated, claims.company, now)
-        await settle(self._state, self._inbox, now, self._new_id)
+        await record_thinned(self._state, self._inbox, now, self._new_id)
         if not is_kept:
             self._state.counts["click_thinned"] += 1
             return
@@ -153,7 +153,7 @@ class Links:
         return read_click(request.method, request.headers, self._agents, seen)
 
 
-async def settle(
+async def record_thinned(
     state: State, inbox: Inbox, now: datetime | None, new_id: Callable[[], str]
 ) -> None:
     """Put on record how many clicks of past minutes were not kept singly; all, without a `now`.

@@ -24,6 +24,7 @@ from starlette.types import Receive, Scope, Send
 
 from ledger.apply import Applier
 from ledger.broker import EMBEDDED
+from ledger.follow import record_thinned
 from ledger.inbox import Inbox
 from ledger.intake import IntakeServer, IntakeState, create_app
 from ledger.spill import Spill
@@ -122,7 +123,10 @@ class Service:
         self.applier = Applier(self.store, materials.policies, clock=now)
         self._candidates = _Replaceable(self._make_intake(materials))
         listen = config.intake.listen
-        self.intake = IntakeServer(listen.host, listen.port, self._candidates)
+        proxies = tuple(map(str, config.intake.trusted_proxies))
+        self.intake = IntakeServer(
+            listen.host, listen.port, self._candidates, trusted_proxies=proxies
+        )
         self._stops: list[Callable[[], Awaitable[object]]] = []
 
     async def start(self) -> None:
@@ -183,8 +187,13 @@ class Service:
             await self.intake.start()
         except OSError as error:
             raise StartError(f"{listen_failure(listen, error)}; set intake.listen") from error
+        self._stops.append(self._settle_clicks)
         self._stops.append(self.intake.stop)
         log.info("listening", part="intake", address=f"{listen.host}:{self.intake.port}")
+
+    async def _settle_clicks(self) -> None:
+        state = self._candidates.app.state.intake
+        await record_thinned(state, self.inbox, None, lambda: secrets.token_hex(16))
 
     def _make_intake(self, materials: Materials, earlier: IntakeState | None = None) -> Starlette:
         return create_app(

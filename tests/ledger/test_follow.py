@@ -12,7 +12,7 @@ import pytest
 
 from ledger.clickrate import CLICKS_PER_MINUTE
 from ledger.events import EventType
-from ledger.follow import CLICK_MAX_SECONDS, settle
+from ledger.follow import CLICK_MAX_SECONDS, record_thinned
 from ledger.intake import IntakeSettings
 from ledger.scanranges import parse_ranges
 from ledger.spill import Spill
@@ -129,7 +129,7 @@ def test_count_of_the_last_minute_is_kept_at_the_end(tmp_path: Path) -> None:
         token = await world.deliver()
         for _ in range(CLICKS_PER_MINUTE + 2):
             await world.http.get(f"/{token}", headers=ELSEWHERE)
-        await settle(world.app.state.intake, world.inbox, None, lambda: "end")
+        await record_thinned(world.app.state.intake, world.inbox, None, lambda: "end")
         thinned = [one for one in world.events() if one.type is EventType.CLICK_THINNED]
         assert [(one.id, one.data["count"]) for one in thinned] == [("click.thinned:end", 2)]
 

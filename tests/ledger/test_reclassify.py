@@ -8,18 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from ledger import store_progress
+from ledger import store_log, store_progress
 from ledger.apply import Applier, read_policies
+from ledger.checkpoint import Checkpointer
 from ledger.clickdetail import raw_detail
 from ledger.clickevents import link_clicked
 from ledger.events import Event, letter_delivered, link_issued
+from ledger.jobs import Jobs
 from ledger.keeper import row_of
 from ledger.reclassify import DUE_MAX, ENTRIES_MAX, SETTLED, Reclassifier
 from ledger.report import report
 from ledger.store import Store
 from ledger.store_inbox import insert_rows
+from ledger.timetable import STEWARD_EVERY, Timetable
 from tests.ledger.intake_world import LINK_ID, NOON
-from tests.ledger.parts import store_in
+from tests.ledger.parts import KEY, store_in
 
 LATER = NOON + timedelta(hours=1)
 
@@ -134,6 +137,35 @@ def test_what_is_due_stays_due_until_it_is_on_record(tmp_path: Path) -> None:
     assert Reclassifier(store).due(LATER) == []
     with store.read() as transaction:
         assert store_progress.position(transaction, "clicks/aozora") == 3
+    store.close()
+
+
+def test_timetable_asks_for_it(tmp_path: Path) -> None:
+    """The worker's tick puts on record what was found out; the next one has nothing to add."""
+    store = store_in(tmp_path)
+    put(store, [issued(), letter_delivered("aozora", LINK_ID, NOON, 250), click("c", 1)])
+    now = [LATER]
+    applier = Applier(store, read_policies(), clock=lambda: now[0])
+    timetable = Timetable(
+        store,
+        Jobs(store, lambda: now[0]),
+        applier,
+        Checkpointer(
+            store, KEY, installation="r.example.jp", directory=tmp_path, clock=lambda: now[0]
+        ),
+        lambda: now[0],
+        auditors=lambda log: (),
+        statements=lambda moment: (),
+    )
+    timetable.tick()
+    now[0] += STEWARD_EVERY
+    timetable.tick()
+    applier.apply_all()
+    with store.read() as transaction:
+        rows = [row for chunk in store_log.entries(transaction, "aozora") for row in chunk]
+    assert [row.event_id for row in rows if "reclassified" in row.event_id] == [
+        "click.reclassified:c"
+    ]
     store.close()
 
 
