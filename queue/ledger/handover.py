@@ -17,7 +17,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 from ledger import store_jobs
 from ledger.events import INSTALLATION, format_time
@@ -65,10 +65,8 @@ class Notice:
 class Channel(Protocol):
     """A way to the placement service."""
 
-    @property
-    def name(self) -> str:
-        """What `person.opened` calls it."""
-        ...
+    # What `person.opened` calls it.
+    name: ClassVar[str]
 
     def send(self, job_id: str, notice: Notice, now: datetime) -> None:
         """Return when the other side has taken it; raises `JobFailed`."""
@@ -78,7 +76,7 @@ class Channel(Protocol):
 class WebhookChannel:
     """Calls the placement service, signed as Standard Webhooks."""
 
-    name: Final = "webhook"
+    name: ClassVar = "webhook"
 
     def __init__(self, url: str, secrets: str) -> None:
         self._url = url
@@ -101,7 +99,7 @@ class WebhookChannel:
 class MailChannel:
     """Writes to an adviser of the placement service."""
 
-    name: Final = "mail"
+    name: ClassVar = "mail"
 
     def __init__(self, mailer: Mailer, adviser: str) -> None:
         self._mailer = mailer

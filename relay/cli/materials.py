@@ -25,6 +25,7 @@ from ledger.intake import IntakeSettings
 from ledger.keyfiles import load_person_keys, load_subject_key
 from ledger.scanranges import RangesError, ScannerRanges, load_ranges
 from ledger.store import LedgerError
+from ledger.webhook import SECRETS_MAX
 from ledger.webhookout import Endpoint
 from relay.approved import ApprovedLetters
 from relay.approvedfile import ApprovedFileError, load_approved
@@ -60,7 +61,7 @@ FILE_MAX_BYTES = 1024 * 1024  # More than any of them may hold.
 WEBHOOK_SECRET_BYTES = range(24, 65)  # What Standard Webhooks asks for.
 
 # What these say is fixed with the start: sockets, rights and the store are not changed under mail.
-_FIXED = ("relay.processes", "relay.run_as", "store", "webhook", "mail", "audit")
+_FIXED = ("relay.processes", "relay.run_as", "store", "webhook", "mail", "audit", "handover")
 _FIXED_ENDING = (".listen", ".trusted_proxies")
 # The first is made when a letter is approved, the second needed where people register.
 _MAY_BE_MISSING = ("relay.approved_letters", "store.person_keys")
@@ -89,6 +90,8 @@ class Materials:
     limits: Limits
     sealer: ArcSealer | None
     endpoints: tuple[Endpoint, ...]
+    # "" where the placement service is not called.
+    handover_secret: str
     # Every key of the configuration with its value, of files with the digest of their content.
     values: Mapping[str, object]
 
@@ -147,6 +150,7 @@ def load_materials(config: Config) -> Materials:
             limits=make_limits(config),
             sealer=make_sealer(config),
             endpoints=_endpoints(config),
+            handover_secret=_handover_secret(config),
             values=dict(_values("", config)),
         )
     except (
@@ -214,21 +218,33 @@ def _intake_settings(config: Config, subject_key: bytes) -> IntakeSettings:
     )
 
 
+def _handover_secret(config: Config) -> str:
+    """Return what the calls to the placement service are signed with, "" where it is not called."""
+    secret = config.handover.secret
+    return _read_webhook_secret(secret) if config.handover.by == "webhook" and secret else ""
+
+
 def _read_webhook_secret(path: Path) -> str:
-    """Return the secret of the registration service; others may not read it."""
+    """Return the secret in a file, or several, each on a line; others may not read it."""
     try:
         text = read_secret(path, "`careerrelay init` makes one").decode("ascii", "replace").strip()
     except SecretFileError as error:
         raise MaterialError(str(error)) from error
+    secrets = text.split()
+    if not 0 < len(secrets) <= SECRETS_MAX or not all(map(_is_webhook_secret, secrets)):
+        raise MaterialError(
+            f'{path}: expected "whsec_" and {WEBHOOK_SECRET_BYTES[0]} to 64 bytes in base64,'
+            f" on at most {SECRETS_MAX} lines"
+        )
+    return text
+
+
+def _is_webhook_secret(text: str) -> bool:
     try:
         size = len(base64.b64decode(text.removeprefix("whsec_"), validate=True))
     except ValueError:  # binascii.Error is one.
-        size = 0
-    if not text.startswith("whsec_") or size not in WEBHOOK_SECRET_BYTES:
-        raise MaterialError(
-            f'{path}: expected "whsec_" and {WEBHOOK_SECRET_BYTES[0]} to 64 bytes in base64'
-        )
-    return text
+        return False
+    return text.startswith("whsec_") and size in WEBHOOK_SECRET_BYTES
 
 
 def _endpoints(config: Config) -> tuple[Endpoint, ...]:

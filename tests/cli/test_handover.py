@@ -105,8 +105,8 @@ def test_what_is_in_the_way_hands_nobody_over(config: Path) -> None:
     assert (folder / "people.pem").read_text() == "mine"
     (folder / "people.pem").unlink()
     assert "expected 1 to 32" in export(config, by="sato@example.jp").stderr
-    away = ["--to", folder / "certificate.pem", "--by", "sato", "--config", config]
-    done = careerrelay("handover", "export", folder / "no" / "people.pem", *away)
+    into, to = folder / "no" / "people.pem", folder / "certificate.pem"
+    done = careerrelay("handover", "export", into, "--to", to, "--by", "sato", "--config", config)
     assert done.returncode == 1
     assert "nobody was handed over" in done.stderr
     (folder / "certificate.pem").write_text("no certificate")

@@ -8,6 +8,7 @@ import json
 from collections.abc import Generator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -210,7 +211,7 @@ def test_who_is_erased_afterwards_is_recalled_once(world: World) -> None:
 class Killed:
     """The way to the placement service, of a process that ends when the call was taken."""
 
-    name = "webhook"
+    name: ClassVar = "webhook"
 
     def __init__(self, channel: WebhookChannel) -> None:
         self._channel = channel

@@ -223,10 +223,8 @@ def test_flags_are_part_of_what_is_said() -> None:
             {"flags": ["disposable_domain", "own_domain"]},
         )
     }
-    bare, empty = (
-        digest_signup(parse_signup(json.dumps(message(**more)).encode(), NOW), "h:x")
-        for more in ({}, {"flags": []})
-    )
+    bare = digest_signup(parse_signup(json.dumps(message()).encode(), NOW), "h:x")
+    empty = digest_signup(parse_signup(json.dumps(message(flags=[])).encode(), NOW), "h:x")
     assert len(digests) == 1
     assert bare == empty
     assert bare not in digests
