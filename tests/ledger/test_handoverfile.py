@@ -79,6 +79,7 @@ def test_openssl_opens_it(world: World, tmp_path: Path) -> None:
     world.register(is_confirmed=False)
     made = export_people(world.people(), recipient, world.now, "sato")
     assert list(made.registrations) == [first, second]
+    assert made.content.startswith(b"-----BEGIN PKCS7-----\n")
     assert not [mark for mark in MARKS if mark.encode() in made.content]
     document = json.loads(opened(tmp_path, made.content))
     assert document["format"] == "careerrelay-handover/1"
