@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from ledger.agents import load_agents
 from ledger.clicks import LINKS_WATCHED_MAX, LinkWatch, read_click
-from ledger.signals import ClickClass, Signal, judge_click
+from ledger.signals import NEUTRAL, STRONG, ClickClass, Signal, judge_click
 
 NOON = datetime(2026, 1, 15, 3, 0, tzinfo=UTC)
 AGENTS = load_agents()
+ROOT = Path(__file__).parents[2]
+NAMES = frozenset(Signal)
 PHONE = {
     "user-agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15",
     "accept-language": "ja-JP",
@@ -157,3 +160,18 @@ def test_watch_forgets_the_oldest_link() -> None:
     for number in range(LINKS_WATCHED_MAX):
         watch.note(str(number), "192.0.2.1", NOON)
     assert watch.note("first", "192.0.2.1", NOON) == ()
+
+
+@pytest.mark.parametrize("name", ["links.md", "links.ja.md"])
+def test_signals_are_explained(name: str) -> None:
+    """The documents for admins have one row for each signal, with its strength."""
+    text = (ROOT / "docs" / "admin" / name).read_text(encoding="utf-8")
+    rows = [line.split("|") for line in text.splitlines() if line.startswith("| `")]
+    found = [(row[1].strip(" `"), row[2].strip()) for row in rows if row[1].strip(" `") in NAMES]
+    words = {"strong": "strong", "強": "strong", "weak": "weak", "弱": "weak"}
+    strengths = [(signal, words.get(strength, "neither")) for signal, strength in found]
+    expected = {
+        str(signal): "strong" if signal in STRONG else "neither" if signal in NEUTRAL else "weak"
+        for signal in Signal
+    }
+    assert sorted(strengths) == sorted(expected.items())

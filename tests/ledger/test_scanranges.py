@@ -52,6 +52,11 @@ def test_without_a_file_nobody_is_listed() -> None:
     assert parse_ranges("# nothing\n\n").name_of("203.0.113.1") == ""
 
 
+def test_example_names_nobody() -> None:
+    """The file that comes with us is all comment."""
+    assert load_ranges(Path(__file__).parents[2] / "deploy" / "scanner-ranges") == ScannerRanges()
+
+
 @pytest.mark.parametrize(
     ("line", "what"),
     [
