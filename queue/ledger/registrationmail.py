@@ -7,7 +7,7 @@ have that stranger read what they like.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -85,7 +85,7 @@ class RegistrationMail:
         return f"{self._letterhead.base_url}{path}?{name}={token}"
 
     def _job(
-        self, kind: str, name: str, person: Person, now: datetime, values: dict[str, object]
+        self, kind: str, name: str, person: Person, now: datetime, values: Mapping[str, object]
     ) -> NewJob:
         head, language = self._letterhead, person.language
         hashed = self._suppression.hash_of(person.address).hex()

@@ -74,26 +74,23 @@ class World:
         await self.inbox.submit(event)
         return make_token(self.ring, "aozora", link_id)
 
-    async def send(
-        self, token: str = "", lang: str = "ja", *, follow: bool = True, **changes: str
-    ) -> httpx.Response:
+    async def send(self, token: str = "", lang: str = "ja", **changes: str) -> httpx.Response:
         """Send the form as a browser does."""
         return await self.http.post(
             "/register",
             params={"t": token, "lang": lang},
             data=HANAKO | changes,
-            follow_redirects=follow,
+            follow_redirects=True,
         )
 
     async def mails(self) -> list[EmailMessage]:
         """Send what is to be sent, and return all mail that has arrived."""
         for job_id in await asyncio.to_thread(self.jobs.due):
             await asyncio.to_thread(self.jobs.run, job_id)
-        found = [
+        return [
             email.message_from_bytes(wire, policy=email.policy.default)
             for wire in self.hop.heard.wires
         ]
-        return [message for message in found if isinstance(message, EmailMessage)]
 
     async def links(self, number: int = -1) -> Mapping[str, str]:
         """Return the links of a mail by the page they lead to."""

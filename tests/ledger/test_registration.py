@@ -221,9 +221,7 @@ def test_what_is_typed_is_text(tmp_path: Path, text: str) -> None:
             tags = tags_of(answer.text)
             assert not [tag for tag, _ in tags if tag == "script"]
             assert not [given for _, given in tags if given.keys() & {"onfocus", "autofocus"}]
-            typed = {
-                given["value"] for tag, given in tags if given.get("id") in ("name", "address")
-            }
+            typed = {given["value"] for _, given in tags if given.get("id") in ("name", "address")}
             assert typed <= {*HANAKO.values(), text, text.replace("\n", " ")}
         asked = await world.http.get("/register", params={"t": text, "lang": text})
         assert asked.status_code == 200
@@ -304,8 +302,8 @@ def test_one_network_sends_so_many_forms(tmp_path: Path) -> None:
 
     async def steps(world: World) -> None:
         for number in range(FORMS_MAX):
-            answer = await world.send(address=f"p{number}@mail.example", follow=False)
-            assert answer.status_code == 303
+            answer = await world.send(address=f"p{number}@mail.example")
+            assert answer.status_code == 200
         late = await world.send(address="late@mail.example")
         assert (late.status_code, late.headers["retry-after"]) == (429, "60")
         assert 'value="late@mail.example"' in late.text
