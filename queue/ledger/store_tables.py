@@ -133,6 +133,7 @@ referral: Final = Table(
 )
 Index("referral_link", referral.c.company, referral.c.link_id)
 Index("referral_person", referral.c.company, referral.c.person_ref)
+Index("referral_time", referral.c.company, referral.c.time_ms)
 Index(
     "referral_due",
     referral.c.due_ms,
