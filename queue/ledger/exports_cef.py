@@ -32,6 +32,7 @@ SEVERITIES: Final = {
     EventType.KEY_REVOKED: 6,
     EventType.LINK_REVOKED: 4,
     EventType.CONFIG_CHANGED: 4,
+    EventType.PERSON_OPENED: 4,
     EventType.SUBJECT_ERASED: 3,
     EventType.LOG_EXPORTED: 3,
     EventType.STORE_BACKED_UP: 3,

@@ -66,6 +66,7 @@ MAPPINGS: Final = {
     EventType.CLICK_THINNED: _entity(1, "Create", _INFO),
     EventType.SIGNUP_RECEIVED: Mapping(Class.ACCOUNT_CHANGE, 1, "Create"),
     EventType.SIGNUP_VERIFIED: Mapping(Class.ACCOUNT_CHANGE, 2, "Enable"),
+    EventType.PERSON_OPENED: _entity(2, "Read", _MEDIUM),
     EventType.SUBJECT_ERASED: Mapping(Class.ACCOUNT_CHANGE, 6, "Delete", Severity.LOW),
     EventType.REFERRAL_COUNTED: _entity(1, "Create", _INFO),
     EventType.REFERRAL_HELD: _entity(12, "Suspend"),
