@@ -78,6 +78,7 @@ def make_worker(
         now,
         auditors=auditors,
         statements=lambda moment: issue_due(store, materials.policies, moment),
+        attribution_days=config.link.attribution_days,
     )
     jobs.kinds |= {
         MAIL_CHECKPOINT: Kind(mails.run, MAIL_GIVE_UP_SECONDS),
