@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from ledger.keyfiles import load_person_keys, load_subject_key
 from ledger.people import People, new_person_id, signup_received
 from ledger.store import Store
 from ledger.store_jobs import NewJob
-from tests.cli.process import careerrelay, create
+from tests.cli.process import CAREERRELAY, careerrelay, create
 from tests.ledger.handover_world import HANAKO, MARKS, World
 from tests.ledger.test_handoverfile import certificate
+from tests.ledger.test_jobs import parsed
+from tests.relay.neighbours import hop
 
 OPENSSL = shutil.which("openssl") or ""
 
@@ -63,7 +66,7 @@ def states(config: Path) -> dict[str, int]:
     """Return how many registrations are in each state."""
     done = careerrelay("handover", "status", "--config", config, "--json")
     found = json.loads(done.stdout)
-    assert found["by"] in ("none", "export", "webhook")
+    assert found["by"] in ("none", "export", "mail")
     counts: dict[str, int] = found["states"]
     return counts
 
@@ -129,3 +132,34 @@ def test_nobody_is_handed_over_twice(config: Path) -> None:
     done = export(config)
     assert done.returncode == 2
     assert "handed over twice" in done.stderr
+
+
+def test_the_worker_hands_over(config: Path) -> None:
+    """The process that an admin runs writes to the adviser, and no log line names anybody."""
+    taken = threading.Event()
+
+    def take(_connection: int, _line: str) -> bytes:
+        taken.set()
+        return b"250 2.0.0 kept"
+
+    with hop() as server:
+        server.answers["end"] = take
+        section = '[handover]\nby = "mail"\nadviser = "adviser@service.example"\n\n[outside]'
+        text = config.read_text().replace("[outside]", section, 1)
+        mail = f'[mail]\nfrom = "relay@example.jp"\nserver = "127.0.0.1:{server.port}"\n'
+        config.write_text(f"{text}\n{mail}")
+        worker = subprocess.Popen(
+            [*CAREERRELAY, "serve", "worker", "--config", config], stderr=subprocess.PIPE
+        )
+        try:
+            assert taken.wait(60)
+        finally:
+            worker.terminate()
+            _, said = worker.communicate(timeout=60)
+        (message,) = map(parsed, server.heard.wires)
+    body = message.get_body()
+    assert body
+    assert message["To"] == "adviser@service.example"
+    assert f"address: {HANAKO.address}" in body.get_content()
+    assert HANAKO.address.encode() not in said
+    assert states(config) == {"handed_over": 1}
