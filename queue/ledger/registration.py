@@ -119,7 +119,7 @@ class Registration:
         return [
             Route(REGISTER_PATH, self._register, methods=both),
             Route(f"{REGISTER_PATH}/sent", self._sent),
-            Route(f"{REGISTER_PATH}/again", self._again, methods=["POST"]),
+            Route(f"{REGISTER_PATH}/again", self._again, methods=both),
             Route("/confirm", self._confirm, methods=both),
             Route(OPT_OUT, self._opt_out, methods=both),
             Route("/delete", self._delete, methods=both),
@@ -199,6 +199,8 @@ class Registration:
         return self._show_sent(request, may_repeat=True)
 
     async def _again(self, request: Request) -> Response:
+        if request.method != "POST":  # By the link to the other language.
+            return await self._sent(request)
         try:
             person_id = self._read(request, Purpose.AGAIN, "r").value
         except BadToken:

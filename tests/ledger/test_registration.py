@@ -321,6 +321,7 @@ def test_the_mail_is_sent_once_more(tmp_path: Path) -> None:
         again = str(sent.url).replace("/register/sent", "/register/again")
         answer = await world.http.post(again, follow_redirects=True)
         assert "もう一度お送りしました" in answer.text
+        assert "Please check your mail" in (await world.http.get(f"{again}&lang=en")).text
         assert len(await world.mails()) == 2
         for number in (0, 1):
             link = (await world.links(number))["confirm"]
