@@ -98,9 +98,7 @@ def check_token(ring: KeyRing, token: str, companies: Iterable[str]) -> Claims:
     reading = read_token(ring, token, companies)
     if reading.refusal:
         raise BadToken(reading.refusal)
-    assert reading.company is not None
-    assert reading.state is not None
-    return Claims(reading.company, reading.link_id, reading.key_id, reading.state, token)
+    return _claims(reading, token)
 
 
 def read_link(ring: KeyRing, text: str, companies: Sequence[str]) -> Claims:
@@ -113,7 +111,7 @@ def read_link(ring: KeyRing, text: str, companies: Sequence[str]) -> Claims:
     for token in find_candidates(text):
         reading = read_token(ring, token, companies)
         if not reading.refusal:
-            return check_token(ring, token, (reading.company or "",))
+            return _claims(reading, token)
         if refusal == "damaged" or reading.company is not None:
             refusal = reading.refusal
     raise BadToken(refusal)
@@ -140,6 +138,12 @@ def read_token(ring: KeyRing, token: str, companies: Iterable[str]) -> Reading:
     elif link_id in ring.revoked_links:
         refusal = "link_revoked"
     return Reading(key_id, link_id, key.state, company, refusal)
+
+
+def _claims(reading: Reading, token: str) -> Claims:
+    assert reading.company is not None
+    assert reading.state is not None
+    return Claims(reading.company, reading.link_id, reading.key_id, reading.state, token)
 
 
 def _signed_for(key: Key, signed: str, tag: bytes, companies: Iterable[str]) -> str | None:
