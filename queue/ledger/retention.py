@@ -76,7 +76,7 @@ RETENTION: Final = (
         "person",
         "a registration on our own page, sealed: name, address, wish, consents; its link and times",
         timedelta(0),  # Each row says when its time ends.
-        "Unconfirmed 7 days, confirmed 180, handed over keep_days more. Erasing empties it at once.",
+        "Unconfirmed 7 days, confirmed 180, handed over keep_days. Erasing empties it at once.",
         store_people.purge_people,
     ),
     Retention(
