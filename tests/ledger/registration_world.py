@@ -118,7 +118,10 @@ def body_of(message: EmailMessage, kind: str) -> str:
 
 
 def visit(
-    directory: Path, steps: Callable[[World], Awaitable[None]], language: str = "ja-JP"
+    directory: Path,
+    steps: Callable[[World], Awaitable[None]],
+    language: str = "ja-JP",
+    answer_seconds: float = 0.0,
 ) -> None:
     """Run the steps against a registration on a free port."""
 
@@ -142,6 +145,7 @@ def visit(
                 letterhead, find_templates(), ring, suppression, SUBJECT_KEY
             ),
             {"aozora": ("aozora.example.jp",)},
+            answer_seconds,
         )
         settings = IntakeSettings(
             ("aozora",), service="キャリアリレー", contact=CONTACT, licence=LICENCE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import sqlite3
+import time
 from datetime import timedelta
 from email.message import EmailMessage
 from html.parser import HTMLParser
@@ -278,6 +279,20 @@ def test_nobody_learns_which_addresses_are_known(tmp_path: Path) -> None:
         assert len(set(pages)) == 1
 
     visit(tmp_path, steps)
+
+
+def test_the_time_of_an_answer_tells_nothing(tmp_path: Path) -> None:
+    """Whether a registration is kept or not, the answer takes as long as is set."""
+
+    async def steps(world: World) -> None:
+        world.suppression.add(world.suppression.hash_of("taro@mail.example"))
+        for address in ("hanako@mail.example", "taro@mail.example"):
+            started = time.monotonic()
+            await world.send(address=address)
+            assert time.monotonic() - started >= 0.3
+        assert world.people.states() == {"received": 1}
+
+    visit(tmp_path, steps, answer_seconds=0.3)
 
 
 def test_a_stranger_cannot_flood_a_mailbox(tmp_path: Path) -> None:
