@@ -34,10 +34,10 @@ from ledger import store_inbox, store_log
 from ledger.apply import BATCH_EVENTS, Applier, read_policies
 from ledger.audit import verify
 from ledger.checkpoint import Checkpointer, LogKey
+from ledger.clickevents import link_clicked
 from ledger.events import (
     Event,
     letter_delivered,
-    link_clicked,
     link_issued,
     signup_verified,
 )

@@ -10,6 +10,7 @@ import typer
 from relay.cli import (
     creditcommands,
     exports,
+    handovercommands,
     init,
     judge,
     keys,
@@ -53,6 +54,7 @@ app.add_typer(record.log_app, name="log")
 creditcommands.add_to(record.credits_app)
 app.add_typer(record.credits_app, name="credits")
 app.add_typer(queuecommands.app, name="queue")
+app.add_typer(handovercommands.app, name="handover")
 
 
 def show_version(wanted: bool) -> None:

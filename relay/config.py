@@ -35,11 +35,13 @@ from relay.configvalues import (
     check_base_url,
     check_domain,
     check_mail_address,
+    check_network,
     check_optional_mail_address,
     check_phrase,
     check_registration_url,
     matching,
 )
+from relay.handoverconfig import HandoverSection
 from relay.mistakes import explain_mistakes, shown
 from relay.policy import Company, Mode
 from relay.recordconfig import (
@@ -54,6 +56,7 @@ from relay.recordconfig import (
 from relay.relayconfig import (
     AdminSection,
     ListenAddress,
+    Networks,
     NextHopSection,
     OptionalAddress,
     RelaySection,
@@ -75,6 +78,8 @@ ShownName = Annotated[
     str, AfterValidator(matching(r"[^\x00-\x1f\x7f]{1,100}", "1 to 100 characters on one line"))
 ]
 
+ATTRIBUTION_DAYS_MAX = 3650  # Ten years; a letter has long served its time.
+PROXIES_MAX = 100  # Each request is compared with them.
 # Each is looked for in every subject, or in the text of every rejection.
 TAGS_MAX_COUNT = 20
 PHRASES_MAX_COUNT = 100
@@ -98,6 +103,8 @@ class LinkSection(Section):
 
     base_url: Annotated[str, AfterValidator(check_base_url)] = "http://127.0.0.1:8080/"
     key_ring: Path = Path("keys.json")
+    # How long after its letter a registration counts for the company.
+    attribution_days: Annotated[int, Field(ge=1, le=ATTRIBUTION_DAYS_MAX)] = 365
 
 
 class IntakeSection(Section):
@@ -108,7 +115,18 @@ class IntakeSection(Section):
     registration_url: Annotated[str, AfterValidator(check_registration_url)] = ""
     service: ShownName = "Career Relay"
     contact: Annotated[str, AfterValidator(check_optional_mail_address)] = ""
+    # The placement service's licence, which the law wants on the page.
+    licence: Annotated[
+        str, AfterValidator(matching(r"[^\x00-\x1f\x7f]{0,100}", "100 characters at most"))
+    ] = ""
     webhook_secret: Path = Path("webhook-secret")
+    # Networks of mail security scanners; see docs/admin/links.md.
+    scanner_ranges: Path | None = None
+    # Web servers that may say in X-Forwarded-For whom they ask for.
+    trusted_proxies: Annotated[Networks, Field(max_length=PROXIES_MAX)] = (
+        check_network("127.0.0.0/8"),
+        check_network("::1/128"),
+    )
 
     @model_validator(mode="after")
     def _external_has_an_address(self) -> IntakeSection:
@@ -200,6 +218,7 @@ class Config(BaseSettings):
     audit: AuditSection = AuditSection()
     webhook: tuple[WebhookSection, ...] = Field(default=(), max_length=WEBHOOKS_MAX)
     intake: IntakeSection = IntakeSection()
+    handover: HandoverSection = HandoverSection()
     outside: OutsideSection = OutsideSection()
     note: NoteSection = NoteSection()
     dkim: tuple[DkimSection, ...] = Field(default=(), max_length=1_000)
@@ -234,6 +253,12 @@ class Config(BaseSettings):
         asked = self.audit.auditors or any(section.auditors for section in self.company)
         if asked and not self.mail.sender:
             raise ValueError('auditors get mail, so [mail] needs from = "relay@example.jp"')
+        return self
+
+    @model_validator(mode="after")
+    def _who_hands_over_by_mail_has_an_address(self) -> Config:
+        if self.handover.by == "mail" and not self.mail.sender:
+            raise ValueError('the adviser gets mail, so [mail] needs from = "relay@example.jp"')
         return self
 
     @model_validator(mode="after")
@@ -345,6 +370,7 @@ def _with_absolute_paths(config: Config, directory: Path) -> Config:
         "store": _at(directory, store),
         "link": _at(directory, config.link),
         "intake": _at(directory, config.intake),
+        "handover": _at(directory, config.handover),
         "next_hop": _at(directory, config.next_hop),
         "relay": _at(directory, config.relay).model_copy(update={"listener": listeners}),
         "note": _at(directory, config.note),

@@ -51,6 +51,7 @@ _AS_WANTED = frozenset(
         Reason.INJECTED,
         Reason.OBSERVE,
         Reason.NOT_APPROVED,
+        Reason.SUPPRESSED,
         Reason.STOP_PHRASE,
         Reason.MUST_PHRASE_MISSING,
         Reason.ALREADY_MARKED,
@@ -100,8 +101,13 @@ class Delivery:
         now: Callable[[], datetime],
         taken: Callable[[bytes], None] | None = None,
         sealer: ArcSealer | None = None,
+        is_suppressed: Callable[[str], bool] = lambda _address: False,
     ) -> None:
-        """`taken` hears of every message as the client sent it: the page of a demonstration."""
+        """`taken` hears of every message as the client sent it: the page of a demonstration.
+
+        `is_suppressed` says whose letters get no line; it must not block.
+        """
+        self._is_suppressed = is_suppressed
         self._inbox = inbox
         self._metrics = metrics
         self._now = now
@@ -207,11 +213,21 @@ class Delivery:
         except Exception:  # Promise 1. The cause is logged.
             log.exception("judge_failed", incident=job.incident)
             return passed(message, Reason.INTERNAL_ERROR)
+        if outcome.decision.action is Action.INJECT and self._is_unwanted(job.envelope):
+            return passed(message, Reason.SUPPRESSED, outcome)
         outcome = await self._sealed(outcome, message, job)
         if outcome.message is not message and 0 < size_max_bytes < len(outcome.message):
             # Changed, it would be refused for good; as it was, it may just fit.
             return passed(message, Reason.TOO_LARGE, outcome)
         return outcome
+
+    def _is_unwanted(self, envelope: Envelope) -> bool:
+        """Tell whether one of the recipients asked for no line: all read the same letter."""
+        try:
+            return any(self._is_suppressed(address) for address in envelope.recipients)
+        except Exception:  # Promise 1; and a line that somebody may not want is not put in.
+            log.exception("suppression_failed")
+            return True
 
     async def _judge(self, message: bytes, job: Job) -> Outcome:
         # To sign anew the DNS is asked, and that is no work for the loop.

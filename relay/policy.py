@@ -61,6 +61,7 @@ class Reason(StrEnum):
     OBSERVE = "observe"  # would have been injected, the company only watches
     INTERNAL_RECIPIENTS = "internal_recipients"
     NO_RECIPIENTS = "no_recipients"
+    SUPPRESSED = "suppressed"  # recognised, but a recipient wants no line (the opt-out page)
     OVERRIDE = "override"  # the recruiter's own tag, taken out of the subject
     OVERRIDE_KEPT = "override_kept"  # the same, but it could not be taken out safely
 

@@ -53,6 +53,8 @@ class StoreSection(Section):
     spill: Path = Path("spill")
     log_key: Path = Path("log-key")
     subject_key: Path = Path("subject-key")
+    # The keys that seal what people tell us on our own page.
+    person_keys: Path = Path("person-keys")
     # The name under which checkpoints are signed; an auditor knows the logs by it.
     installation: Annotated[
         str, AfterValidator(matching(r"[a-z0-9][a-z0-9.-]{0,99}", "1 to 100 of a-z, 0-9, . and -"))

@@ -14,7 +14,8 @@ class KeyRingError(SignerError):
 class BadToken(SignerError):
     """A token is not one of ours, or no longer is.
 
-    `reason` is `malformed`, `unknown_key`, `revoked` or `bad_tag`.
+    `reason` is `malformed`, `unknown_key`, `revoked`, `link_revoked`, `bad_tag` or,
+    of a text that holds none, `damaged`.
     """
 
     def __init__(self, reason: str) -> None:

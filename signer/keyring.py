@@ -2,7 +2,8 @@
 
 A key goes `next -> active -> verify-only -> revoked`. A ring is an immutable value; changing it
 gives another ring, which `signer.keyring_file` writes. Key ids are one base32 character, are never
-used again, and stand in every token, so that a token names its key.
+used again, and stand in every token, so that a token names its key. A ring knows as well which
+single links are revoked (`signer.revocations`).
 """
 
 from __future__ import annotations
@@ -34,12 +35,19 @@ class KeyState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key of the ring. `secret` never appears in a representation."""
+    """One key of the ring. `secret` never appears in a representation.
+
+    The times say when it came into each state; a ring that was written by an earlier version has
+    none but the first.
+    """
 
     id: str
     secret: bytes = field(repr=False)
     state: KeyState
     created: datetime
+    activated: datetime | None = None
+    retired: datetime | None = None
+    revoked: datetime | None = None
 
     def derive(self, purpose: str, company: str) -> bytes:
         """Return the 32-byte key for one purpose and company (HMAC-SHA256, RFC 2104)."""
@@ -58,9 +66,10 @@ def _derive(secret: bytes, salt: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class KeyRing:
-    """All keys, oldest first. Exactly one is active."""
+    """All keys, oldest first, and the ids of revoked links. Exactly one key is active."""
 
     keys: tuple[Key, ...]
+    revoked_links: frozenset[str] = field(default=frozenset(), repr=False)
 
     def __post_init__(self) -> None:
         ids = [key.id for key in self.keys]
@@ -79,7 +88,7 @@ class KeyRing:
         cls, now: datetime, random_bytes: Callable[[int], bytes] = secrets.token_bytes
     ) -> KeyRing:
         """Return a ring with one active key."""
-        return cls((Key(ALPHABET[0], random_bytes(SECRET_BYTES), KeyState.ACTIVE, now),))
+        return cls((Key(ALPHABET[0], random_bytes(SECRET_BYTES), KeyState.ACTIVE, now, now),))
 
     @property
     def active(self) -> Key:
@@ -102,20 +111,26 @@ class KeyRing:
             raise KeyRingError(f"the ring is full: it has had {KEYS_MAX} keys; make another ring")
         key_id = next(char for char in ALPHABET if self.find(char) is None)
         key = Key(key_id, random_bytes(SECRET_BYTES), KeyState.NEXT, now)
-        return KeyRing((*self.keys, key))
+        return replace(self, keys=(*self.keys, key))
 
-    def with_activated(self, key_id: str) -> KeyRing:
+    def with_activated(self, key_id: str, now: datetime) -> KeyRing:
         """Return the ring in which this `next` key signs and the one before it only verifies."""
-        if self._known(key_id).state is not KeyState.NEXT:
-            raise KeyRingError(f"key {key_id!r} is {self._known(key_id).state}, not next")
-        states = {key_id: KeyState.ACTIVE, self.active.id: KeyState.VERIFY_ONLY}
-        return self._with_states(states)
+        key, before = self._known(key_id), self.active
+        if key.state is not KeyState.NEXT:
+            raise KeyRingError(f"key {key_id!r} is {key.state}, not next")
+        return self._with(
+            replace(key, state=KeyState.ACTIVE, activated=now),
+            replace(before, state=KeyState.VERIFY_ONLY, retired=now),
+        )
 
-    def with_revoked(self, key_id: str) -> KeyRing:
+    def with_revoked(self, key_id: str, now: datetime) -> KeyRing:
         """Return the ring in which every token of this key is refused."""
-        if self._known(key_id).state is KeyState.ACTIVE:
+        key = self._known(key_id)
+        if key.state is KeyState.ACTIVE:
             raise KeyRingError(f"key {key_id!r} is active: activate another one first")
-        return self._with_states({key_id: KeyState.REVOKED})
+        if key.state is KeyState.REVOKED:
+            raise KeyRingError(f"key {key_id!r} is revoked already")
+        return self._with(replace(key, state=KeyState.REVOKED, revoked=now))
 
     def _known(self, key_id: str) -> Key:
         key = self.find(key_id)
@@ -123,7 +138,6 @@ class KeyRing:
             raise KeyRingError(f"no key {key_id!r} in the ring")
         return key
 
-    def _with_states(self, states: dict[str, KeyState]) -> KeyRing:
-        return KeyRing(
-            tuple(replace(key, state=states.get(key.id, key.state)) for key in self.keys)
-        )
+    def _with(self, *changed: Key) -> KeyRing:
+        by_id = {key.id: key for key in changed}
+        return replace(self, keys=tuple(by_id.get(key.id, key) for key in self.keys))

@@ -1,38 +1,56 @@
-"""The key-ring file: JSON, readable and writable by its owner alone, replaced in one step."""
+"""The key-ring file: JSON, readable and writable by its owner alone, replaced in one step.
+
+Who changes it holds a lock from reading it to replacing it, so that of two changes at once none is
+lost. Beside it stands the file of revoked links (`signer.revocations_file`), which `load_key_ring`
+reads as well.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import json
-import os
 import stat
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
 from signer.errors import KeyRingError
+from signer.files import locked, read_file, write_file
 from signer.keyring import Key, KeyRing, KeyState
+from signer.revocations_file import load_revocations, revocations_path
 
 FORMAT = "careerrelay-key-ring/1"
 FILE_SIZE_MAX_BYTES = 64 * 1024  # 32 keys take under 8 KiB; more is not a key ring.
+# Fields that stand in a key only once it has come so far.
+_LATER_TIMES = ("activated", "retired", "revoked")
 FORBIDDEN_MODE = stat.S_IRWXG | stat.S_IRWXO
 
 
 def load_key_ring(path: Path) -> KeyRing:
-    """Return the ring in `path`; `KeyRingError` names the file and what is wrong with it."""
-    try:
-        with path.open("rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            text = file.read(FILE_SIZE_MAX_BYTES + 1)
-    except OSError as error:
-        raise KeyRingError(f"{path}: {error.strerror}; `careerrelay init` makes one") from error
-    if mode & FORBIDDEN_MODE:
-        raise KeyRingError(
-            f"{path}: mode is {mode:04o}, others may read it; expected 0600 (chmod 600)"
-        )
-    if len(text) > FILE_SIZE_MAX_BYTES:
-        raise KeyRingError(f"{path}: larger than {FILE_SIZE_MAX_BYTES} bytes: not a key ring")
+    """Return the ring in `path` with the revoked links from the file beside it.
+
+    `KeyRingError` names the file and what is wrong with it.
+    """
+    revoked = load_revocations(revocations_path(path)).link_ids
+    return replace(_load(path), revoked_links=revoked)
+
+
+def change_key_ring(path: Path, change: Callable[[KeyRing], KeyRing]) -> KeyRing:
+    """Replace the ring in `path` by what `change` makes of it, and return that.
+
+    Another process that changes it at the same time waits. Nothing is written when `change` raises.
+    """
+    with locked(path):
+        changed = change(_load(path))
+        save_key_ring(path, changed, replace=True)
+    return changed
+
+
+def _load(path: Path) -> KeyRing:
+    text = read_file(path, FORBIDDEN_MODE, FILE_SIZE_MAX_BYTES, hint="`careerrelay init` makes one")
     try:
         return parse_key_ring(text)
     except KeyRingError as error:
@@ -52,14 +70,25 @@ def parse_key_ring(text: bytes) -> KeyRing:
 
 
 def _parse_key(row: dict[str, str]) -> Key:
-    created = datetime.fromisoformat(row["created"])
-    if created.tzinfo is None:
-        raise KeyRingError("`created` of a key lacks a time zone")
+    created = _parse_time(row, "created")
+    if created is None:
+        raise KeyRingError("a key lacks `created`")
     try:
         secret = base64.b64decode(row["secret"], validate=True)
     except binascii.Error as error:
         raise KeyRingError("a secret is not base64") from error
-    return Key(row["id"], secret, KeyState(row["state"]), created)
+    times = (_parse_time(row, name) for name in _LATER_TIMES)
+    return Key(row["id"], secret, KeyState(row["state"]), created, *times)
+
+
+def _parse_time(row: dict[str, str], name: str) -> datetime | None:
+    text = row.get(name, "")
+    if not text:
+        return None
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise KeyRingError(f"`{name}` of a key lacks a time zone")
+    return time
 
 
 def encode_key_ring(ring: KeyRing) -> bytes:
@@ -70,6 +99,11 @@ def encode_key_ring(ring: KeyRing) -> bytes:
             "state": key.state.value,
             "created": key.created.isoformat(),
             "secret": base64.b64encode(key.secret).decode("ascii"),
+            **{
+                name: time.isoformat()
+                for name in _LATER_TIMES
+                if (time := getattr(key, name)) is not None
+            },
         }
         for key in ring.keys
     ]
@@ -79,33 +113,7 @@ def encode_key_ring(ring: KeyRing) -> bytes:
 def save_key_ring(path: Path, ring: KeyRing, *, replace: bool) -> None:
     """Write the ring with mode 0600, in one step: a crash leaves the old file or the new one.
 
-    With `replace=False` an existing file is an error, so that no key is ever lost by accident.
+    With `replace=False` an existing file is an error, so that no key is ever lost by accident. Who
+    replaces a ring that is in use holds its lock: see `change_key_ring`.
     """
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), 0o600)
-            file.write(encode_key_ring(ring))
-            file.flush()
-            os.fsync(file.fileno())
-        if replace:
-            fresh.replace(path)
-        else:
-            os.link(fresh, path)  # Unlike a rename, refuses to replace what is there.
-    except FileExistsError as error:
-        raise KeyRingError(f"{path}: exists already; it is not overwritten") from error
-    except OSError as error:
-        raise KeyRingError(f"{path}: cannot be written: {error.strerror}") from error
-    finally:
-        # Left behind only by a crash before this line; holds keys, but for the owner alone.
-        fresh.unlink(missing_ok=True)
-    _sync_directory(path.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    write_file(path, encode_key_ring(ring), is_replacing=replace)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from signer.base32 import encode_base32
 from signer.keyring import KeyRing
 
+LINK_ID_CHARS = 16  # 80 bit: 10^9 letters collide with a chance under 10^-6.
 LINK_ID_BYTES = 10  # 80 bit, 16 base32 characters: see signer.tokens.
 URL_CHARS_MAX = 75  # RFC 2045 §6.7 allows 76 columns with the soft break; longer ones get wrapped.
 

@@ -11,25 +11,39 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from itsdangerous.encoding import base64_decode, base64_encode
 from itsdangerous.signer import Signer, SigningAlgorithm
 
 from signer.base32 import encode_base32, parse_base32
+from signer.damage import TOKEN_CHARS, find_candidates, find_token
 from signer.errors import BadToken
 from signer.keyring import Key, KeyRing, KeyState
+from signer.links import LINK_ID_CHARS
 
-LINK_ID_CHARS = 16  # 80 bit: 10^9 letters collide with a chance under 10^-6.
+# Who opens links finds all of it here.
+__all__ = [
+    "LINK_ID_CHARS",
+    "TOKEN_CHARS",
+    "Claims",
+    "Reading",
+    "check_token",
+    "find_token",
+    "make_token",
+    "read_link",
+    "read_token",
+]
+
 TAG_CHARS = 26
-TOKEN_CHARS = 1 + LINK_ID_CHARS + TAG_CHARS
 TAG_BYTES = 16  # RFC 2104 §5: not less than half of the hash output.
 PURPOSE = "token"
 
 _FORM = re.compile(rf"[a-z2-7]{{{TOKEN_CHARS}}}")
 _LINK_ID = re.compile(rf"[a-z2-7]{{{LINK_ID_CHARS}}}\Z")
-_PREFIX_CHARS = 4 * TOKEN_CHARS  # What of a text is looked at: a token and what got glued to it.
+
+assert TOKEN_CHARS == 1 + LINK_ID_CHARS + TAG_CHARS
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +54,22 @@ class Claims:
     link_id: str
     key_id: str
     state: KeyState
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a token says, and what of it is proved.
+
+    `company` is whose key made it, `None` where none did; `state` that of its key, `None` for an
+    unknown one; `refusal` the reason in `BadToken`, empty for a good token.
+    """
+
+    key_id: str
+    link_id: str
+    state: KeyState | None
+    company: str | None
+    refusal: str
 
 
 class _ShortHmac(SigningAlgorithm):
@@ -58,39 +88,69 @@ def make_token(ring: KeyRing, company: str, link_id: str) -> str:
     return signed + encode_base32(tag)
 
 
-def find_token(text: str) -> str | None:
-    """Return what could be a token at the start of `text`, `None` if nothing could.
-
-    Forgiving, since gateways change the letter case, add a full stop or glue text behind.
-    """
-    head = text[:_PREFIX_CHARS]
-    # Only ASCII letters: the Kelvin sign is a "k" to str.lower().
-    found = _FORM.match("".join(char.lower() if char.isascii() else "." for char in head))
-    return found.group() if found else None
-
-
 def check_token(ring: KeyRing, token: str, companies: Iterable[str]) -> Claims:
     """Return what `token` claims; `BadToken` unless a key that may verify signed it for a company.
 
     `token` is what `find_token` returned. Which company it is for is not in it: the keys of all
-    are tried, in a few microseconds each.
+    are tried, in a few microseconds each. Tags are compared in constant time; what else the time
+    may tell is in the token for everyone to read: its form, and the id of its key.
     """
+    reading = read_token(ring, token, companies)
+    if reading.refusal:
+        raise BadToken(reading.refusal)
+    return _claims(reading, token)
+
+
+def read_link(ring: KeyRing, text: str, companies: Sequence[str]) -> Claims:
+    """Return what the token in `text` claims, whatever mail software did to it.
+
+    Of the ways to read it the first that proves itself counts. `BadToken` says why the most likely
+    one does not; its reason is `damaged` where nothing could be a token.
+    """
+    refusal = "damaged"
+    for token in find_candidates(text):
+        reading = read_token(ring, token, companies)
+        if not reading.refusal:
+            return _claims(reading, token)
+        if refusal == "damaged" or reading.company is not None:
+            refusal = reading.refusal
+    raise BadToken(refusal)
+
+
+def read_token(ring: KeyRing, token: str, companies: Iterable[str]) -> Reading:
+    """Return all there is to say about a token, good or not."""
     if len(token) != TOKEN_CHARS or not _FORM.match(token):
-        raise BadToken("malformed")
-    signed = token[: 1 + LINK_ID_CHARS]
+        return Reading("", "", None, None, "malformed")
+    key_id, link_id = token[0], token[1 : 1 + LINK_ID_CHARS]
     try:
         tag = base64_encode(parse_base32(token[1 + LINK_ID_CHARS :]))
-    except ValueError as error:
-        raise BadToken("malformed") from error
-    key = ring.find(token[0])
+    except ValueError:
+        return Reading(key_id, link_id, None, None, "malformed")
+    key = ring.find(key_id)
     if key is None:
-        raise BadToken("unknown_key")
+        return Reading(key_id, link_id, None, None, "unknown_key")
+    company = _signed_for(key, key_id + link_id, tag, companies)
+    refusal = ""
+    if company is None:
+        refusal = "bad_tag"
+    elif key.state is KeyState.REVOKED:
+        refusal = "revoked"
+    elif link_id in ring.revoked_links:
+        refusal = "link_revoked"
+    return Reading(key_id, link_id, key.state, company, refusal)
+
+
+def _claims(reading: Reading, token: str) -> Claims:
+    assert reading.company is not None
+    assert reading.state is not None
+    return Claims(reading.company, reading.link_id, reading.key_id, reading.state, token)
+
+
+def _signed_for(key: Key, signed: str, tag: bytes, companies: Iterable[str]) -> str | None:
     for company in companies:
         if _signer(key, company).verify_signature(signed, tag):
-            if key.state is KeyState.REVOKED:
-                raise BadToken("revoked")
-            return Claims(company, signed[1:], key.id, key.state)
-    raise BadToken("bad_tag")
+            return company
+    return None
 
 
 def _signer(key: Key, company: str) -> Signer:

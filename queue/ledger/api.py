@@ -6,15 +6,16 @@ checked in `ledger.webhook`, since its signature must be checked before anything
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ledger.problems import MEDIA_TYPE, Problem, ProblemBody, answer_problem
-from ledger.signups import RETRY_AFTER_SECONDS, SignupAnswer, Signups
+from ledger.apiexamples import ANSWERS, BODIES, HEADERS, error_answers
+from ledger.problems import Problem, ProblemBody, answer_problem
+from ledger.signups import SignupAnswer, Signups
 from ledger.webhook import SignupMessage
 
 PREFIX = "/v1/"
@@ -29,44 +30,9 @@ _ABOUT = """\
 Registration services report confirmed registrations here.
 
 Calls are signed by [Standard Webhooks](https://www.standardwebhooks.com/) with the agreed secret.
+While it is changed, both sides have two: whoever sends may sign with both, and any one is enough.
 Sending a call again is always safe: the same `signup_id` and body get the same answer, whatever
 happened in between. Errors are `application/problem+json` (RFC 9457)."""
-
-_HEADERS: Final[list[dict[str, Any]]] = [
-    {
-        "name": name,
-        "in": "header",
-        "required": True,
-        "description": description,
-        "schema": {"type": "string"},
-        "example": example,
-    }
-    for name, description, example in (
-        ("webhook-id", "The id of the call.", "msg_01JH8Z"),
-        ("webhook-timestamp", "When it is sent, in seconds since 1970.", "1768446246"),
-        ("webhook-signature", "`v1,` and base64; several are separated by spaces.", "v1,K5oZ…="),
-    )
-]
-
-_EXAMPLE: Final = {
-    "type": "signup.verified",
-    "timestamp": "2026-01-15T03:04:06Z",
-    "data": {
-        "signup_id": "sgn_01JH8Z",
-        "token": "a2cdefghijklmnopqrstuvwxyz234567abcdefghijk",
-        "person_ref": "person-4711",
-        "verified_at": "2026-01-15T03:04:05Z",
-        "verification": "double_opt_in",
-        "consent_version": "2026-01",
-    },
-}
-_ANSWER_EXAMPLE: Final[dict[str, Any]] = {
-    "event_id": "signup.verified:3w4qk2t7c5xg6b2m5dq7l4n3ye",
-    "decision": "counted",
-    "reasons": [],
-    "open": 7,
-    "slots_available": 1,
-}
 
 
 class IntakeApp(FastAPI):
@@ -102,10 +68,12 @@ class IntakeApp(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Return the description, the same object every time."""
         description = super().openapi()
-        body = SignupMessage.model_json_schema(ref_template=_COMPONENTS + "{model}")
         schemas = description.setdefault("components", {}).setdefault("schemas", {})
-        schemas.update(body.pop("$defs"))
-        schemas["SignupMessage"] = body
+        # What FastAPI does not see: we read the body and write the errors ourselves.
+        for model in (SignupMessage, ProblemBody):
+            found = model.model_json_schema(ref_template=_COMPONENTS + "{model}")
+            schemas.update(found.pop("$defs"))
+            schemas[model.__name__] = found
         return description
 
 
@@ -121,17 +89,17 @@ def make_router(signups: Signups | None) -> APIRouter:
         tags=["signups"],
         response_description="The decision; the event is on record.",
         responses={
-            202: {"content": {"application/json": {"example": _ANSWER_EXAMPLE}}},
-            **_error_answers(),
+            202: {"content": {"application/json": {"examples": ANSWERS}}},
+            **error_answers(_COMPONENTS + ProblemBody.__name__),
         },
         openapi_extra={
-            "parameters": _HEADERS,
+            "parameters": HEADERS,
             "requestBody": {
                 "required": True,
                 "content": {
                     "application/json": {
                         "schema": {"$ref": _COMPONENTS + "SignupMessage"},
-                        "example": _EXAMPLE,
+                        "examples": BODIES,
                     }
                 },
             },
@@ -170,22 +138,3 @@ async def _answer_http_error(_request: Request, error: Exception) -> Response:
 async def _answer_bug(_request: Request, _error: Exception) -> Response:
     # The server logs the cause; the caller hears that it is ours.
     return Problem(500, "bug", "Something went wrong here").response()
-
-
-def _error_answers() -> dict[int | str, dict[str, Any]]:
-    meanings = {
-        400: "The body is not JSON.",
-        401: "Not signed, signed for another body, or the clocks differ by over five minutes.",
-        409: "Another body is on record under this `signup_id`.",
-        413: "The body is too large.",
-        415: "The body is not `application/json`.",
-        422: "A field is not as it must be; `errors` names it.",
-        503: f"Not taken now; try again after {RETRY_AFTER_SECONDS} seconds (`Retry-After`).",
-    }
-    schema = {"$ref": _COMPONENTS + ProblemBody.__name__}
-    answers: dict[int | str, dict[str, Any]] = {
-        status: {"description": meaning, "content": {MEDIA_TYPE: {"schema": schema}}}
-        for status, meaning in meanings.items()
-    }
-    answers[400]["model"] = ProblemBody  # Brings the schema in; the others refer to it.
-    return answers

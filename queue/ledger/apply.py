@@ -18,7 +18,7 @@ from datetime import datetime
 from importlib import resources
 from typing import Final
 
-from ledger import faults, store_inbox, store_ledger, store_log
+from ledger import faults, store_clicks, store_inbox, store_ledger, store_log
 from ledger.credits import Outcome, Policy, Transfer, parse_policies
 from ledger.events import Event, encode, parse
 from ledger.log import Frontier, Node, append, leaf_hash
@@ -95,6 +95,11 @@ class Applier:
         """Return the company whose event this is, None when none of this id was taken."""
         with self._store.read() as transaction:
             return store_inbox.company_of(transaction, event_id)
+
+    def time_of(self, log: str, event_id: str) -> datetime | None:
+        """Return when an event of a log happened, None when it is not in it."""
+        with self._store.read() as transaction:
+            return store_clicks.times(transaction, log, [event_id]).get(event_id)
 
     def pending_count(self) -> int:
         """Return how many events wait to be applied, those put aside included."""

@@ -1,7 +1,7 @@
 """Who followed a link: a person, a scanner, or nobody knows; with the signals that say so.
 
-Mail security scanners follow links, with the agent of a browser and from many networks; each sign
-fails alone. So every sign that is seen is recorded by name and only a strong one decides. A click
+Mail security scanners follow links, with the agent of a browser and from many networks. So every
+sign that is seen is recorded by name, and only a strong one decides (`ledger.signals`). A click
 is never worth a credit, whatever its class. Of the request, the event has only class and signal
 names: no address, no agent. Networks are remembered for a minute, as a hash under a key of this
 process. What is kept beside the log for a while is `ledger.clickdetail`'s.
@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-import tomllib
+import re
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
-from importlib.resources import files
-from typing import cast
 
-AGENT_MAX_CHARS = 512  # What of a User-Agent is looked at; browsers send up to 250 characters.
+from ledger.agents import AGENT_MAX_CHARS, Agents
+from ledger.signals import Click, Signal, judge_click
+
 WINDOW = timedelta(minutes=1)
 LINKS_WATCHED_MAX = 10_000  # The links of a large mailing that are opened within one window.
 REQUESTS_WATCHED_MAX = 8  # Of one link in one window; a person comes once or twice.
@@ -29,89 +27,25 @@ REQUESTS_FEW = 3  # An impatient person taps three times.
 IPV4_PREFIX, IPV6_PREFIX = 24, 48  # What one site usually has.
 
 
-class ClickClass(StrEnum):
-    """Who is behind a request for a link."""
-
-    HUMAN = "human"
-    SCANNER = "scanner"
-    UNKNOWN = "unknown"
-
-
-class Signal(StrEnum):
-    """What was seen; the name that stands in the event."""
-
-    HEAD = "head"
-    GATEWAY = "gateway"
-    PREVIEW = "preview"
-    ROBOT = "robot"
-    PREFETCH = "prefetch"
-    NOT_NAVIGATION = "not_navigation"
-    NO_AGENT = "no_agent"
-    ODD_AGENT = "odd_agent"
-    NO_LANGUAGE = "no_language"
-    SEVERAL_NETWORKS = "several_networks"
-    MANY_REQUESTS = "many_requests"
-
-
-# These are made by programs alone; the others a person's browser can show as well.
-STRONG = frozenset({Signal.HEAD, Signal.GATEWAY, Signal.PREVIEW, Signal.ROBOT, Signal.PREFETCH})
 # Headers in which browsers say that nobody has clicked yet.
 _PREFETCH_HEADERS = ("purpose", "sec-purpose", "x-purpose", "x-moz")
+# Chrome, and what is built from it, has said since version 80 what a request is for.
+_SAYS_WHY = re.compile(r"Chrome/([89][0-9]|[1-9][0-9][0-9])\.")
 _PREFETCH_WORDS = ("prefetch", "preview", "prerender")
-
-
-@dataclass(frozen=True, slots=True)
-class Click:
-    """The class of a request and the signals it rests on, in a fixed order."""
-
-    click_class: ClickClass
-    signals: tuple[Signal, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Agents:
-    """Pieces of User-Agent values that give programs away, by the signal they mean."""
-
-    pieces: tuple[tuple[Signal, tuple[str, ...]], ...]
-
-    def signal_of(self, agent: str) -> Signal | None:
-        """Return what the agent is known to be."""
-        lowered = agent[:AGENT_MAX_CHARS].lower()
-        for signal, pieces in self.pieces:
-            if any(piece in lowered for piece in pieces):
-                return signal
-        return None
-
-
-def load_agents() -> Agents:
-    """Return the agents of `scanners.toml`, which is packed with this module."""
-    data = tomllib.loads(files("ledger").joinpath("scanners.toml").read_text(encoding="utf-8"))
-    groups = cast("dict[str, list[str]]", data)
-    return Agents(
-        (
-            (Signal.GATEWAY, tuple(groups["gateways"])),
-            (Signal.PREVIEW, tuple(groups["previews"])),
-            (Signal.ROBOT, tuple(groups["robots"])),
-        )
-    )
 
 
 def read_click(
     method: str, headers: Mapping[str, str], agents: Agents, seen: Iterable[Signal] = ()
 ) -> Click:
     """Return the class of a request; `headers` has lower-case names, `seen` what a watch found."""
-    signals = [*_signals(method, headers, agents), *seen]
-    ordered = tuple(signal for signal in Signal if signal in signals)
-    if STRONG & set(ordered):
-        return Click(ClickClass.SCANNER, ordered)
-    return Click(ClickClass.UNKNOWN if ordered else ClickClass.HUMAN, ordered)
+    return judge_click([*_signals(method, headers, agents), *seen])
 
 
 def _signals(method: str, headers: Mapping[str, str], agents: Agents) -> list[Signal]:
     signals: list[Signal] = []
     if method == "HEAD":
         signals.append(Signal.HEAD)
-    agent = headers.get("user-agent", "").strip()
+    agent = headers.get("user-agent", "").strip()[:AGENT_MAX_CHARS]
     if not agent:
         signals.append(Signal.NO_AGENT)
     elif known := agents.signal_of(agent):
@@ -122,9 +56,12 @@ def _signals(method: str, headers: Mapping[str, str], agents: Agents) -> list[Si
         value = headers.get(name, "").lower()
         if any(word in value for word in _PREFETCH_WORDS):
             signals.append(Signal.PREFETCH)
-    # Fetch Metadata: a followed link is a navigation; an old browser says nothing.
-    if headers.get("sec-fetch-mode", "navigate") != "navigate":
+    # Fetch Metadata: a followed link is a navigation to a document; an old browser says nothing.
+    mode, dest = headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")
+    if mode not in (None, "navigate") or dest not in (None, "document"):
         signals.append(Signal.NOT_NAVIGATION)
+    elif mode is None and _SAYS_WHY.search(agent):
+        signals.append(Signal.NO_FETCH_METADATA)
     if not headers.get("accept-language", "").strip():
         signals.append(Signal.NO_LANGUAGE)
     return signals

@@ -9,6 +9,7 @@ Pure: no clock, no I/O.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -34,6 +35,7 @@ from ledger.events import (
     link_issued_id,
 )
 from ledger.holdings import CHANGES, Holdings, Refused, slot_name
+from ledger.holds import Before, count_in_hour, delivered_link, hold_reasons
 from ledger.policy import Policy, PolicyError, parse_policies, policy_at
 from ledger.states import Reason, Referral, ReferralState
 
@@ -95,17 +97,20 @@ class Outcome:
 class Book:
     """A company's ledger while it is folded; `apply` is the only thing that writes to it.
 
-    `issued` holds the ids of the `letter.link_issued` events, `links` how often a link was
-    claimed, `people` when a person claimed. A book may be partial: the applier loads only what the
-    events at hand can touch.
+    `issued` holds the ids of the `letter.link_issued` events, `delivered` the links whose letters
+    the next hop took, `links` how often a link was claimed, `people` when a person claimed, `times`
+    when anybody did, sorted. A book may be partial: the applier loads only what the events at hand
+    can touch.
     """
 
     company: str
     policies: Sequence[Policy]
     balances: Balances = field(default_factory=dict[tuple[Account, Unit], int])
     issued: set[str] = field(default_factory=set[str])
+    delivered: set[str] = field(default_factory=set[str])
     links: dict[str, int] = field(default_factory=dict[str, int])
     people: dict[str, list[datetime]] = field(default_factory=dict[str, list[datetime]])
+    times: list[datetime] = field(default_factory=list[datetime])
     holdings: Holdings = field(init=False)
 
     def __post_init__(self) -> None:
@@ -125,6 +130,8 @@ class Book:
             return self._judge(event)
         if event.type is EventType.LETTER_LINK_ISSUED:
             self.issued.add(event.id)
+        elif event.type is EventType.LETTER_DELIVERED:
+            self.delivered.add(delivered_link(event.id))
         elif event.type in DERIVED_ONLY:
             raise EventError("type", f"{event.type} follows from a rule and is not reported")
         elif event.type in CHANGES:
@@ -181,6 +188,7 @@ class Book:
         link_id, person = _text(event, "link_id"), _text(event, "person_ref")
         self.links[link_id] = self.links.get(link_id, 0) + 1
         self.people.setdefault(person, []).append(event.time)
+        insort(self.times, event.time)
         self.holdings.referrals[event.id] = Referral(
             event_id=event.id,
             company=self.company,
@@ -202,12 +210,13 @@ class Book:
             duplicate.append(Reason.PERSON_ALREADY_COUNTED)
         if duplicate:
             return Decision.DUPLICATE, tuple(duplicate)
-        held: list[Reason] = []
-        if not link_id or link_issued_id(link_id) not in self.issued:
-            held.append(Reason.NO_LETTER_ON_RECORD)
-        if policy.hold_days:
-            held.append(Reason.HOLD_PERIOD)
-        return (Decision.HELD, tuple(held)) if held else (Decision.COUNTED, ())
+        before = Before(
+            is_issued=bool(link_id) and link_issued_id(link_id) in self.issued,
+            is_delivered=link_id in self.delivered,
+            in_hour=count_in_hour(self.times, event.time),
+        )
+        held = hold_reasons(event, policy, before)
+        return (Decision.HELD, held) if held else (Decision.COUNTED, ())
 
     def _grant(self, cause: Event) -> tuple[tuple[Event, ...], tuple[Transfer, ...]]:
         """Return the grants that `cause` made due with their transfers, already posted."""

@@ -27,6 +27,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, NoReturn, cast
 
+from ledger.signupflags import join_flags
+
 # The log of the installation itself: keys, configuration, users, and signups that no company's
 # link explains. The underscore keeps it apart from every company id.
 INSTALLATION: Final = "_installation"
@@ -35,7 +37,6 @@ INSTALLATION: Final = "_installation"
 EVENT_SIZE_MAX_BYTES: Final = 8192
 DATA_FIELDS_MAX: Final = 32
 ID_LENGTH_MAX: Final = 200
-
 # RFC 7493 §2.2: larger integers do not survive every JSON reader.
 INTEGER_MAX: Final = 2**53 - 1
 
@@ -75,6 +76,9 @@ class EventType(StrEnum):
     LETTER_REFUSED = "letter.refused"
     LETTER_PASSED = "letter.passed"
     LINK_CLICKED = "link.clicked"
+    LINK_REVOKED = "link.revoked"
+    CLICK_RECLASSIFIED = "click.reclassified"
+    CLICK_THINNED = "click.thinned"
     SIGNUP_RECEIVED = "signup.received"
     SIGNUP_VERIFIED = "signup.verified"
     REFERRAL_COUNTED = "referral.counted"
@@ -96,6 +100,7 @@ class EventType(StrEnum):
     KEY_REVOKED = "key.revoked"
     CONFIG_CHANGED = "config.changed"
     STATEMENT_ISSUED = "statement.issued"
+    PERSON_OPENED = "person.opened"
     SUBJECT_ERASED = "subject.erased"
     LOG_EXPORTED = "log.exported"
     STORE_BACKED_UP = "store.backed_up"
@@ -245,21 +250,6 @@ def letter_refused(company: str, link_id: str, time: datetime, code: int) -> Eve
     return _link_event(EventType.LETTER_REFUSED, company, link_id, time, data, str(code))
 
 
-def link_clicked(
-    company: str,
-    link_id: str,
-    time: datetime,
-    *,
-    click_id: str,
-    click_class: str,
-    signals: str = "",
-) -> Event:
-    """Return the event of a request for a link; `click_id` is random and the caller's."""
-    data = {"link_id": link_id, "class": click_class, "signals": signals}
-    kind = EventType.LINK_CLICKED
-    return Event(_make_id(kind, click_id), kind, company, time, f"link:{link_id}", data)
-
-
 def signup_verified(
     company: str,
     link_id: str,
@@ -270,13 +260,16 @@ def signup_verified(
     verification: str,
     consent_version: str,
     body_digest: str,
+    flags: str = "",
 ) -> Event:
     """Return the event of a confirmed registration; the same `signup_id` is the same event.
 
     The id does not depend on the company: one signup cannot be two. `person_ref` is an `h:`
     reference, never an address. A registration that no link explains goes to `INSTALLATION`
-    with an empty `link_id`.
+    with an empty `link_id`. `flags` are of `ledger.signupflags`; without any there is no field.
     """
+    if flags != join_flags(flags.split()):
+        raise EventError("data.flags", "not flags in their order")
     if not _REFERENCE.fullmatch(person_ref):
         raise EventError("data.person_ref", "not an h: reference")
     data = {
@@ -285,17 +278,18 @@ def signup_verified(
         "verification": verification,
         "consent_version": consent_version,
         "body_digest": body_digest,
+        **({"flags": flags} if flags else {}),
     }
     kind = EventType.SIGNUP_VERIFIED
     name = signup_digest(signup_id)
-    return Event(_make_id(kind, name), kind, company, time, f"signup:{name}", data)
+    return Event(make_id(kind, name), kind, company, time, f"signup:{name}", data)
 
 
 def installation_event(
     kind: EventType, time: datetime, *, event_id: str, subject: str, data: Mapping[str, str | int]
 ) -> Event:
     """Return an event of the installation's own log: keys, configuration, exports."""
-    return Event(_make_id(kind, event_id), kind, INSTALLATION, time, subject, data)
+    return Event(make_id(kind, event_id), kind, INSTALLATION, time, subject, data)
 
 
 def derived(
@@ -311,7 +305,7 @@ def derived(
     The id is made of the new type and the name of the source (or `name`), so that deriving it
     again gives the same event.
     """
-    event_id = _make_id(kind, name or source.id.partition(":")[2])
+    event_id = make_id(kind, name or source.id.partition(":")[2])
     return Event(event_id, kind, source.company, source.time, subject or source.subject, data)
 
 
@@ -322,7 +316,7 @@ def is_company(text: str) -> bool:
 
 def link_issued_id(link_id: str) -> str:
     """Return the id that the `letter.link_issued` event of this link has."""
-    return _make_id(EventType.LETTER_LINK_ISSUED, link_id)
+    return make_id(EventType.LETTER_LINK_ISSUED, link_id)
 
 
 def signup_digest(signup_id: str) -> str:
@@ -342,11 +336,12 @@ def _link_event(
     data: Mapping[str, str | int],
     *more: str,
 ) -> Event:
-    event_id = _make_id(kind, "/".join((link_id, *more)))
+    event_id = make_id(kind, "/".join((link_id, *more)))
     return Event(event_id, kind, company, time, f"link:{link_id}", data)
 
 
-def _make_id(kind: EventType, name: str) -> str:
+def make_id(kind: EventType, name: str) -> str:
+    """Return the id of an event that has this name among those of its kind; or `EventError`."""
     if not all(_SIMPLE.fullmatch(part) for part in name.split("/")):
         raise EventError("id", f"not usable in an event id: {name[:80]!r}")
     return f"{kind}:{name}"

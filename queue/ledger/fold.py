@@ -14,19 +14,22 @@ from typing import Final
 
 from ledger.credits import Balances, Book, Outcome, Policy, Transfer, nonzero
 from ledger.events import DERIVED_ONLY, SOURCE, SPEC_VERSION, Event, EventError, EventType, parse
+from ledger.holds import delivered_link
 
 # Types that move nothing and decide nothing. They are most of a log; reading them in full would
 # take most of an audit's time, and their hashes are checked all the same.
 _QUIET: Final = frozenset(
     kind.encode()
     for kind in (
-        EventType.LETTER_DELIVERED,
         EventType.LETTER_REFUSED,
         EventType.LETTER_PASSED,
         EventType.LINK_CLICKED,
+        EventType.CLICK_RECLASSIFIED,
+        EventType.CLICK_THINNED,
     )
 )
 _ISSUED: Final = EventType.LETTER_LINK_ISSUED.encode()
+_DELIVERED: Final = EventType.LETTER_DELIVERED.encode()
 
 # "type" sorts last of all attributes, so the encoding ends with it.
 _TYPE_MARK: Final = b'"type":"'
@@ -61,6 +64,9 @@ class Fold:
                 return
             if kind == _ISSUED:
                 self.book.issued.add(event_id)
+                return
+            if kind == _DELIVERED:
+                self.book.delivered.add(delivered_link(event_id))
                 return
         if self._due:
             due = self._due.popleft()

@@ -64,7 +64,12 @@ AWAY_SECONDS: Final = 1.0
 # Events of what has happened and does not happen again for the asking. A letter's link is not among
 # them: without it on record the letter goes out unchanged.
 KEEPABLE: Final = frozenset(
-    {EventType.LINK_CLICKED, EventType.LETTER_DELIVERED, EventType.LETTER_REFUSED}
+    {
+        EventType.LINK_CLICKED,
+        EventType.CLICK_THINNED,
+        EventType.LETTER_DELIVERED,
+        EventType.LETTER_REFUSED,
+    }
 )
 
 # Closing writes what is waiting; a store that hangs does not hold the process longer than this.

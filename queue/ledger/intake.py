@@ -2,7 +2,7 @@
 
     GET /{token}            303 at once to the registration page; the click is on disk by then
     GET /                   the service's front page, also for links that did not come through whole
-    GET /register?t={token} the built-in registration page
+    GET /register?t={token} the built-in registration (see ledger.registration)
     POST /v1/signups        a confirmed registration (see ledger.signups)
     GET /v1/openapi.json    the API's description
     GET /checkpoint, /log/… what is published of the logs (see ledger.tiles)
@@ -35,32 +35,25 @@ from starlette.routing import Route, request_response
 
 from ledger.api import IntakeApp, make_router
 from ledger.apply import Applier
-from ledger.clickdetail import raw_detail
-from ledger.clicks import Click, LinkWatch, load_agents, read_click
-from ledger.events import link_clicked
+from ledger.attribution import ATTRIBUTION_DAYS, Attribution
+from ledger.clickrate import ClickRate
+from ledger.clicks import LinkWatch
+from ledger.follow import FRONT_PATH, REGISTER_PATH, Links, redirect
 from ledger.inbox import Inbox
+from ledger.networkbound import NetworkBound
 from ledger.pages import PAGE_HEADERS, Page, Pages, choose_language, find_templates
+from ledger.registration import Registration, RegistrationParts, Surroundings
+from ledger.registrationform import load_questions
+from ledger.scanranges import ScannerRanges
 from ledger.sealed import Seal
 from ledger.signups import KEPT, Signups
 from ledger.store import LedgerError
 from ledger.webhook import make_webhook
 from ledger.webserver import WebServer
-from signer.errors import BadToken
 from signer.keyring import KeyRing
-from signer.tokens import Claims, check_token, find_token
 
-# How long a candidate waits for our disk. A group commit takes some 10 ms; over a second a person
-# notices, and is sent on without the record.
-CLICK_MAX_SECONDS = 1.0
-# How much of it is the store's; in the rest the click is kept in the spill file.
-CLICK_STORE_SECONDS = 0.5
 READY_MAX_SECONDS = 2.0  # Probes of load balancers wait 2 to 5 seconds.
 WATCH_SECRET_BYTES = 32
-FRONT_PATH = "/"
-REGISTER_PATH = "/register"
-NOTICE_QUERY = "notice=link"
-# What mail programs put in front of an address they make clickable.
-_GLUED_IN_FRONT = " /<([\"'「『（＜【\u3000\u200b\ufeff"
 
 log = structlog.get_logger("intake")
 
@@ -75,7 +68,8 @@ class IntakeSettings:
     `registration_url` is the external registration page, `""` for the built-in one. The token is
     handed on as the parameter `t`. `webhook_secret` is `whsec_` and base64, `""` when no
     registration service reports; `seal_key` seals reports that are kept while the store is
-    away. `service` and `contact` are shown on our pages.
+    away. `service`, `contact` and `licence` are shown on our pages. `scanner_ranges` are networks
+    of scanners; a registration counts for a company within `attribution_days` of the letter.
     """
 
     companies: tuple[str, ...]
@@ -84,7 +78,10 @@ class IntakeSettings:
     seal_key: bytes = field(default=b"", repr=False)
     service: str = "Career Relay"
     contact: str = ""
+    licence: str = ""
     templates: Path | None = None
+    scanner_ranges: ScannerRanges = field(default_factory=ScannerRanges, repr=False)
+    attribution_days: int = ATTRIBUTION_DAYS
 
     def __post_init__(self) -> None:
         if self.webhook_secret:
@@ -102,18 +99,25 @@ def _new_watch() -> LinkWatch:
     return LinkWatch(secrets.token_bytes(WATCH_SECRET_BYTES))
 
 
+def _new_rate() -> ClickRate:
+    return ClickRate(secrets.token_bytes(WATCH_SECRET_BYTES))
+
+
 @dataclass(slots=True)
 class IntakeState:
     """What changes while an intake runs.
 
     `ring` may be replaced. `counts` is written here: `click_human`,
-    `click_scanner`, `click_unknown`, `click_lost`, `link_damaged`, `link_malformed`,
-    `link_unknown_key`, `link_bad_tag`, `link_revoked`. `watch` is what clicks have shown so far.
+    `click_scanner`, `click_unknown`, `click_lost`, `click_thinned`, `link_damaged`,
+    `link_malformed`, `link_unknown_key`, `link_bad_tag`, `link_revoked`, `link_link_revoked`.
+    `watch` and `rate` are what clicks have shown so far, `bound` is who has sent forms.
     """
 
     ring: KeyRing
     counts: Counter[str] = field(default_factory=Counter[str])
     watch: LinkWatch = field(default_factory=_new_watch)
+    rate: ClickRate = field(default_factory=_new_rate)
+    bound: NetworkBound = field(default_factory=NetworkBound)
 
 
 def create_app(
@@ -125,18 +129,36 @@ def create_app(
     new_id: Callable[[], str],
     earlier: IntakeState | None = None,
     log_routes: Sequence[Route] = (),
+    registration: RegistrationParts | None = None,
 ) -> FastAPI:
     """Return the application.
 
     `new_id` gives ids for clicks (letters, digits, `_.-`). What changes while it runs is in
     `app.state.intake`, an `IntakeState`; an application that takes another's place goes on with
     what that one has seen, `earlier`. `log_routes` publish checkpoints and tiles.
+    Without `registration` our own page says whom to write to.
     """
     state = IntakeState(ring)
     if earlier is not None:
-        state.counts, state.watch = earlier.counts, earlier.watch
+        state.counts, state.watch, state.rate = earlier.counts, earlier.watch, earlier.rate
+        state.bound = earlier.bound
+    attribution = Attribution(
+        lambda: state.ring, settings.companies, applier.time_of, settings.attribution_days
+    )
     pages = _CandidatePages(settings)
-    links = _Links(settings, state, inbox, clock, new_id)
+    links = Links(settings, state, inbox, clock, new_id)
+    registering = [Route(REGISTER_PATH, pages.register)]
+    if registration is not None:
+        around = Surroundings(
+            show=pages.show,
+            language=pages.language,
+            questions=load_questions(settings.templates or find_templates()),
+            ring=lambda: state.ring,
+            attribute=attribution.of,
+            applier=applier,
+            clock=clock,
+        )
+        registering = Registration(registration, around, state.bound).routes()
     people = Starlette(
         routes=[
             Route("/robots.txt", _robots),
@@ -144,7 +166,7 @@ def create_app(
             Route("/healthz", _healthy),
             Route("/readyz", _Readiness(applier).answer),
             Route(FRONT_PATH, pages.front),
-            Route(REGISTER_PATH, pages.register),
+            *registering,
             *log_routes,
         ],
         exception_handlers={HTTPException: pages.answer_http_error, Exception: pages.answer_bug},
@@ -158,87 +180,9 @@ def create_app(
     if settings.webhook_secret:
         webhook = make_webhook(settings.webhook_secret)
         seal = Seal(settings.seal_key, KEPT)
-        signups = Signups(
-            webhook, lambda: state.ring, settings.companies, inbox, applier, clock, seal
-        )
+        signups = Signups(webhook, attribution, inbox, applier, clock, seal)
     app.include_router(make_router(signups))
     return app
-
-
-class _Links:
-    """Follows links: token in, redirect out, the click on record in between."""
-
-    def __init__(
-        self,
-        settings: IntakeSettings,
-        state: IntakeState,
-        inbox: Inbox,
-        clock: Callable[[], datetime],
-        new_id: Callable[[], str],
-    ) -> None:
-        self._companies = settings.companies
-        self._destination = _before_token(settings.registration_url or REGISTER_PATH)
-        self._state = state
-        self._inbox = inbox
-        self._clock = clock
-        self._new_id = new_id
-        self._agents = load_agents()
-        self._watch = state.watch
-
-    async def follow(self, request: Request) -> Response:
-        """Send the candidate on, whatever became of the link on its way."""
-        if request.method not in ("GET", "HEAD"):
-            raise HTTPException(405, headers={"Allow": "GET, HEAD"})
-        token = find_token(request.scope["path"].lstrip(_GLUED_IN_FRONT))
-        claims = self._check(token)
-        if token is None or claims is None:
-            return _redirect(f"{FRONT_PATH}?{NOTICE_QUERY}")
-        now = self._clock()
-        address = request.client.host if request.client else ""
-        seen = self._watch.note(claims.link_id, address, now)
-        click = read_click(request.method, request.headers, self._agents, seen)
-        detail = raw_detail(request.method, request.headers, address, click.signals)
-        await self._record(claims, click, now, detail)
-        before, after = self._destination
-        return _redirect(before + token + after)
-
-    def _check(self, token: str | None) -> Claims | None:
-        if token is None:
-            self._state.counts["link_damaged"] += 1
-            return None
-        try:
-            return check_token(self._state.ring, token, self._companies)
-        except BadToken as error:
-            self._state.counts[f"link_{error.reason}"] += 1
-            return None
-
-    async def _record(self, claims: Claims, click: Click, now: datetime, detail: bytes) -> None:
-        """Put the click on record; if that fails, the candidate does not notice (promise 7)."""
-        try:
-            event = link_clicked(
-                claims.company,
-                claims.link_id,
-                now,
-                click_id=self._new_id(),
-                click_class=click.click_class,
-                signals=",".join(click.signals),
-            )
-            async with asyncio.timeout(CLICK_MAX_SECONDS):
-                await self._inbox.submit(event, detail=detail, deadline_seconds=CLICK_STORE_SECONDS)
-        except Exception as error:
-            # Everything: no bug of the accounting may stand between a candidate and the page.
-            self._state.counts["click_lost"] += 1
-            log.warning("click lost", link_id=claims.link_id, reason=type(error).__name__)
-            return
-        self._state.counts[f"click_{click.click_class}"] += 1
-        log.info(
-            "click",
-            event_id=event.id,
-            company=claims.company,
-            link_id=claims.link_id,
-            click_class=click.click_class,
-            signals=event.data["signals"],
-        )
 
 
 class _Readiness:
@@ -263,9 +207,8 @@ class _CandidatePages:
     """The few pages of our own, in the reader's language."""
 
     def __init__(self, settings: IntakeSettings) -> None:
-        self._pages = Pages(settings.templates or find_templates(), "web.css")
-        self._service = settings.service
-        self._contact = settings.contact
+        self._pages = Pages(settings.templates or find_templates(), "web.css", forms=True)
+        self._settings = settings
 
     async def front(self, request: Request) -> Response:
         """Return the front page, with a friendly word for a link that came through damaged."""
@@ -274,6 +217,17 @@ class _CandidatePages:
     async def register(self, request: Request) -> Response:
         """Return the registration page."""
         return _page(self._render(request, "register.html.j2"))
+
+    def show(
+        self, request: Request, template: str, status: int = 200, **values: object
+    ) -> Response:
+        """Return a page of the registration."""
+        return _page(self._render(request, template, **values), status)
+
+    def language(self, request: Request) -> str:
+        """Return the reader's language."""
+        asked = request.query_params.get("lang", "")
+        return choose_language(request.headers.get("accept-language", ""), asked)
 
     async def answer_http_error(self, request: Request, error: Exception) -> Response:
         """Return a page, since a person is reading."""
@@ -290,35 +244,24 @@ class _CandidatePages:
                 "しばらくしてから、もう一度お開きください。 / Please come back in a little while."
             )
             return PlainTextResponse(text, 503, headers=PAGE_HEADERS)
-        return _redirect(FRONT_PATH)
+        return redirect(FRONT_PATH)
 
     def _front(self, request: Request, *, notice: bool) -> Page:
         return self._render(request, "front.html.j2", notice=notice)
 
     def _render(self, request: Request, template: str, **values: object) -> Page:
-        asked = request.query_params.get("lang", "")
-        language = choose_language(request.headers.get("accept-language", ""), asked)
+        language, settings = self.language(request), self._settings
         other = request.url.include_query_params(lang="en" if language == "ja" else "ja")
         return self._pages.render(
             template,
             language=language,
             other_query=other.query,
-            service=self._service,
-            contact=self._contact,
+            own_query=request.url.include_query_params(lang=language).query,
+            service=settings.service,
+            contact=settings.contact,
+            licence=settings.licence,
             **values,
         )
-
-
-def _before_token(url: str) -> tuple[str, str]:
-    """Return what stands before and after the token in the address of the registration page."""
-    parts = urlsplit(url)
-    query = f"{parts.query}&t=" if parts.query else "t="
-    before = parts._replace(query=query, fragment="").geturl()
-    return before, f"#{parts.fragment}" if parts.fragment else ""
-
-
-def _redirect(location: str) -> Response:
-    return Response(status_code=303, headers={"Location": location, **PAGE_HEADERS})
 
 
 def _page(page: Page, status: int = 200) -> Response:

@@ -1,7 +1,8 @@
 """Secret keys in files: 32 random bytes, made once, readable by their owner alone.
 
-The file is one line: what the key is for, a space, and the key in base64. The purpose stands in
-the file so that one key cannot be mistaken for another.
+The file is one line: what the key is for, a space, and the key in base64; the ring of the keys that
+seal people's data has a line for each. The purpose stands in the file so that one key cannot be
+mistaken for another.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from ledger.store import LedgerError
 KEY_SIZE_BYTES: Final = 32
 LOG_KEY: Final = "careerrelay-log-key-v1"
 SUBJECT_KEY: Final = "careerrelay-subject-key-v1"
+PERSON_KEY: Final = "careerrelay-person-key-v1"
+# One a year for half a century.
+PERSON_KEYS_MAX: Final = 50
+FILE_MAX_BYTES: Final = 8192
 
 
 class KeyFileError(LedgerError):
@@ -35,6 +40,40 @@ def create_subject_key(path: Path, random_bytes: Callable[[int], bytes] = os.ura
     _create(path, SUBJECT_KEY, random_bytes)
 
 
+def create_person_keys(path: Path, random_bytes: Callable[[int], bytes] = os.urandom) -> None:
+    """Make the ring of keys that seal people's data, with one key in it."""
+    _create(path, PERSON_KEY, random_bytes)
+
+
+def load_person_keys(path: Path) -> tuple[bytes, ...]:
+    """Return the keys that people's data are sealed with, one a line, the newest last."""
+    lines = _read(path).splitlines()
+    if not 1 <= len(lines) <= PERSON_KEYS_MAX:
+        raise KeyFileError(f"{path}: expected 1 to {PERSON_KEYS_MAX} lines")
+    return tuple(_parse(path, PERSON_KEY, line) for line in lines)
+
+
+def add_person_key(path: Path, random_bytes: Callable[[int], bytes] = os.urandom) -> int:
+    """Put a new key into the ring, which seals from then on; return how many there are."""
+    keys = load_person_keys(path)
+    if len(keys) == PERSON_KEYS_MAX:
+        raise KeyFileError(f"{path}: has {len(keys)} keys, the most that it can have")
+    text = "".join(_line(PERSON_KEY, key) for key in (*keys, random_bytes(KEY_SIZE_BYTES)))
+    # A crash leaves the ring of before; the other file is in the way of nothing.
+    beside = path.with_name(f"{path.name}.{os.getpid()}")
+    _write(beside, text)
+    try:
+        os.replace(beside, path)
+        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+    except OSError as error:
+        raise KeyFileError(f"{path}: {error.strerror}") from error
+    return len(keys) + 1
+
+
 def load_subject_key(path: Path) -> bytes:
     """Return the key behind people's references."""
     return load_key(path, SUBJECT_KEY)
@@ -42,15 +81,23 @@ def load_subject_key(path: Path) -> bytes:
 
 def load_key(path: Path, purpose: str) -> bytes:
     """Return the key; refuses a file that others may read."""
+    return _parse(path, purpose, _read(path).strip())
+
+
+def _read(path: Path) -> str:
     try:
         with path.open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            found = file.read(1024)
+            found = file.read(FILE_MAX_BYTES)
     except OSError as error:
         raise KeyFileError(f"{path}: {error.strerror}; `careerrelay init` makes one") from error
     if mode & 0o077:
         raise KeyFileError(f"{path}: mode is {mode:04o}, others may read it; make it 0600")
-    name, _, text = found.decode("ascii", "replace").strip().partition(" ")
+    return found.decode("ascii", "replace")
+
+
+def _parse(path: Path, purpose: str, line: str) -> bytes:
+    name, _, text = line.strip().partition(" ")
     try:
         key = base64.b64decode(text, validate=True)
     except binascii.Error:
@@ -60,8 +107,15 @@ def load_key(path: Path, purpose: str) -> bytes:
     return key
 
 
+def _line(purpose: str, key: bytes) -> str:
+    return f"{purpose} {base64.b64encode(key).decode()}\n"
+
+
 def _create(path: Path, purpose: str, random_bytes: Callable[[int], bytes]) -> None:
-    text = f"{purpose} {base64.b64encode(random_bytes(KEY_SIZE_BYTES)).decode()}\n"
+    _write(path, _line(purpose, random_bytes(KEY_SIZE_BYTES)))
+
+
+def _write(path: Path, text: str) -> None:
     try:
         # O_EXCL: a key that signed something is never overwritten.
         handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)

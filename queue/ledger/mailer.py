@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -51,6 +52,19 @@ class Attachment:
     content: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a message to a person differs from one to a machine's keeper.
+
+    `html` is the text once more for who reads HTML; `sender_name` is shown as who it is from;
+    `unsubscribe` is the address that a mail program's own button sends a POST to (RFC 8058).
+    """
+
+    html: str = ""
+    sender_name: str = ""
+    unsubscribe: str = ""
+
+
 class Mailer:
     """Sends mail; blocks, so it is for threads."""
 
@@ -66,19 +80,22 @@ class Mailer:
         time: datetime,
         *,
         attachment: Attachment | None = None,
+        manner: Manner = Manner(),
     ) -> None:
         """Return when the server has taken the message; raises `JobFailed`."""
         settings = self._settings
         if not settings.sender:
             raise JobFailed("no mail is sent: set mail.from", is_final=True)
         message = EmailMessage(policy=SMTP)
-        message["From"] = settings.sender
+        message["From"] = Address(manner.sender_name, addr_spec=settings.sender)
         message["To"] = recipient
         message["Subject"] = subject
         message["Date"] = format_datetime(time)
         message["Message-ID"] = _message_id(job_id, recipient, settings.sender)
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office replies.
         message.set_content(text, cte="base64")  # Lines of any length and language.
+        if manner.html:
+            message.add_alternative(manner.html, subtype="html", cte="base64")
         if attachment is not None:
             # Not as text, whose line ends the library and mail programs change.
             message.add_attachment(
@@ -87,8 +104,9 @@ class Mailer:
                 subtype="octet-stream",
                 filename=attachment.name,
             )
+        octets = _unsubscribing(manner.unsubscribe) + message.as_bytes()
         try:
-            asyncio.run(self._send(message, recipient))
+            asyncio.run(self._send(octets, recipient))
         except aiosmtplib.SMTPResponseException as error:
             raise JobFailed(f"the server said {error.code}", is_final=error.code >= 500) from error
         except aiosmtplib.SMTPRecipientsRefused as error:
@@ -97,7 +115,7 @@ class Mailer:
         except (aiosmtplib.SMTPException, OSError) as error:
             raise JobFailed(f"the server is away: {type(error).__name__}") from error
 
-    async def _send(self, message: EmailMessage, recipient: str) -> None:
+    async def _send(self, message: bytes, recipient: str) -> None:
         async with asyncio.timeout(TIMEOUT_SECONDS):  # The library's limit is for each reply.
             await aiosmtplib.send(
                 message,
@@ -109,6 +127,14 @@ class Mailer:
                 validate_certs=self._settings.tls == "verified",
                 timeout=TIMEOUT_SECONDS,
             )
+
+
+def _unsubscribing(url: str) -> bytes:
+    """Return the fields of RFC 2369 and RFC 8058; the library would break the URL in two."""
+    if not url:
+        return b""
+    fields = f"List-Unsubscribe: <{url}>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+    return fields.encode("ascii")
 
 
 def _message_id(job_id: str, recipient: str, sender: str) -> str:

@@ -14,11 +14,11 @@ from datetime import datetime
 from typing import Final
 
 from ledger.jobs import JobFailed
-from ledger.mailer import Mailer
+from ledger.mailer import Mailer, Manner
 from ledger.sealed import Seal, SealError
 from ledger.store_jobs import JobRow, NewJob
+from ledger.store_people import SEND_MAIL as SEND_MAIL  # For who runs the jobs.
 
-SEND_MAIL: Final = "send_mail"
 _PURPOSE: Final = "mail"
 
 
@@ -29,6 +29,10 @@ class PersonalMail:
     recipient: str
     subject: str
     text: str
+    # See `mailer.Manner`.
+    html: str = ""
+    sender_name: str = ""
+    unsubscribe: str = ""
 
 
 def mail_job(seal_key: bytes, name: str, mail: PersonalMail) -> NewJob:
@@ -53,4 +57,11 @@ class MailJobs:
             mail = PersonalMail(**json.loads(self._seal.open(sealed)))
         except (SealError, KeyError, ValueError, TypeError) as error:
             raise JobFailed("cannot be opened with this subject key", is_final=True) from error
-        self._mailer.send(row.id, mail.recipient, mail.subject, mail.text, self._clock())
+        self._mailer.send(
+            row.id,
+            mail.recipient,
+            mail.subject,
+            mail.text,
+            self._clock(),
+            manner=Manner(mail.html, mail.sender_name, mail.unsubscribe),
+        )

@@ -31,9 +31,12 @@ class Pages:
     """Renders the templates of one folder with one stylesheet.
 
     `frames` lets pages of the same origin be shown in a frame; without it nothing is framed.
+    `forms` lets forms be sent to this origin, and to no other.
     """
 
-    def __init__(self, directory: Path, stylesheet: str, *, frames: bool = False) -> None:
+    def __init__(
+        self, directory: Path, stylesheet: str, *, frames: bool = False, forms: bool = False
+    ) -> None:
         self._environment = jinja2.Environment(
             loader=jinja2.FileSystemLoader(directory),
             autoescape=True,
@@ -44,16 +47,34 @@ class Pages:
         style = (directory / stylesheet).read_text(encoding="utf-8")
         self._style = Markup(style)  # noqa: S704 (our own file)
         digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+        sent = "'self'" if forms else "'none'"
         framed = "'self'" if frames else "'none'"
         self._policy = (
             f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; "
-            f"form-action 'none'; frame-ancestors 'none'; frame-src {framed}"
+            f"form-action {sent}; frame-ancestors 'none'; frame-src {framed}"
         )
 
     def render(self, template: str, **values: object) -> Page:
         """Return the page; a value that the template needs and does not get is an error."""
         html = self._environment.get_template(template).render(values, style=self._style)
         return Page(html, {"Content-Security-Policy": self._policy, **PAGE_HEADERS})
+
+
+class MailTexts:
+    """Renders what our mail says, as text and as HTML, from the folder beside the web templates."""
+
+    def __init__(self, directory: Path) -> None:
+        self._environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(directory.parent / "mail"),
+            autoescape=jinja2.select_autoescape(("html.j2",), default=False),
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def render(self, template: str, **values: object) -> str:
+        """Return the text; a value that the template needs and does not get is an error."""
+        return self._environment.get_template(template).render(values)
 
 
 # The address of a page may hold a token: no other site is told where the reader came from.

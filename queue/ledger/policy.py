@@ -26,6 +26,9 @@ DAYS_MAX: Final = 36_525
 # A number of days or referrals that a policy may ask for.
 COUNT_MAX: Final = 1_000_000
 
+# What a policy can have registrations held for; `ledger.holds` says what each means.
+HOLDS: Final = ("letter_not_delivered", "own_domain", "disposable_domain", "burst")
+
 # Ids stand in log entries, in tables and on statements.
 _ID = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
 
@@ -48,6 +51,8 @@ class Policy:
     slot_lifetime_days: int
     text: str
     expiry_notice_days: int = EXPIRY_NOTICE_DAYS
+    holds: tuple[str, ...] = ()
+    burst_per_hour: int = 0
 
     @property
     def text_sha256(self) -> str:
@@ -105,7 +110,8 @@ def policies_between(
 
 def _policy(row: dict[str, Any]) -> Policy:
     digest = row.pop("text_sha256")
-    policy = Policy(valid_from=parse_time(str(row.pop("valid_from"))), **row)
+    holds = tuple(row.pop("holds", ()))
+    policy = Policy(valid_from=parse_time(str(row.pop("valid_from"))), holds=holds, **row)
     if policy.text_sha256 != digest:
         raise PolicyError(f"the text of {policy.id} is not the one its text_sha256 was made of")
     if not _ID.fullmatch(policy.id):
@@ -114,6 +120,9 @@ def _policy(row: dict[str, Any]) -> Policy:
         _check(policy, name, 1, COUNT_MAX)
     for name in ("person_days", "hold_days", "slot_lifetime_days", "expiry_notice_days"):
         _check(policy, name, 0, DAYS_MAX)
+    if unknown := set(holds) - set(HOLDS):
+        raise PolicyError(f"{policy.id}: there is no hold {min(map(str, unknown))!r}")
+    _check(policy, "burst_per_hour", int("burst" in holds), COUNT_MAX)
     return policy
 
 

@@ -21,6 +21,7 @@ import argparse
 import json
 import re
 import sys
+from bisect import bisect_right, insort
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -44,10 +45,15 @@ class Rule(NamedTuple):
     hold_days: int  # Days until a referral counts.
     slot_days: int  # Days until a slot expires; 0: it does not.
     notice_days: int  # Days before that in which the company knows.
+    holds: frozenset[str] = frozenset()  # What two people decide on before it counts.
+    burst: int = 0  # Referrals of an hour, from which on the next are held.
 
 
-RULES = (Rule("10-for-1@2026-01", datetime(2026, 1, 1), 10, 1, 1, 365, 0, 0, 30),)
-
+HOLDS = frozenset({"letter_not_delivered", "own_domain", "disposable_domain", "burst"})
+RULES = (
+    Rule("10-for-1@2026-01", datetime(2026, 1, 1), 10, 1, 1, 365, 0, 0, 30),
+    Rule("10-for-1@2026-11", datetime(2026, 11, 26, 15), 10, 1, 1, 365, 0, 0, 30, HOLDS, 30),
+)
 # What only ever follows from the entry before it.
 FOLLOWING = ("referral.counted", "referral.held", "slot.granted")
 # What takes two people: the action that was proposed, and the state before and after it.
@@ -74,8 +80,7 @@ class Event:
 
     def text(self, name: str) -> str:
         """Return a field that is text, empty where it is not."""
-        found = self.data.get(name)
-        return found if isinstance(found, str) else ""
+        return found if isinstance(found := self.data.get(name), str) else ""
 
 
 @dataclass
@@ -100,8 +105,7 @@ class Slot:
 
 def rule_at(time: datetime) -> Rule:
     """Return the rule of that time."""
-    begun = [rule for rule in RULES if rule.since <= time]
-    return begun[-1] if begun else RULES[0]
+    return [RULES[0], *(rule for rule in RULES if rule.since <= time)][-1]
 
 
 def read_time(text: str) -> datetime | None:
@@ -117,18 +121,18 @@ class Story:
     """What the entries so far come to."""
 
     def __init__(self) -> None:
-        self.index = -1
-        self.company = ""
+        self.index, self.company = -1, ""
         self.ids: set[str] = set()
         self.letters: dict[str, int] = {}  # Link: the entry in which a letter got it.
+        self.delivered: set[str] = set()  # Links whose letters the next server took.
+        self.times: list[datetime] = []  # Of the signups that were counted or held, in order.
         self.referrals: dict[str, Referral] = {}  # By the id of the signup.
         self.slots: dict[int, Slot] = {}
         self.proposals: dict[str, tuple[str, str, str]] = {}  # Action, target, by whom.
-        self.links: Counter[str] = Counter()
         self.people: dict[str, list[datetime]] = {}
-        self.entries: Counter[str] = Counter()  # Entries of each type.
-        self.open = 0  # Referrals that count and made no grant; below 0 after a reversal.
-        self.not_made = 0  # Changes that were asked for and not allowed.
+        self.links, self.entries = Counter[str](), Counter[str]()  # Uses; entries of each type.
+        # Referrals that count and made no grant, below 0 after a reversal; changes not allowed.
+        self.open, self.not_made = 0, 0
         self.due: tuple[int, Event] | None = None  # The signup whose referral must come next.
         self.cause: Event | None = None  # What may have made a grant due.
         self.credits: list[str] = []
@@ -172,8 +176,6 @@ class Story:
         self.ids.add(event.id)
         return event
 
-    # ----------------------------------------------------------------- what the rule decides
-
     def take(self, event: Event) -> None:
         """Take an event that was reported: a letter, a signup, a change; others move nothing."""
         self.cause = None
@@ -181,6 +183,8 @@ class Story:
             if event.id != f"{event.kind}:{event.text('link_id')}":
                 self.refuse(f"{event.id} is about another link than its id says")
             self.letters[event.text("link_id")] = self.index
+        elif delivery := re.fullmatch(r"letter\.delivered:([^/]+)/2[0-9][0-9]", event.id):
+            self.delivered.add(delivery[1])
         elif event.kind == "signup.verified" and self.company != INSTALLATION:
             self.due = (self.index, event)
         elif event.kind == "change.proposed":
@@ -195,21 +199,21 @@ class Story:
         self.due, rule = None, rule_at(signup.time)
         link, person = signup.text("link_id"), signup.text("person_ref")
         period, hold = timedelta(days=rule.person_days), timedelta(days=rule.hold_days)
+        is_odd = link not in self.letters or bool(self.oddities(signup, link) & rule.holds)
         is_known = any(abs(signup.time - each) < period for each in self.people.get(person, ()))
-        if self.links[link] >= rule.per_link or is_known:
+        expected = "referral.held" if is_odd or hold else "referral.counted"
+        if is_known or self.links[link] >= rule.per_link:
             expected = "referral.rejected"
-        else:
-            expected = "referral.counted" if link in self.letters and not hold else "referral.held"
         found = (event.id, event.time, event.data.get("policy"), event.data.get("signup"))
-        name = signup.id.partition(":")[2]
-        if found != (f"{expected}:{name}", signup.time, rule.id, signup.id):
+        if found != (f"{expected}:{signup.id.partition(':')[2]}", signup.time, rule.id, signup.id):
             self.refuse(f"{expected} of {signup.id} by {rule.id} must stand here, not {event.id}")
         if expected == "referral.rejected":
-            if event.data.get("from_held") != 0:
-                self.refuse(f"{event.id} was never held and says otherwise")
-            return
+            if event.data.get("from_held") == 0:
+                return
+            self.refuse(f"{event.id} was never held and says otherwise")
         self.links[link] += 1
         self.people.setdefault(person, []).append(signup.time)
+        insort(self.times, signup.time)
         self.cause = signup
         if expected == "referral.counted":
             self.referrals[signup.id] = Referral("open")
@@ -217,8 +221,15 @@ class Story:
             grounds = f"signup in entry {index}, letter in entry {self.letters[link]}"
             self.credits.append(f"referral: entry {self.index}, {grounds}")
         else:
-            due = signup.time + hold if link in self.letters else None
-            self.referrals[signup.id] = Referral("held", due)
+            self.referrals[signup.id] = Referral("held", None if is_odd else signup.time + hold)
+
+    def oddities(self, signup: Event, link: str) -> set[str]:
+        """Return what a rule can hold a signup for, by the entries before it and its own words."""
+        found = {"own_domain", "disposable_domain"} & set(signup.text("flags").split())
+        found |= set() if link in self.delivered else {"letter_not_delivered"}
+        begun = bisect_right(self.times, signup.time - timedelta(hours=1))
+        in_hour = bisect_right(self.times, signup.time) - begun
+        return found | ({"burst"} if in_hour >= rule_at(signup.time).burst else set())
 
     def grant_due(self) -> Event | None:
         """Return the event that made a grant due, if one is."""
@@ -228,18 +239,16 @@ class Story:
     def grant(self, event: Event, cause: Event) -> None:
         """Take the grant that must stand here."""
         rule, number = rule_at(cause.time), len(self.slots) + 1
-        names = ("policy", "cause", "referrals", "slots")
-        found = (event.id, event.time, *(event.data.get(name) for name in names))
+        said = map(event.data.get, ("policy", "cause", "referrals", "slots"))
         expected = f"slot.granted:{self.company}/{number}"
-        if found != (expected, cause.time, rule.id, cause.id, rule.threshold, rule.slots):
+        due = (expected, cause.time, rule.id, cause.id, rule.threshold, rule.slots)
+        if due != (event.id, event.time, *said):
             self.refuse(f"{expected} for {rule.threshold} referrals must stand here")
         self.open -= rule.threshold
         expires = cause.time + timedelta(days=rule.slot_days) if rule.slot_days else None
         for each in range(number, number + rule.slots):
             self.slots[each] = Slot("available", timedelta(days=rule.notice_days), expires)
         self.credits.append(f"slot: entry {self.index}, for {rule.threshold} referrals before it")
-
-    # ------------------------------------------------------- what people and time ask for
 
     def propose(self, event: Event) -> bool:
         """Note what one person wants; tell whether it could be done."""
@@ -280,10 +289,10 @@ class Story:
             del self.proposals[event.text("proposal")]  # It is confirmed once.
         if action == "void":
             self.slots[int(str(number))].state = after
-            return True
-        self.referrals[target] = Referral(after)
-        self.open += {"release": 1, "reverse": -1}.get(action, 0)
-        self.cause = event if action == "release" else None
+        else:
+            self.referrals[target] = Referral(after)
+            self.open += {"release": 1, "reverse": -1}.get(action, 0)
+            self.cause = event if action == "release" else None
         return True
 
     def change_slot(self, event: Event) -> bool:
@@ -325,8 +334,7 @@ class Story:
             slot.noticed, slot.expires = True, max(slot.expires, event.time + slot.notice)
             return True
         is_over = slot.state == "available" and slot.noticed and event.time >= slot.expires
-        if kind == "expired" and is_over:
-            slot.state = "expired"
+        slot.state = "expired" if kind == "expired" and is_over else slot.state
         return kind == "expired" and is_over
 
     def end(self) -> None:
@@ -337,20 +345,18 @@ class Story:
 
     def lines(self) -> Iterator[str]:
         """Yield the sums, one a line."""
-        yield f"company: {self.company}"
-        yield f"entries: {self.index}"
-        for kind in ("letter.link_issued", "signup.verified", *FOLLOWING):
-            yield f"{kind}: {self.entries[kind]}"
         referrals = Counter(each.state for each in self.referrals.values())
         slots = Counter(each.state for each in self.slots.values())
-        duplicates = self.entries["signup.verified"] - len(self.referrals)
-        yield f"signups rejected as duplicates: {duplicates}"
+        twice = self.entries["signup.verified"] - len(self.referrals)
+        kinds = ("letter.link_issued", "signup.verified", *FOLLOWING)
+        ends = ("available", "reserved", "used", "voided", "expired")
+        yield from (f"company: {self.company}", f"entries: {self.index}")
+        yield from (f"{kind}: {self.entries[kind]}" for kind in kinds)
+        yield f"signups rejected as duplicates: {twice}"
         yield f"referrals that count: {referrals['open']}"
         yield f"referrals towards the next slot: {self.open}"
-        for name in ("held", "rejected", "reversed"):
-            yield f"referrals {name}: {referrals[name]}"
-        for name in ("available", "reserved", "used", "voided", "expired"):
-            yield f"slots {name}: {slots[name]}"
+        yield from (f"referrals {x}: {referrals[x]}" for x in ("held", "rejected", "reversed"))
+        yield from (f"slots {state}: {slots[state]}" for state in ends)
         yield f"changes asked for and not made: {self.not_made}"
 
 
@@ -365,32 +371,24 @@ def is_reasoned(event: Event) -> bool:
     return is_operator(event) and 0 < len(why.strip()) <= len(why) <= WHY_LENGTH_MAX
 
 
-def read_story(name: str) -> Story:
-    """Return what the entries of an export come to."""
-    story = Story()
-    with open(name, "rb") as file:
-        while line := file.readline(ENTRY_MAX_BYTES + 3):
-            story.feed(line.rstrip(b"\r\n"))  # A copy may have gone through Windows.
-        story.end()
-    return story
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parser = argparse.ArgumentParser(prog="recount.py", description="See the head of this file.")
     parser.add_argument("EXPORT")
     parser.add_argument("--each", action="store_true", help="list each credit and its grounds")
     options = parser.parse_args(arguments)
+    story = Story()
     try:
-        story = read_story(options.EXPORT)
-    except Refused as error:
-        print(f"DOES NOT HOLD: {options.EXPORT}: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
-        return 2
-    for text in (*(story.credits if options.each else ()), *story.lines()):
-        print(text)
+        with open(options.EXPORT, "rb") as file:
+            while line := file.readline(ENTRY_MAX_BYTES + 3):
+                story.feed(line.rstrip(b"\r\n"))  # A copy may have gone through Windows.
+        story.end()
+    except (Refused, OSError) as error:
+        is_wrong = isinstance(error, Refused)
+        said = "DOES NOT HOLD" if is_wrong else "cannot be read"
+        print(f"{said}: {options.EXPORT}: {error}", file=sys.stderr)
+        return 1 if is_wrong else 2
+    print(*(story.credits if options.each else ()), *story.lines(), sep="\n")
     return 0
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from ledger import store_retention
+from ledger import store_people, store_retention
 from ledger.store import Store
 from ledger.store_erase import scrub
 
@@ -71,6 +71,19 @@ RETENTION: Final = (
         timedelta(days=30),
         "Tells new scanners from people. A month covers a statement and the questions after it.",
         store_retention.purge_details,
+    ),
+    Retention(
+        "person",
+        "a registration on our own page, sealed: name, address, wish, consents; its link and times",
+        timedelta(0),  # Each row says when its time ends.
+        "Unconfirmed 7 days, confirmed 180, handed over keep_days. Erasing empties it at once.",
+        store_people.purge_people,
+    ),
+    Retention(
+        "suppression",
+        "a keyed hash of each address that asked for no more mail, and when",
+        None,
+        "Without it we would write again. Its owner takes it back by the same link.",
     ),
     Retention(
         "job",

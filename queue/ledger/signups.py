@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
 
@@ -23,16 +23,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import ClientDisconnect
 
 from ledger.apply import Applier
+from ledger.attribution import Attribution
 from ledger.credits import Decision, Outcome
 from ledger.events import INSTALLATION, Event, signup_verified
 from ledger.inbox import EventConflict, Inbox, InboxUnavailable
 from ledger.problems import Problem
 from ledger.sealed import Seal, SealError
+from ledger.signupflags import join_flags
 from ledger.store import LedgerError
 from ledger.webhook import SignupMessage, Webhook, check_signature, digest_signup, parse_signup
-from signer.errors import BadToken
-from signer.keyring import KeyRing
-from signer.tokens import LINK_ID_CHARS, check_token, find_token
 
 BODY_MAX_BYTES = 16 * 1024  # Ours has 500 bytes; room for fields that later versions add.
 # What of a larger body is read and thrown away: hung up on in mid-sentence, a client would see a
@@ -67,16 +66,14 @@ class Signups:
     def __init__(
         self,
         webhook: Webhook,
-        ring: Callable[[], KeyRing],
-        companies: Sequence[str],
+        attribution: Attribution,
         inbox: Inbox,
         applier: Applier,
         clock: Callable[[], datetime],
         seal: Seal,
     ) -> None:
         self._webhook = webhook
-        self._ring = ring
-        self._companies = companies
+        self._attribution = attribution
         self._inbox = inbox
         self._applier = applier
         self._clock = clock
@@ -141,18 +138,19 @@ class Signups:
 
     async def _submit(self, message: SignupMessage, now: datetime) -> Event:
         """Put the registration on record and return its event; raises `EventConflict`."""
-        company, link_id = self._attribute(message.data.token)
+        token = message.data.token
+        # A thread of its own: when the letter went out is asked of the database.
+        company, link_id = await asyncio.to_thread(self._attribution.of, token, now)
         event = await self._event(message, now, company, link_id)
         try:
             await self._inbox.submit(event)
         except EventConflict:
-            # Reported before its key was revoked or its company was added, the same call would
-            # make another event today. It must be the one on record in all it says.
+            # Reported before its key was revoked, its company added or its time over, the same call
+            # would make another event today. It must be the one on record in all it says.
             known = await asyncio.to_thread(self._applier.company_of, event.id)
             if known in (None, company):
                 raise
-            token = find_token(message.data.token) or ""
-            link_id = "" if known == INSTALLATION else token[1 : 1 + LINK_ID_CHARS]
+            link_id = "" if known == INSTALLATION else self._attribution.link_id(token)
             event = await self._event(message, now, known, link_id)
             await self._inbox.submit(event)
         return event
@@ -172,18 +170,8 @@ class Signups:
             verification=data.verification,
             consent_version=data.consent_version,
             body_digest=digest_signup(message, reference),
+            flags=join_flags(data.flags),
         )
-
-    def _attribute(self, text: str) -> tuple[str, str]:
-        """Return company and link, or the installation's log and `""` where there is no link."""
-        token = find_token(text)
-        if token is None:
-            return INSTALLATION, ""
-        try:
-            claims = check_token(self._ring(), token, self._companies)
-        except BadToken:
-            return INSTALLATION, ""
-        return claims.company, claims.link_id
 
 
 async def read_body(request: Request) -> bytes:

@@ -16,6 +16,10 @@ class Reason(StrEnum):
     LINK_ALREADY_USED = "link_already_used"
     PERSON_ALREADY_COUNTED = "person_already_counted"
     NO_LETTER_ON_RECORD = "no_letter_on_record"
+    LETTER_NOT_DELIVERED = "letter_not_delivered"
+    OWN_DOMAIN = "own_domain"
+    DISPOSABLE_DOMAIN = "disposable_domain"
+    BURST = "burst"
     HOLD_PERIOD = "hold_period"
     NO_VALID_LINK = "no_valid_link"
     INCOMPLETE = "incomplete"  # A field is missing, or is not what it must be.

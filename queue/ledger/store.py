@@ -33,7 +33,7 @@ Statement = tuple[str, Sequence[object]]
 
 # The schema this code works with: the newest revision in ledger/migrations/versions. Kept here so
 # that opening an up-to-date store does not have to load Alembic.
-SCHEMA_REVISION: Final = "0005"
+SCHEMA_REVISION: Final = "0007"
 
 DRIVERS: Final = ("sqlite", "postgresql+psycopg")
 

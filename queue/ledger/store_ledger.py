@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from itertools import groupby
 from typing import Any, Final
 
 from sqlalchemy import Select, bindparam, func, insert, select, update
 
 from ledger import store_holdings
-from ledger.credits import Account, Balances, Book, Policy, Posting, Transfer, Unit
+from ledger.credits import Account, Balances, Book, Policy, Posting, Transfer, Unit, policy_at
 from ledger.events import Event, EventType, link_issued_id, parse
+from ledger.holds import BURST_PERIOD, delivered_ids, delivered_link
 from ledger.store import Transaction, as_bytes
-from ledger.store_holdings import time_of
+from ledger.store_holdings import milliseconds, time_of
 from ledger.store_log import DamagedLog, issued_links
 from ledger.store_tables import balance, entry, posting, proposal, referral, slot, transfer
 
@@ -31,6 +33,17 @@ _CLAIMS: Final = (
 _EARLIER: Final = select(referral.c.person_ref, referral.c.time_ms).where(
     referral.c.company == bindparam("company"),
     referral.c.person_ref.in_(bindparam("people", expanding=True)),
+)
+
+# Of a company's referrals, those of an hour.
+_TIMES: Final = (
+    select(referral.c.time_ms)
+    .where(
+        referral.c.company == bindparam("company"),
+        referral.c.time_ms > bindparam("after_ms"),
+        referral.c.time_ms <= bindparam("to_ms"),
+    )
+    .order_by(referral.c.time_ms)
 )
 
 _TRANSFERS: Final = (
@@ -106,10 +119,33 @@ def _load_claims(transaction: Transaction, book: Book, events: Sequence[Event]) 
     values = {"company": book.company, "links": list(links)}
     for link_id, count in transaction.execute(_CLAIMS, values):
         book.links[link_id] = count
+    _load_hold_grounds(transaction, book, signups)
     people = [str(event.data["person_ref"]) for event in signups]
     values = {"company": book.company, "people": people}
     for person, time_ms in transaction.execute(_EARLIER, values):
         book.people.setdefault(person, []).append(time_of(time_ms))
+
+
+def _load_hold_grounds(transaction: Transaction, book: Book, signups: Sequence[Event]) -> None:
+    """Add which letters were delivered, and who else registered in the hour before.
+
+    Where no policy of the signups' times asks for it, nothing is looked up.
+    """
+    signups = [event for event in signups if policy_at(book.policies, event.time).holds]
+    if not signups:
+        return
+    links = {str(event.data["link_id"]) for event in signups}
+    ids = [event_id for link in links if link for event_id in delivered_ids(link)]
+    found = issued_links(transaction, book.company, ids)
+    book.delivered.update(map(delivered_link, found))
+    moments = {milliseconds(event.time) for event in signups}
+    period_ms = BURST_PERIOD // timedelta(milliseconds=1)
+    values = {
+        "company": book.company,
+        "after_ms": min(moments) - period_ms,
+        "to_ms": max(moments),
+    }
+    book.times = [time_of(row.time_ms) for row in transaction.execute(_TIMES, values)]
 
 
 def balances(transaction: Transaction, company: str) -> Balances:

@@ -3,9 +3,10 @@
 Who writes what: the inbox writer inserts into `inbox`, `click_detail` and `subject_salt`, an
 erasure into `inbox`; the applier alone writes `entry`, `node`, `transfer`, `posting`, `balance`,
 `referral`, `slot`, `proposal` and the outcome columns of `inbox`; the checkpointer inserts into
-`checkpoint`; relays add to `letter_shape`. Nothing that counts is ever deleted: rows of
-`subject_salt` are, by an erasure, those of `click_detail` and `job` in time (`ledger.retention`),
-and shapes of letters beyond their limit.
+`checkpoint`; relays add to `letter_shape`; `person` and `suppression` belong to `ledger.people` and
+`ledger.suppression`. Nothing that counts is ever deleted: rows of `subject_salt` are, by an
+erasure, those of `click_detail`, `job` and `person` in time (`ledger.retention`), and shapes of
+letters beyond their limit.
 """
 
 from __future__ import annotations
@@ -132,6 +133,7 @@ referral: Final = Table(
 )
 Index("referral_link", referral.c.company, referral.c.link_id)
 Index("referral_person", referral.c.company, referral.c.person_ref)
+Index("referral_time", referral.c.company, referral.c.time_ms)
 Index(
     "referral_due",
     referral.c.due_ms,
@@ -231,4 +233,34 @@ letter_shape: Final = Table(
     Column("unsure", BigInteger, nullable=False),
     Column("first_day", String, nullable=False),
     Column("last_day", String, nullable=False),
+)
+
+# Who registers on our own page. `sealed` holds all that is personal, under keys that are not in the
+# database; `lookup` is a keyed hash of the address, both empty once the person is erased. `state`
+# is `received`, `confirmed`, `withdrawn`, `handed_over` or `erased`.
+person: Final = Table(
+    "person",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("state", String, nullable=False),
+    Column("company", String, nullable=False),
+    Column("link_id", String, nullable=False),
+    Column("lookup", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("mails", Integer, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("confirmed_ms", BigInteger),
+    Column("handed_ms", BigInteger),
+    Column("expires_ms", BigInteger, nullable=False),
+)
+Index("person_lookup", person.c.lookup)
+Index("person_state", person.c.state, person.c.confirmed_ms)
+Index("person_expires", person.c.expires_ms)
+
+# Whom we write to no more: keyed hashes of addresses.
+suppression: Final = Table(
+    "suppression",
+    metadata,
+    Column("lookup", LargeBinary, primary_key=True),
+    Column("time_ms", BigInteger, nullable=False),
 )

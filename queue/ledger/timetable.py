@@ -1,4 +1,4 @@
-"""What time makes due: the day's checkpoint and its mail, statements, holds that end, deletions.
+"""What time makes due: checkpoints and their mail, statements, ends of holds, clicks, deletions.
 
 The day begins at midnight in Japan. What it asks for is done once, whoever does it and however
 often, because every event and job has an id made of what it is about; a worker that was off at
@@ -8,6 +8,7 @@ midnight does it when it starts. A clock that is set back finds it done.
 from __future__ import annotations
 
 import base64
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -15,10 +16,13 @@ from typing import Final
 
 from ledger import store_log
 from ledger.apply import Applier
+from ledger.attribution import ATTRIBUTION_DAYS
 from ledger.checkpoint import Checkpointer
 from ledger.checkpointmail import digest_of
 from ledger.events import Event, EventType, installation_event
+from ledger.inbox_errors import EventConflict
 from ledger.jobs import Jobs
+from ledger.reclassify import Reclassifier
 from ledger.report import report, report_new
 from ledger.retention import purge
 from ledger.steward import Steward
@@ -29,6 +33,9 @@ JAPAN: Final = timezone(timedelta(hours=9), "JST")  # Without summer time since 
 
 # Ends of holds and of slots are days and weeks away; a minute more is nothing.
 STEWARD_EVERY: Final = timedelta(minutes=1)
+
+# Stretches of clicks that are looked at in one go; after a long rest the rest follows.
+STRETCHES_MAX: Final = 20
 
 ISSUE_STATEMENT: Final = "issue_statement"
 MAIL_CHECKPOINT: Final = "mail_checkpoint"
@@ -51,9 +58,10 @@ class Timetable:
         *,
         auditors: Callable[[str], Sequence[str]],
         statements: Callable[[datetime], Sequence[Event]],
+        attribution_days: int = ATTRIBUTION_DAYS,
     ) -> None:
         """`auditors` gives the addresses that a log's checkpoint is mailed to, `statements` the
-        events of those statements that are due.
+        events of those statements that are due. See `ledger.attribution` for the days.
         """
         self._store = store
         self._jobs = jobs
@@ -63,6 +71,7 @@ class Timetable:
         self._auditors = auditors
         self._statements = statements
         self._steward = Steward(store)
+        self._reclassifier = Reclassifier(store, attribution_days)
         self._looked = _BEGINNING
         self._day: date | None = None
 
@@ -71,6 +80,7 @@ class Timetable:
         now = self._clock()
         if not timedelta(0) <= now - self._looked < STEWARD_EVERY:
             report(self._store, self._steward.due(now), now)
+            self._look_at_clicks(now)
             self._looked = now
         day = now.astimezone(JAPAN).date()
         if day != self._day:
@@ -102,6 +112,15 @@ class Timetable:
                 self._jobs.add(NewJob(job, MAIL_CHECKPOINT, payload))
         counts = purge(self._store, now)
         _log.info("day %s has begun; deleted: %s", day, counts)
+
+    def _look_at_clicks(self, now: datetime) -> None:
+        for _ in range(STRETCHES_MAX):
+            due = self._reclassifier.due(now)
+            if not due:
+                return
+            # Another process may have seen more, or less: what it said first stands.
+            with contextlib.suppress(EventConflict):
+                report(self._store, due, now)
 
     def _newest(self) -> dict[str, store_log.CheckpointRow]:
         with self._store.read() as transaction:

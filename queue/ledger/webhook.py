@@ -4,8 +4,9 @@ The signature is over the raw body and is checked before the body is read as any
 makes the signature; the comparison and the clock are here, because its own check takes the time
 from the system and lets malformed signatures out as errors of all kinds.
 
-Standard Webhooks 1.0: webhook-id, webhook-timestamp, webhook-signature; a signature header may
-hold several, separated by spaces, while the sender changes its secret.
+Standard Webhooks 1.0: webhook-id, webhook-timestamp, webhook-signature. A secret is changed without
+a gap: of several on our side any verifies, and a sender with several signs with each, the
+signatures separated by spaces.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
@@ -27,14 +28,17 @@ from pydantic import (
     ValidationError,
 )
 from standardwebhooks.webhooks import EmptyWebhookSecretError
-from standardwebhooks.webhooks import Webhook as Webhook  # For the files beside this one.
+from standardwebhooks.webhooks import Webhook as _Signer
 
 from ledger.events import YEAR_MAX, YEAR_MIN
 from ledger.problems import FieldError, Problem
+from ledger.signupflags import SIGNUP_FLAGS, join_flags
 
 SKEW_MAX = timedelta(minutes=5)  # As the specification recommends.
 HEADER_MAX_CHARS = 1024  # Several signatures of 47 characters.
 TIMESTAMP_MAX_DIGITS = 12  # Seconds until the year 33658.
+# The one in use, the next one, and room for a sender with several machines.
+SECRETS_MAX = 5
 
 _SIGNATURE_TITLE = "The call is not signed as it must be"
 
@@ -48,6 +52,17 @@ def _in_range(time: datetime) -> datetime:
 
 _Time = Annotated[AwareDatetime, AfterValidator(_in_range)]
 _Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=64)]
+
+
+class Webhook:
+    """Signs and verifies with one secret or, while it is changed, with several."""
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        self._signers = tuple(_Signer(secret) for secret in secrets)
+
+    def sign(self, msg_id: str, timestamp: datetime, data: str) -> str:
+        """Return the signature under each secret, separated by spaces."""
+        return " ".join(one.sign(msg_id, timestamp, data) for one in self._signers)
 
 
 class SignupData(BaseModel):
@@ -92,6 +107,16 @@ class SignupData(BaseModel):
     consent_version: Annotated[
         _Slug, Field(description="The consent text agreed to.", examples=["2026-01"])
     ]
+    flags: Annotated[
+        tuple[Literal["own_domain", "disposable_domain"], ...],
+        Field(
+            description="What is odd about the person's address, which itself is not sent: it is at"
+            " a domain of the company that sent the letter, or at one for throw-away addresses."
+            " Such a registration is held until people have decided on it.",
+            examples=[["disposable_domain"]],
+            max_length=len(SIGNUP_FLAGS),
+        ),
+    ] = ()
 
 
 class SignupMessage(BaseModel):
@@ -107,10 +132,16 @@ class SignupMessage(BaseModel):
     data: SignupData
 
 
-def make_webhook(secret: str) -> Webhook:
-    """Return the signer for a secret (`whsec_` and base64); `ValueError` when it is none."""
+def make_webhook(secrets: str) -> Webhook:
+    """Return the signer for a secret (`whsec_` and base64), or several with white space between.
+
+    Raises `ValueError` when one is none.
+    """
+    found = secrets.split()
+    if not 0 < len(found) <= SECRETS_MAX:
+        raise ValueError(f"expected 1 to {SECRETS_MAX} webhook secrets, whsec_...")
     try:
-        return Webhook(secret)
+        return Webhook(found)
     except (EmptyWebhookSecretError, ValueError) as error:
         raise ValueError('a webhook secret is "whsec_" followed by base64') from error
 
@@ -131,12 +162,12 @@ def check_signature(
     if signed_at is None or abs(now - signed_at) > SKEW_MAX:
         raise _unauthorized("clock_skew", "webhook-timestamp is not within five minutes of now.")
     try:
-        expected = webhook.sign(message_id, signed_at, body.decode()).encode()
+        expected = webhook.sign(message_id, signed_at, body.decode()).encode().split(b" ")
     except UnicodeDecodeError:
         raise _unauthorized("bad_signature", "The body is not UTF-8.") from None
-    offered = (signature.encode("utf-8", "replace") for signature in signatures.split(" "))
+    offered = [signature.encode("utf-8", "replace") for signature in signatures.split(" ")]
     # All are compared, so that the time taken says nothing.
-    if not any([hmac.compare_digest(expected, signature) for signature in offered]):
+    if not any([hmac.compare_digest(ours, theirs) for ours in expected for theirs in offered]):
         raise _unauthorized("bad_signature", "No v1 signature fits this body under our secret.")
 
 
@@ -169,6 +200,8 @@ def digest_signup(message: SignupMessage, person_reference: str) -> str:
         "verified_at": _seconds(data.verified_at),
         "verification": data.verification,
         "consent_version": data.consent_version,
+        # Without any, the digest is that of calls made before there were flags.
+        **({"flags": flags} if (flags := join_flags(data.flags)) else {}),
     }
     canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()

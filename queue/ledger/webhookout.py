@@ -90,21 +90,16 @@ class Outlet:
             body = store_log.body_at(transaction, log, seq)
         if body is None:
             raise JobFailed(f"log {log} has no entry {seq}", is_final=True)
-        now = self._clock()
-        signature = self._webhooks[endpoint.name].sign(row.id, now, body.decode())
-        headers = {
-            "webhook-id": row.id,
-            "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": signature,
-            "content-type": "application/cloudevents+json",
-        }
-        try:
-            status = asyncio.run(_post(endpoint.url, body, headers))
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
-            raise JobFailed(f"{endpoint.name}: {type(error).__name__}") from error
-        if not httpx.codes.is_success(status):
-            # 410: the receiver wants no more of this.
-            raise JobFailed(f"{endpoint.name} answered {status}", is_final=status == GONE)
+        webhook = self._webhooks[endpoint.name]
+        post_signed(
+            endpoint.name,
+            endpoint.url,
+            webhook,
+            row.id,
+            body,
+            self._clock(),
+            content_type="application/cloudevents+json",
+        )
 
     def _collect(self, endpoint: Endpoint, log: str, size: int) -> int:
         name = _name(endpoint, log)
@@ -125,6 +120,35 @@ class Outlet:
                 transaction.exec_driver_sql(sql, tuple(values))
             store_progress.move(transaction, name, end)
         return len(jobs)
+
+
+def post_signed(
+    name: str,
+    url: str,
+    webhook: Webhook,
+    message_id: str,
+    body: bytes,
+    now: datetime,
+    *,
+    content_type: str,
+) -> None:
+    """Return when the receiver has taken a signed call; raises `JobFailed`, which says `name`.
+
+    The same `message_id` is the same call: the receiver tells by it.
+    """
+    headers = {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": webhook.sign(message_id, now, body.decode()),
+        "content-type": content_type,
+    }
+    try:
+        status = asyncio.run(_post(url, body, headers))
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError) as error:
+        raise JobFailed(f"{name}: {type(error).__name__}") from error
+    if not httpx.codes.is_success(status):
+        # 410: the receiver wants no more of this.
+        raise JobFailed(f"{name} answered {status}", is_final=status == GONE)
 
 
 def _name(endpoint: Endpoint, log: str) -> str:

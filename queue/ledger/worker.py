@@ -29,6 +29,15 @@ from ledger.jobs import Jobs
 from ledger.store import LedgerError
 
 NAMESPACE: Final = "careerrelay"
+# Kinds of jobs that have an actor; others wait for the sweeper.
+JOB_KINDS: Final = (
+    "issue_statement",
+    "mail_checkpoint",
+    "deliver_webhook",
+    "send_mail",
+    "hand_over",
+    "recall",
+)
 # The two queues, behind the namespace.
 EVENTS: Final = "events"
 JOBS: Final = "jobs"
@@ -99,7 +108,7 @@ class Queue:
         self._apply_events = make_actor(self.broker, "apply_events", events, self._apply)
         self._jobs = {
             name: make_actor(self.broker, name, jobs, self._run, priority=1)
-            for name in ("issue_statement", "mail_checkpoint", "deliver_webhook", "send_mail")
+            for name in JOB_KINDS
         }
         self._away_until = 0.0
 
@@ -123,7 +132,8 @@ class Queue:
 
     def announce_job(self, kind: str, job_id: str) -> None:
         """Ask for a job to be run soon."""
-        self._send(self._jobs[kind], job_id)
+        if kind in self._jobs:
+            self._send(self._jobs[kind], job_id)
 
     def start(self) -> Callable[[], None]:
         """Have dramatiq's threads run; return what stops them."""

@@ -48,6 +48,7 @@ CHOICES = Choices(
     mode="inject",
     base_url="http://127.0.0.1:8080/",
     service_contact="support@career-relay.example",
+    mail_sender="no-reply@career-relay.example",
 )
 SIGNUPS = 10
 SEE_OTHER, ACCEPTED = 303, 202

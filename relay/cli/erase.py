@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from ledger.erase import erase_person
+from ledger.erase import Erasure, erase_person
 from ledger.events import INSTALLATION
 from ledger.keyfiles import load_subject_key
-from ledger.store import LedgerError
+from ledger.people import erase_address
+from ledger.store import LedgerError, Store
 from relay.cli.common import (
     FOUND_WRONG,
     ConfigOption,
@@ -49,7 +50,7 @@ def erase(
         fail(str(error))
     store = open_store(settings.store.url)
     try:
-        done = erase_person(store, subject_key=key, person=person, now=now())
+        done = _erase(store, key, person)
     except LedgerError as error:
         fail(f"nothing was erased: {error}", FOUND_WRONG)
     finally:
@@ -74,6 +75,20 @@ def erase(
         )
     if not done.is_scrubbed:
         typer.echo("Somebody reads the store: its -wal file is cleaned by tomorrow.", err=True)
+
+
+def _erase(store: Store, key: bytes, person: str) -> Erasure:
+    """Erase whom a registration service named so, and who registered here with this address."""
+    named = erase_person(store, subject_key=key, person=person, now=now())
+    if "@" not in person:
+        return named
+    own = erase_address(store, key, person, now())
+    return Erasure(
+        named.was_known or own.was_known,
+        tuple(sorted({*named.logs, *own.logs})),
+        named.clicks + own.clicks,
+        named.is_scrubbed and own.is_scrubbed,
+    )
 
 
 def _read_person() -> str:

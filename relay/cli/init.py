@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from ledger.keyfiles import create_log_key, create_subject_key
+from ledger.keyfiles import create_log_key, create_person_keys, create_subject_key
 from ledger.store import LedgerError
 from relay.cli.common import FOUND_WRONG, fail
 from relay.config import FILE_NAME
@@ -25,6 +25,7 @@ from signer.keyring_file import save_key_ring
 KEY_RING_NAME = "keys.json"
 LOG_KEY_NAME = "log-key"
 SUBJECT_KEY_NAME = "subject-key"
+PERSON_KEYS_NAME = "person-keys"
 WEBHOOK_SECRET_NAME = "webhook-secret"  # noqa: S105 (a file name)
 WEBHOOK_SECRET_BYTES = 32  # Standard Webhooks wants 24 to 64.
 
@@ -78,6 +79,7 @@ tls = "opportunistic"
 base_url = "{base_url}"
 # The keys that sign them. Keep a copy in a safe place: links of lost keys cannot be checked.
 key_ring = "{key_ring}"
+# attribution_days = 365               # how long after its letter a registration counts
 
 [store]
 # Events, log and ledger: one file here, or a server: "postgresql+psycopg://careerrelay@db/careerrelay".
@@ -91,6 +93,8 @@ log_key = "{log_key}"
 installation = "{installation}"
 # Makes references of people, so that no address stands in the log.
 subject_key = "{subject_key}"
+# Seal what people tell us on our own registration page. Keep a copy apart from the database's.
+person_keys = "{person_keys}"
 
 [intake]
 # The HTTP side: clicks, and signups that the registration service reports.
@@ -102,14 +106,20 @@ registration = "builtin"
 # your company, which must not learn who registers.
 service = "Career Relay"
 contact = "{service_contact}"
-# The secret that the registration service signs its reports with (Standard Webhooks).
+# The placement service's licence (職業紹介事業の許可番号), which our pages and mail show.
+# licence = "13-ユ-000000"
+# The secret that the registration service signs its reports with (Standard Webhooks). While it is
+# changed, the file has both, each on a line.
 webhook_secret = "{webhook_secret}"
+# trusted_proxies = ["127.0.0.0/8"]    # web servers in front that say X-Forwarded-For
+# scanner_ranges = "scanner-ranges"    # networks of mail security scanners; see docs/admin/links.md
 
-# Who gets the signed checkpoint of all logs each day, and whom our mail comes from.
+# Who gets the signed checkpoint of all logs each day, and whom our mail comes from. With mail.from
+# set, people register on our own page and confirm by a mail; without it, it says whom to write to.
 # [audit]
 # auditors = ["audit@example.jp"]
-# [mail]
-# from = "relay@example.jp"
+{mail}[mail]
+{mail}from = "{mail_sender}"
 # server = "127.0.0.1:25"              # default: the first next hop
 
 # Who hears of slots and statements; docs/admin/queue.md.
@@ -117,6 +127,14 @@ webhook_secret = "{webhook_secret}"
 # name = "hr"
 # url = "https://hr.example.jp/hooks/careerrelay"
 # secret = "hr-secret"                 # a file with "whsec_" and base64
+
+# How confirmed registrations reach the placement service; docs/admin/handover.md.
+# [handover]
+# by = "webhook"                       # "none", "webhook", "mail" or "export"
+# url = "https://career.example.jp/hooks/registrations"
+# secret = "handover-secret"           # a file with "whsec_" and base64
+# adviser = "adviser@example.jp"       # for by = "mail"
+# keep_days = 30                       # how long we keep what was handed over
 
 # For your monitoring: /metrics, /healthz and /readyz.
 # [admin]
@@ -186,6 +204,7 @@ class Choices:
     intake: str = "127.0.0.1:8080"
     outside: str = "127.0.0.1:8025"
     service_contact: str = ""
+    mail_sender: str = ""  # None: people cannot register on our page yet.
 
 
 def create_installation(directory: Path, choices: Choices) -> list[Path]:
@@ -206,11 +225,13 @@ def create_installation(directory: Path, choices: Choices) -> list[Path]:
     make(KEY_RING_NAME, lambda path: save_key_ring(path, ring, replace=False))
     make(LOG_KEY_NAME, create_log_key)
     make(SUBJECT_KEY_NAME, create_subject_key)
+    make(PERSON_KEYS_NAME, create_person_keys)
     make(WEBHOOK_SECRET_NAME, _create_webhook_secret)
     text = TEMPLATE.format(
         key_ring=KEY_RING_NAME,
         log_key=LOG_KEY_NAME,
         subject_key=SUBJECT_KEY_NAME,
+        person_keys=PERSON_KEYS_NAME,
         webhook_secret=WEBHOOK_SECRET_NAME,
         mode=choices.mode,
         relay=choices.relay,
@@ -220,6 +241,8 @@ def create_installation(directory: Path, choices: Choices) -> list[Path]:
         intake=choices.intake,
         outside=choices.outside,
         service_contact=choices.service_contact,
+        mail="" if choices.mail_sender else "# ",
+        mail_sender=choices.mail_sender or "relay@example.jp",
     )
     make(FILE_NAME, lambda path: path.write_text(text, encoding="utf-8"))
     return made

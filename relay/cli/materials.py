@@ -22,8 +22,10 @@ from ledger.apply import read_policies
 from ledger.checkpoint import CheckpointError, LogKey, load_log_key, log_origin
 from ledger.credits import Policy
 from ledger.intake import IntakeSettings
-from ledger.keyfiles import load_subject_key
+from ledger.keyfiles import load_person_keys, load_subject_key
+from ledger.scanranges import RangesError, ScannerRanges, load_ranges
 from ledger.store import LedgerError
+from ledger.webhook import SECRETS_MAX
 from ledger.webhookout import Endpoint
 from relay.approved import ApprovedLetters
 from relay.approvedfile import ApprovedFileError, load_approved
@@ -53,15 +55,16 @@ from relay.pipeline import Rules, make_rules
 from relay.verdict import judge
 from signer.errors import KeyRingError
 from signer.keyring_file import load_key_ring
+from signer.revocations_file import revocations_path
 
 FILE_MAX_BYTES = 1024 * 1024  # More than any of them may hold.
 WEBHOOK_SECRET_BYTES = range(24, 65)  # What Standard Webhooks asks for.
 
 # What these say is fixed with the start: sockets, rights and the store are not changed under mail.
-_FIXED = ("relay.processes", "relay.run_as", "store", "webhook", "mail", "audit")
-_FIXED_ENDING = (".listen", ".auditors")
-# Made when the first letter is approved; all others must be there.
-_MAY_BE_MISSING = "relay.approved_letters"
+_FIXED = ("relay.processes", "relay.run_as", "store", "webhook", "mail", "audit", "handover")
+_FIXED_ENDING = (".listen", ".trusted_proxies", ".auditors")
+# The first is made when a letter is approved, the second needed where people register.
+_MAY_BE_MISSING = ("relay.approved_letters", "store.person_keys")
 # Of no meaning to a service.
 _UNUSED = ("outside",)
 
@@ -79,12 +82,16 @@ class Materials:
     policies: tuple[Policy, ...]
     log_key: LogKey
     subject_key: bytes
+    # None where nobody registers with us.
+    person_keys: tuple[bytes, ...]
     intake: IntakeSettings
     doors: tuple[Door, ...]
     next_hop: HopSettings
     limits: Limits
     sealer: ArcSealer | None
     endpoints: tuple[Endpoint, ...]
+    # "" where the placement service is not called.
+    handover_secret: str
     # Every key of the configuration with its value, of files with the digest of their content.
     values: Mapping[str, object]
 
@@ -136,12 +143,14 @@ def load_materials(config: Config) -> Materials:
             policies=read_policies(),
             log_key=load_log_key(config.store.log_key),
             subject_key=subject_key,
+            person_keys=_person_keys(config),
             intake=_intake_settings(config, subject_key),
             doors=make_doors(config),
             next_hop=make_hop_settings(config),
             limits=make_limits(config),
             sealer=make_sealer(config),
             endpoints=_endpoints(config),
+            handover_secret=_handover_secret(config),
             values=dict(_values("", config)),
         )
     except (
@@ -151,6 +160,7 @@ def load_materials(config: Config) -> Materials:
         LedgerError,
         CheckpointError,
         PartError,
+        RangesError,
         ApprovedFileError,
         DkimKeyError,
     ) as error:
@@ -179,9 +189,16 @@ def files_of(config: Config) -> tuple[Path, ...]:
     return tuple(
         file
         for name, path in _leaves("", config)
-        if isinstance(path, Path) and (name != _MAY_BE_MISSING or os.access(path, os.F_OK))
-        for file in _files_at(path)
+        if isinstance(path, Path) and (name not in _MAY_BE_MISSING or os.access(path, os.F_OK))
+        for file in _files_of(name, path)
     )
+
+
+def _person_keys(config: Config) -> tuple[bytes, ...]:
+    """Return what people's data are sealed with, where our page can ask for them: it sends mail."""
+    if config.intake.registration != "builtin" or not config.mail.sender:
+        return ()
+    return load_person_keys(config.store.person_keys)
 
 
 def _intake_settings(config: Config, subject_key: bytes) -> IntakeSettings:
@@ -191,26 +208,43 @@ def _intake_settings(config: Config, subject_key: bytes) -> IntakeSettings:
         registration_url=intake.registration_url if intake.registration == "external" else "",
         service=intake.service,
         contact=intake.contact,
+        licence=intake.licence,
         webhook_secret=_read_webhook_secret(intake.webhook_secret),
         seal_key=subject_key,
+        scanner_ranges=load_ranges(intake.scanner_ranges)
+        if intake.scanner_ranges
+        else ScannerRanges(),
+        attribution_days=config.link.attribution_days,
     )
 
 
+def _handover_secret(config: Config) -> str:
+    """Return what the calls to the placement service are signed with, "" where it is not called."""
+    secret = config.handover.secret
+    return _read_webhook_secret(secret) if config.handover.by == "webhook" and secret else ""
+
+
 def _read_webhook_secret(path: Path) -> str:
-    """Return the secret of the registration service; others may not read it."""
+    """Return the secret in a file, or several, each on a line; others may not read it."""
     try:
         text = read_secret(path, "`careerrelay init` makes one").decode("ascii", "replace").strip()
     except SecretFileError as error:
         raise MaterialError(str(error)) from error
+    secrets = text.split()
+    if not 0 < len(secrets) <= SECRETS_MAX or not all(map(_is_webhook_secret, secrets)):
+        raise MaterialError(
+            f'{path}: expected "whsec_" and {WEBHOOK_SECRET_BYTES[0]} to 64 bytes in base64,'
+            f" on at most {SECRETS_MAX} lines"
+        )
+    return text
+
+
+def _is_webhook_secret(text: str) -> bool:
     try:
         size = len(base64.b64decode(text.removeprefix("whsec_"), validate=True))
     except ValueError:  # binascii.Error is one.
-        size = 0
-    if not text.startswith("whsec_") or size not in WEBHOOK_SECRET_BYTES:
-        raise MaterialError(
-            f'{path}: expected "whsec_" and {WEBHOOK_SECRET_BYTES[0]} to 64 bytes in base64'
-        )
-    return text
+        return False
+    return text.startswith("whsec_") and size in WEBHOOK_SECRET_BYTES
 
 
 def _endpoints(config: Config) -> tuple[Endpoint, ...]:
@@ -229,7 +263,7 @@ def _endpoints(config: Config) -> tuple[Endpoint, ...]:
 def _values(name: str, section: BaseModel) -> Iterator[tuple[str, object]]:
     for key, value in _leaves(name, section):
         if not _is_below(key, _UNUSED):
-            files = _files_at(value) if isinstance(value, Path) else ()
+            files = _files_of(key, value) if isinstance(value, Path) else ()
             yield key, [(file, _digest(file)) for file in files] or value
 
 
@@ -259,6 +293,13 @@ def _digest(path: Path) -> bytes:
             return hashlib.sha256(file.read(FILE_MAX_BYTES)).digest()
     except OSError:
         return b""  # Whoever needs the file has said so before.
+
+
+def _files_of(name: str, path: Path) -> list[Path]:
+    """Return what is at a path, and what belongs to it."""
+    beside = revocations_path(path) if name == "link.key_ring" else None
+    own = [beside] if beside is not None and os.access(beside, os.F_OK) else []
+    return [*_files_at(path), *own]
 
 
 def _files_at(path: Path) -> list[Path]:

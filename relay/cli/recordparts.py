@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from starlette.routing import Route
 
@@ -12,10 +12,13 @@ from ledger.checkpoint import Checkpointer
 from ledger.checkpointmail import CheckpointMails
 from ledger.deadletters import queue_state
 from ledger.events import INSTALLATION
+from ledger.handover import GIVE_UP_SECONDS as HANDOVER_GIVE_UP_SECONDS
+from ledger.handover import HAND_OVER, RECALL, Channel, Handover, MailChannel, WebhookChannel
 from ledger.jobs import Jobs, Kind
 from ledger.keyfiles import LOG_KEY, load_key
 from ledger.mailer import Mailer, MailSettings
 from ledger.mailjobs import SEND_MAIL, MailJobs
+from ledger.people import People
 from ledger.statement_store import issue_due
 from ledger.store import LedgerError, Store
 from ledger.tiles import log_address, log_routes
@@ -75,6 +78,7 @@ def make_worker(
         now,
         auditors=auditors,
         statements=lambda moment: issue_due(store, materials.policies, moment),
+        attribution_days=config.link.attribution_days,
     )
     jobs.kinds |= {
         MAIL_CHECKPOINT: Kind(mails.run, MAIL_GIVE_UP_SECONDS),
@@ -82,6 +86,15 @@ def make_worker(
         DELIVER_WEBHOOK: Kind(outlet.run, GIVE_UP_SECONDS),
         ISSUE_STATEMENT: Kind(timetable.issue, STATEMENT_GIVE_UP_SECONDS),
     }
+
+    handover = _make_handover(materials, store, mailer, now)
+    if handover is not None:
+        jobs.kinds |= {
+            HAND_OVER: Kind(handover.run, HANDOVER_GIVE_UP_SECONDS),
+            RECALL: Kind(handover.recall, HANDOVER_GIVE_UP_SECONDS),
+        }
+
+    collect_handovers = handover.collect if handover is not None else _nothing
 
     def report_state() -> None:
         state = queue_state(store, now())
@@ -100,10 +113,38 @@ def make_worker(
         applier,
         checkpointer,
         jobs,
-        (timetable.tick, outlet.collect, report_state),
+        (timetable.tick, outlet.collect, collect_handovers, report_state),
         waited=lambda: queue_state(store, now()).oldest_seconds,
     )
     return worker
+
+
+def _make_handover(
+    materials: Materials, store: Store, mailer: Mailer, now: Callable[[], datetime]
+) -> Handover | None:
+    """Return what hands people over, where the worker does that."""
+    settings = materials.config.handover
+    channel: Channel
+    if not materials.person_keys:
+        return None  # Nobody registers with us.
+    if settings.by == "webhook":
+        channel = WebhookChannel(settings.url, materials.handover_secret)
+    elif settings.by == "mail":
+        channel = MailChannel(mailer, settings.adviser)
+    else:
+        return None
+    people = People(
+        store,
+        materials.person_keys,
+        materials.subject_key,
+        now,
+        handed_over_kept=timedelta(days=settings.keep_days),
+    )
+    return Handover(store, people, channel, now)
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 def make_log_routes(materials: Materials, store: Store) -> list[Route]:

@@ -22,6 +22,7 @@ REASONS: _Words = {
     Reason.MODE_OFF: ('the company has mode = "off"', 'mode = "off" の企業'),
     Reason.OBSERVE: ("the company only watches", "監視のみの企業"),
     Reason.NOT_APPROVED: ("not one of your approved letters", "承認済みの文面ではない"),
+    Reason.SUPPRESSED: ("the recipient wants no line", "受信者が案内の停止を希望"),
     Reason.INTERNAL_RECIPIENTS: ("mail inside the company", "社内宛て"),
     Reason.NO_RECIPIENTS: ("nobody in To, Cc or Bcc", "宛先がない"),
     Reason.STOP_PHRASE: ("holds one of your stop_phrases", "stop_phrases の語句がある"),

@@ -24,10 +24,12 @@ from starlette.types import Receive, Scope, Send
 
 from ledger.apply import Applier
 from ledger.broker import EMBEDDED, BrokerError
+from ledger.follow import record_thinned
 from ledger.inbox import Inbox
 from ledger.intake import IntakeServer, IntakeState, create_app
 from ledger.spill import Spill, SpillError
 from ledger.store import LedgerError, Store
+from ledger.suppression import Suppression
 from relay.addresses import listen_failure
 from relay.admin import SHARED_METRICS_VARIABLE, this_process
 from relay.cli.adminport import AdminError, AdminPort
@@ -37,6 +39,7 @@ from relay.cli.materials import MaterialError, Materials, load_materials, settle
 from relay.cli.parts import complain_of_certificates
 from relay.cli.processes import CHILD_OPTION, Inheritance, Lifeline
 from relay.cli.recordparts import make_log_routes, make_queue, make_worker, restored
+from relay.cli.registering import SuppressionRefresher, make_registration
 from relay.cli.reload import Reloader, hangups_held_back, until_stopped
 from relay.cli.rights import Listeners, drop_root, open_sockets
 from relay.cli.shapeflush import ShapeFlusher
@@ -90,6 +93,7 @@ class Service:
         self._listeners = listeners
         self.metrics = Metrics()
         self.store = Store(config.store.url)
+        self.suppression = Suppression(self.store, materials.subject_key, now)
         try:
             self._queue = make_queue(config)
         except BrokerError as error:
@@ -116,13 +120,17 @@ class Service:
             now=now,
             taken=taken,
             sealer=materials.sealer,
+            is_suppressed=self.suppression.is_suppressed,
         )
         next_hop = NextHop(materials.next_hop, self.metrics)
         self.relay = Relay(materials.limits, next_hop, self.delivery, self.metrics)
         self.applier = Applier(self.store, materials.policies, clock=now)
         self._candidates = _Replaceable(self._make_intake(materials))
         listen = config.intake.listen
-        self.intake = IntakeServer(listen.host, listen.port, self._candidates)
+        proxies = tuple(map(str, config.intake.trusted_proxies))
+        self.intake = IntakeServer(
+            listen.host, listen.port, self._candidates, trusted_proxies=proxies
+        )
         self._stops: list[Callable[[], Awaitable[object]]] = []
 
     async def start(self) -> None:
@@ -147,6 +155,10 @@ class Service:
             self._stops.append(lambda: asyncio.to_thread(self.worker.stop))
         self.inbox.start()
         self._stops.append(lambda: asyncio.to_thread(self.inbox.close))
+        if self._roles & {Role.INTAKE, Role.RELAY}:
+            refresher = SuppressionRefresher(self.suppression)
+            await refresher.start()
+            self._stops.append(refresher.stop)
         if Role.INTAKE in self._roles:
             await self._start_intake()
         if Role.RELAY in self._roles:
@@ -183,8 +195,13 @@ class Service:
             await self.intake.start()
         except OSError as error:
             raise StartError(f"{listen_failure(listen, error)}; set intake.listen") from error
+        self._stops.append(self._settle_clicks)
         self._stops.append(self.intake.stop)
         log.info("listening", part="intake", address=f"{listen.host}:{self.intake.port}")
+
+    async def _settle_clicks(self) -> None:
+        state = self._candidates.app.state.intake
+        await record_thinned(state, self.inbox, None, lambda: secrets.token_hex(16))
 
     def _make_intake(self, materials: Materials, earlier: IntakeState | None = None) -> Starlette:
         return create_app(
@@ -196,6 +213,7 @@ class Service:
             lambda: secrets.token_hex(16),
             earlier,
             make_log_routes(materials, self.store),
+            make_registration(materials, self.store, self.suppression),
         )
 
     async def renew(self, materials: Materials) -> None:

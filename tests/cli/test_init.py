@@ -47,7 +47,8 @@ def test_keys(tmp_path: Path) -> None:
     listed = careerrelay("keys", "list", "--json", *config)
     rows = [json.loads(line) for line in listed.stdout.splitlines()]
     assert [(row["id"], row["state"]) for row in rows] == [("a", "revoked"), ("b", "active")]
-    assert all(set(row) == {"id", "state", "created"} for row in rows)
+    names = {"id", "state", "created", "activated", "retired", "revoked"}
+    assert all(set(row) == names for row in rows)
 
 
 def test_no_configuration(tmp_path: Path) -> None:

@@ -101,6 +101,27 @@ def test_next_letter_is_signed_with_the_new_key(
 
 
 @EACH_NUMBER
+def test_revoked_link_is_refused(next_hop: Hop, tmp_path: Path, processes: int) -> None:
+    """A link that was revoked beside the ring leads to the front page after the reload."""
+    config = create(tmp_path)
+    with daemon(config, next_hop.port, processes=processes) as running:
+        running.wait_until_started()
+        running.send("one@mail.example.com")
+        running.send("other@mail.example.com")
+        mistaken, good = tokens(next_hop)
+        done = careerrelay(
+            "keys", "revoke-links", mistaken, "--why", "sent by mistake", "--config", config
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert location(running, mistaken) == f"/register?t={mistaken}"
+        reload(running, processes)
+        assert location(running, mistaken) == "/?notice=link"
+        assert location(running, good) == f"/register?t={good}"
+        names = {tuple(line["changed"]) for line in running.lines("reloaded")}
+        assert names == {("link.key_ring",)}
+
+
+@EACH_NUMBER
 def test_broken_configuration_changes_nothing(
     next_hop: Hop, tmp_path: Path, processes: int
 ) -> None:

@@ -8,7 +8,7 @@ import json
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,13 @@ from fastapi import FastAPI
 
 from ledger import store_log
 from ledger.apply import Applier, read_policies
-from ledger.events import Event, EventType, link_issued, parse
+from ledger.attribution import ATTRIBUTION_DAYS
+from ledger.events import Event, EventType, letter_delivered, link_issued, parse
 from ledger.inbox import Inbox
 from ledger.intake import IntakeServer, IntakeSettings, create_app
+from ledger.reclassify import Reclassifier
+from ledger.report import report
+from ledger.spill import Spill
 from ledger.store import Store
 from ledger.webhook import make_webhook
 from signer.keyring import KeyRing
@@ -67,6 +71,24 @@ class World:
             chunks = store_log.entries(transaction, company)
             return [parse(row.body) for chunk in chunks for row in chunk]
 
+    async def deliver(self, link_id: str = LINK_ID) -> str:
+        """Put a letter and the next hop's 250 on record and return the token of its link."""
+        token = await self.issue(link_id)
+        await self.inbox.submit(letter_delivered("aozora", link_id, self.now[0], 250))
+        return token
+
+    def find_out(self, attribution_days: int = ATTRIBUTION_DAYS) -> list[Event]:
+        """Have the worker look at all clicks an hour later; return what it put on record."""
+        later = self.now[0] + timedelta(hours=1)
+        self.applier.apply_all()
+        found: list[Event] = []
+        reclassifier = Reclassifier(self.store, attribution_days)
+        while due := reclassifier.due(later):
+            report(self.store, due, later)
+            found += due
+        self.applier.apply_all()
+        return found
+
     def clicks(self) -> list[Event]:
         """Return the clicks on record."""
         return [event for event in self.events() if event.type is EventType.LINK_CLICKED]
@@ -102,8 +124,10 @@ def visit(
     directory: Path,
     steps: Callable[[World], Awaitable[None]],
     settings: IntakeSettings = SETTINGS,
+    *,
+    spill: Spill | None = None,
 ) -> None:
-    """Run the steps against an intake on a free port."""
+    """Run the steps against an intake on a free port; `spill` is for when the store is away."""
 
     async def run() -> None:
         now = [NOON]
@@ -113,6 +137,7 @@ def visit(
             subject_key=b"k" * 32,
             clock=lambda: now[0],
             random_bytes=secrets.token_bytes,
+            spill=spill,
         )
         applier = Applier(store, read_policies(), clock=lambda: now[0])
         ring = KeyRing.generate(NOON)

@@ -14,7 +14,8 @@ from typing import Any
 from ledger.apply import Applier, read_policies
 from ledger.broker import EMBEDDED
 from ledger.checkpoint import Checkpointer, LogKey
-from ledger.events import Event, link_clicked, link_issued, signup_verified
+from ledger.clickevents import link_clicked
+from ledger.events import Event, letter_delivered, link_issued, signup_verified
 from ledger.inbox import Announce, Inbox
 from ledger.jobs import Jobs
 from ledger.store import Store
@@ -55,6 +56,11 @@ def issue(number: int, company: str = "aozora", time: datetime = NOW) -> Event:
     )
 
 
+def delivery(number: int, company: str = "aozora", code: int = 250) -> Event:
+    """Return the event of a letter being taken by the next hop."""
+    return letter_delivered(company, link(number), NOW, code)
+
+
 def click(number: int, company: str = "aozora") -> Event:
     """Return the event of the first click on a link."""
     name = f"click{number:08d}"
@@ -68,17 +74,20 @@ def signup(
     of_link: int | None = None,
     of_person: int | None = None,
     days: int = 0,
+    minutes: int = 0,
+    flags: str = "",
 ) -> Event:
     """Return the event of a confirmed registration, by default one person's by one link."""
     return signup_verified(
         company,
         link(number if of_link is None else of_link),
-        NOW + timedelta(days=days),
+        NOW + timedelta(days=days, minutes=minutes),
         signup_id=f"signup-{number}",
         person_ref=person(number if of_person is None else of_person),
         verification="email",
         consent_version="2026-01",
         body_digest="",
+        flags=flags,
     )
 
 

@@ -16,7 +16,7 @@ from ledger.credits import (
     transfers_of,
 )
 from ledger.events import INSTALLATION, Event, EventError, EventType, derived
-from tests.ledger.parts import POLICIES, click, issue, letters_and_signups, signup
+from tests.ledger.parts import POLICIES, click, delivery, issue, letters_and_signups, signup
 
 
 def book(company: str = "aozora") -> Book:
@@ -87,7 +87,7 @@ def test_a_link_is_used_once() -> None:
 )
 def test_a_person_counts_once_a_year(days: int, decision: Decision) -> None:
     """The same person by another letter counts again after 365 days, whatever the order."""
-    made = fed(issue(1), issue(2), signup(1))
+    made = fed(issue(1), issue(2), delivery(2), signup(1))
     assert made.apply(signup(2, of_person=1, days=days)).decision is decision
 
 

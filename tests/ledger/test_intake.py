@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger.intake import CLICK_MAX_SECONDS, IntakeSettings
+from ledger.follow import CLICK_MAX_SECONDS
+from ledger.intake import IntakeSettings
 from signer.tokens import make_token
 from tests.ledger.intake_world import LINK_ID, NOON, World, visit
 
@@ -114,7 +115,9 @@ def test_revoked_and_changed_tokens_are_friendly_too(tmp_path: Path) -> None:
             answer = await world.http.get(f"/{bad}")
             assert answer.headers["location"] == "/?notice=link"
         newer = world.ring.with_new_key(NOON)
-        world.app.state.intake.ring = newer.with_activated(newer.keys[-1].id).with_revoked(token[0])
+        world.app.state.intake.ring = newer.with_activated(newer.keys[-1].id, NOON).with_revoked(
+            token[0], NOON
+        )
         answer = await world.http.get(f"/{token}")
         assert answer.headers["location"] == "/?notice=link"
         assert world.clicks() == []

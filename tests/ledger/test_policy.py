@@ -11,7 +11,8 @@ from ledger.credits import Account, Book, Decision, Unit
 from ledger.events import Event, EventType, encode
 from ledger.fold import FoldError, rebuild
 from ledger.operations import hold_over
-from ledger.policy import PolicyError, parse_policies, policies_between, policy_at
+from ledger.policy import HOLDS, PolicyError, parse_policies, policies_between, policy_at
+from ledger.timetable import JAPAN
 from tests.ledger.parts import NOW, issue, signup
 
 TEXT = "Ten for one."
@@ -60,6 +61,11 @@ TWO = parse_policies(policies_text() + EIGHT)
         policies_text(person_days="-1"),
         policies_text(hold_days="36526"),
         policies_text(surprise="1"),
+        policies_text(holds='["surprise"]'),
+        policies_text(holds="[1]"),
+        policies_text(holds="1"),
+        policies_text(holds='["burst"]'),
+        policies_text(burst_per_hour="-1"),
         policies_text(valid_from='"2026"'),
         policies_text() + policies_text(),
         policies_text() + policies_text(id='"two"'),
@@ -73,11 +79,21 @@ def test_unusable_policies_are_refused(text: str) -> None:
 
 def test_the_shipped_policy() -> None:
     """Ten for one, no hold, no expiry; a notice of thirty days where slots expire."""
-    (policy,) = read_policies()
+    policy = read_policies()[0]
     assert (policy.id, policy.threshold, policy.grant) == ("10-for-1@2026-01", 10, 1)
     assert (policy.hold_days, policy.slot_lifetime_days) == (0, 0)
     assert policy.expiry_notice_days == 30
     assert policy.slot_lifetime is None
+
+
+def test_the_shipped_policy_with_holds() -> None:
+    """From 27 November 2026 in Japan: the same numbers, and every hold there is."""
+    before, policy = read_policies()
+    assert policy.valid_from == datetime(2026, 11, 27, tzinfo=JAPAN)
+    assert (before.holds, policy.holds, policy.burst_per_hour) == ((), HOLDS, 30)
+    numbers = ("threshold", "grant", "per_link", "person_days", "hold_days", "slot_lifetime_days")
+    for name in numbers:
+        assert getattr(policy, name) == getattr(before, name)
 
 
 def test_the_policy_of_the_time_is_found() -> None:

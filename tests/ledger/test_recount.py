@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from ledger import operations, recount
 from ledger.credits import Account, Book, Decision, Policy, Unit
 from ledger.events import Event, EventType, encode
+from ledger.policy import HOLDS
 from ledger.recount import Refused, Story
 from ledger.states import Action, Proposal
-from tests.ledger.parts import NOW, POLICIES, click, issue, letters_and_signups, signup
+from tests.ledger.parts import NOW, POLICIES, click, delivery, issue, letters_and_signups, signup
 
 # A rule with everything in it, for both.
 FULL = Policy(
@@ -36,6 +37,14 @@ FULL = Policy(
 QUICK = dataclasses.replace(
     FULL, id="2-for-2@2026-05", valid_from=NOW + timedelta(days=40), hold_days=0, grant=2
 )
+HOLDING = dataclasses.replace(
+    QUICK,
+    id="2-for-1@2026-06",
+    valid_from=NOW + timedelta(days=60),
+    grant=1,
+    holds=HOLDS,
+    burst_per_hour=2,
+)
 
 
 def rules_of(*policies: Policy) -> tuple[recount.Rule, ...]:
@@ -51,6 +60,8 @@ def rules_of(*policies: Policy) -> tuple[recount.Rule, ...]:
             each.hold_days,
             each.slot_lifetime_days,
             each.expiry_notice_days,
+            frozenset(each.holds),
+            each.burst_per_hour,
         )
         for each in policies
     )
@@ -242,16 +253,20 @@ def histories(draw: st.DrawFn) -> list[Event]:
     days = 0
     for number in range(draw(st.integers(1, 40))):
         days += draw(st.sampled_from([0, 0, 1, 4, 25]))
-        kind = draw(st.integers(0, 9))
+        kind = draw(st.integers(0, 10))
         if kind < 2:
-            made = issue(draw(st.integers(0, 6)), time=NOW + timedelta(days=days))
+            made = issue(draw(st.integers(0, 9)), time=NOW + timedelta(days=days))
         elif kind < 5:
             made = signup(
-                draw(st.integers(0, 6)),
-                of_link=draw(st.integers(0, 6)),
-                of_person=draw(st.integers(0, 5)),
+                draw(st.integers(0, 9)),
+                of_link=draw(st.integers(0, 9)),
+                of_person=draw(st.integers(0, 9)),
                 days=days,
+                minutes=draw(st.sampled_from([0, 1, 59, 60])),
+                flags=draw(st.sampled_from(["", "", "own_domain", "own_domain disposable_domain"])),
             )
+        elif kind == 10:
+            made = delivery(draw(st.integers(0, 9)), code=draw(st.sampled_from([250, 299, 300])))
         else:
             makers = (proposal, confirmation, of_slot, of_slot, hold_over)
             moved = [*events, issue(0, time=NOW + timedelta(days=days))]
@@ -265,9 +280,10 @@ def histories(draw: st.DrawFn) -> list[Event]:
 @settings(max_examples=400, deadline=None)
 def test_both_counts_agree(events: list[Event]) -> None:
     """Any history comes to the same sums, under a rule with holds and expiries that changes."""
+    every = (FULL, QUICK, HOLDING)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recount, "RULES", rules_of(FULL, QUICK))
-        book = Book("aozora", (FULL, QUICK))
+        patch.setattr(recount, "RULES", rules_of(*every))
+        book = Book("aozora", every)
         entries, refused = log_of(book, events)
         assert_equal(told(entries), book, refused)
 

@@ -278,9 +278,9 @@ def test_description_is_whole(tmp_path: Path) -> None:
             "webhook-signature",
         ]
         assert set(call["responses"]) == {
-            "202", "400", "401", "409", "413", "415", "422", "503"
+            "202", "400", "401", "404", "408", "409", "413", "415", "422", "500", "503"
         }  # fmt: skip
-        assert call["requestBody"]["content"]["application/json"]["example"]
+        assert call["requestBody"]["content"]["application/json"]["examples"]
         schemas = description["components"]["schemas"]
         assert {"SignupMessage", "SignupData", "SignupAnswer", "ProblemBody"} <= set(schemas)
         text = json.dumps(description)
@@ -310,7 +310,8 @@ def test_same_call_gets_the_same_answer_after_its_key_was_revoked(tmp_path: Path
         first = await world.report(token)
         assert (first.status_code, first.json()["decision"]) == (202, "counted")
         ring = world.ring.with_new_key(NOON)
-        ring = ring.with_activated(ring.keys[-1].id).with_revoked(world.ring.active.id)
+        ring = ring.with_activated(ring.keys[-1].id, NOON)
+        ring = ring.with_revoked(world.ring.active.id, NOON)
         world.app.state.intake.ring = ring
         again = await world.report(token)
         assert (again.status_code, again.json()) == (202, first.json())

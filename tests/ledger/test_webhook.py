@@ -60,6 +60,31 @@ def test_one_good_signature_of_several_is_enough() -> None:
     check_signature(WEBHOOK, headers, BODY, NOW)
 
 
+OLD, NEW = ("whsec_" + base64.b64encode(letter * 32).decode() for letter in (b"s", b"n"))
+
+
+def test_a_secret_is_changed_without_a_gap() -> None:
+    """First we have both, then the sender changes, then the old one goes: each call is good."""
+    both = make_webhook(f"{NEW}\n{OLD}\n")
+    for secret in (OLD, NEW):
+        headers = signed() | {"webhook-signature": make_webhook(secret).sign("msg_1", NOW, "{}")}
+        check_signature(both, headers, b"{}", NOW)
+    headers = signed() | {"webhook-signature": both.sign("msg_1", NOW, "{}")}
+    for secret in (OLD, NEW):
+        check_signature(make_webhook(secret), headers, b"{}", NOW)
+    with pytest.raises(Problem):
+        check_signature(make_webhook(NEW), signed(), BODY, NOW)
+    check_signature(make_webhook(OLD), signed(), BODY, NOW)
+
+
+def test_the_number_of_secrets_is_limited() -> None:
+    """Five at most, and each must be one."""
+    make_webhook(" ".join([OLD] * 5))
+    for wrong in (" ".join([OLD] * 6), f"{OLD} whsec_", f"{OLD} whsec_A"):
+        with pytest.raises(ValueError, match="whsec_"):
+            make_webhook(wrong)
+
+
 @pytest.mark.parametrize("seconds", [-300, 0, 300])
 def test_clocks_may_differ_by_five_minutes(seconds: int) -> None:
     """Five minutes either way are within the tolerance."""
@@ -148,6 +173,9 @@ def test_malformed_json_is_400(body: bytes) -> None:
         ("verified_at", "2026-01-15T04:00:00Z"),
         ("verification", "with spaces"),
         ("consent_version", "v" * 65),
+        ("flags", "own_domain"),
+        ("flags", None),
+        ("flags", ["own_domain"] * 3),
     ],
 )
 def test_bad_field_is_named_without_its_value(field: str, value: object) -> None:
@@ -184,6 +212,29 @@ def test_digest_is_of_the_meaning() -> None:
     other = parse_signup(json.dumps(message(consent_version="2026-02")).encode(), NOW)
     assert digest_signup(first, "h:x") != digest_signup(other, "h:x")
     assert digest_signup(first, "h:x") != digest_signup(first, "h:y")
+
+
+def test_flags_are_part_of_what_is_said() -> None:
+    """In any order they are the same call; without any it is the call that it was before."""
+    digests = {
+        digest_signup(parse_signup(json.dumps(message(**more)).encode(), NOW), "h:x")
+        for more in (
+            {"flags": ["own_domain", "disposable_domain"]},
+            {"flags": ["disposable_domain", "own_domain"]},
+        )
+    }
+    bare = digest_signup(parse_signup(json.dumps(message()).encode(), NOW), "h:x")
+    empty = digest_signup(parse_signup(json.dumps(message(flags=[])).encode(), NOW), "h:x")
+    assert len(digests) == 1
+    assert bare == empty
+    assert bare not in digests
+
+
+def test_a_flag_that_there_is_not_is_named() -> None:
+    """The set is closed: a misspelt flag is an error, not a registration that counts."""
+    with pytest.raises(Problem) as caught:
+        parse_signup(json.dumps(message(flags=["own_domian"])).encode(), NOW)
+    assert [error.pointer for error in caught.value.body.errors] == ["/data/flags/0"]
 
 
 def test_digest_does_not_depend_on_the_person_in_clear() -> None:

@@ -88,6 +88,7 @@ def running(
     door: Door = DOOR,
     next_hop: HopSettings | None = None,
     sealer: ArcSealer | None = None,
+    is_suppressed: Callable[[str], bool] = lambda _address: False,
 ) -> Generator[Running]:
     """Run a relay in front of the hop on this port; its store lies in `folder`."""
     loop = uvloop.new_event_loop()
@@ -111,6 +112,7 @@ def running(
             reply_max_seconds=reply_max_seconds,
             now=now,
             sealer=sealer,
+            is_suppressed=is_suppressed,
         )
         limits = Limits(
             size_max_bytes=size_max_bytes,

@@ -230,3 +230,32 @@ def test_what_the_next_hop_took_is_not_asked_for_again(next_hop: Hop, tmp_path: 
         assert send(relay, REJECTION) == "250 2.0.0 queued as 4F2A"
     assert len(next_hop.heard.wires) == 1
     assert [event.type for event in recorded(tmp_path)] == ["letter.link_issued"]
+
+
+def test_who_wants_no_line_gets_none(next_hop: Hop, tmp_path: Path) -> None:
+    """One of the recipients is enough: they all read the same letter. It goes on byte for byte."""
+    asked: list[str] = []
+
+    def is_suppressed(address: str) -> bool:
+        asked.append(address)
+        return address == "yui@mail.example.com"
+
+    with running(next_hop.port, tmp_path, is_suppressed=is_suppressed) as relay:
+        assert send(relay, REJECTION) == "250 2.0.0 queued as 4F2A"
+        assert send(relay, REJECTION, "ken@mail.example.com").startswith("250")
+        assert relay.reasons == {"suppressed": 1, "injected": 1}
+    assert unstuff(next_hop.heard.wires[0]) == REJECTION
+    assert LINK.search(next_hop.heard.wires[1])
+    assert asked == ["yui@mail.example.com", "ken@mail.example.com"]
+
+
+def test_a_list_that_fails_costs_the_line_alone(next_hop: Hop, tmp_path: Path) -> None:
+    """The letter goes on, without a line that somebody may not want."""
+
+    def broken(_address: str) -> bool:
+        raise RuntimeError
+
+    with running(next_hop.port, tmp_path, is_suppressed=broken) as relay:
+        assert send(relay, REJECTION).startswith("250")
+        assert relay.reasons == {"suppressed": 1}
+    assert unstuff(next_hop.heard.wires[0]) == REJECTION

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,20 +25,42 @@ def test_life_of_a_key() -> None:
     """next, active, verify-only, revoked: in this order, and one key is always active."""
     ring = KeyRing.generate(NOW).with_new_key(NOW)
     assert states(ring) == ["active", "next"]
-    ring = ring.with_activated("b")
+    ring = ring.with_activated("b", NOW)
     assert states(ring) == ["verify-only", "active"]
-    assert states(ring.with_revoked("a")) == ["revoked", "active"]
+    assert states(ring.with_revoked("a", NOW)) == ["revoked", "active"]
+
+
+def test_times_of_a_key(tmp_path: Path) -> None:
+    """The file keeps when a key came into each state, and takes one that does not say it."""
+    days = [datetime(2026, 1, day, tzinfo=UTC) for day in (5, 6, 7, 8)]
+    ring = KeyRing.generate(days[0]).with_new_key(days[1]).with_activated("b", days[2])
+    ring = ring.with_revoked("a", days[3])
+    first, second = ring.keys
+    assert (first.created, first.activated) == (days[0], days[0])
+    assert (first.retired, first.revoked) == (days[2], days[3])
+    assert (second.created, second.activated, second.retired) == (days[1], days[2], None)
+    path = tmp_path / "keys.json"
+    save_key_ring(path, ring, replace=False)
+    assert load_key_ring(path) == ring
+    document = json.loads(path.read_text())
+    for row in document["keys"]:
+        for name in ("activated", "retired", "revoked"):
+            row.pop(name, None)
+    path.write_text(json.dumps(document))
+    assert {key.revoked for key in load_key_ring(path).keys} == {None}
 
 
 def test_refused_steps() -> None:
     """The active key cannot be revoked, nor a used one activated again; the error says so."""
-    ring = KeyRing.generate(NOW).with_new_key(NOW).with_activated("b")
+    ring = KeyRing.generate(NOW).with_new_key(NOW).with_activated("b", NOW)
     with pytest.raises(KeyRingError, match="activate another one first"):
-        ring.with_revoked("b")
+        ring.with_revoked("b", NOW)
     with pytest.raises(KeyRingError, match="is verify-only, not next"):
-        ring.with_activated("a")
+        ring.with_activated("a", NOW)
+    with pytest.raises(KeyRingError, match="is revoked already"):
+        ring.with_revoked("a", NOW).with_revoked("a", NOW)
     with pytest.raises(KeyRingError, match="no key 'q'"):
-        ring.with_revoked("q")
+        ring.with_revoked("q", NOW)
 
 
 def test_ring_is_bounded() -> None:
@@ -107,6 +130,14 @@ def test_errors_and_representations_hold_no_secret(tmp_path: Path) -> None:
     assert repr(ring.active.secret) not in repr(ring)
 
 
+def test_a_pipe_does_not_hold_us(tmp_path: Path) -> None:
+    """What is no file is refused at once."""
+    path = tmp_path / "keys.json"
+    os.mkfifo(path, 0o600)
+    with pytest.raises(KeyRingError, match="is not a file"):
+        load_key_ring(path)
+
+
 def test_missing_file(tmp_path: Path) -> None:
     """A missing ring says which command makes one."""
     with pytest.raises(KeyRingError, match="careerrelay init"):
@@ -116,7 +147,7 @@ def test_missing_file(tmp_path: Path) -> None:
 def test_two_active_keys_are_no_ring() -> None:
     """A ring in which two keys would sign cannot exist."""
     one = KeyRing.generate(NOW)
-    other = one.with_new_key(NOW).with_activated("b").keys[1]
+    other = one.with_new_key(NOW).with_activated("b", NOW).keys[1]
     assert other.state is KeyState.ACTIVE
     with pytest.raises(KeyRingError, match="one key must be active, 2 are"):
         KeyRing((*one.keys, other))

@@ -10,6 +10,7 @@ from signer.marks import check_mark, make_mark
 
 RING = KeyRing.generate(datetime(2026, 1, 5, tzinfo=UTC))
 DIGEST = b"d" * 32
+LATER = datetime(2026, 2, 1, tzinfo=UTC)
 
 
 def link(sender: str = "a@x.example", to: tuple[str, ...] = ("b@y.example",)) -> str:
@@ -42,7 +43,7 @@ def test_other_letters_get_other_links() -> None:
 def test_mark_is_recognised_and_cannot_be_forged() -> None:
     """A mark holds for its message, link and company alone, also after the key was rotated."""
     mac = make_mark(RING, "aozora", b" <1@x.example>", "abcdefghijklmnop")
-    rotated = RING.with_new_key(datetime(2026, 2, 1, tzinfo=UTC)).with_activated("b")
+    rotated = RING.with_new_key(LATER).with_activated("b", LATER)
     companies = ["hokuto", "aozora"]
     for ring in (RING, rotated):
         seen = check_mark(ring, companies, b"<1@x.example>\r\n", "abcdefghijklmnop", mac)
@@ -51,7 +52,7 @@ def test_mark_is_recognised_and_cannot_be_forged() -> None:
     assert check_mark(RING, companies, b"<1@x.example>", "bbcdefghijklmnop", mac) is None
     assert check_mark(RING, ["hokuto"], b"<1@x.example>", "abcdefghijklmnop", mac) is None
     assert check_mark(RING, companies, b"<1@x.example>", "abcdefghijklmnop", "é") is None
-    revoked = rotated.with_revoked("a")
+    revoked = rotated.with_revoked("a", LATER)
     assert check_mark(revoked, companies, b"<1@x.example>", "abcdefghijklmnop", mac) is None
 
 
