@@ -107,8 +107,7 @@ class Queue:
         self.run_job: Callable[[str], None] = lambda _job_id: None
         self._apply_events = make_actor(self.broker, "apply_events", events, self._apply)
         self._jobs = {
-            name: make_actor(self.broker, name, jobs, self._run, priority=1)
-            for name in JOB_KINDS
+            name: make_actor(self.broker, name, jobs, self._run, priority=1) for name in JOB_KINDS
         }
         self._away_until = 0.0
 
