@@ -151,17 +151,21 @@ def check_server_url(value: str) -> str:
     """Return the address of a database or broker; the error repeats none of it."""
     if "://" not in value or value.startswith("sqlite:"):
         return value
-    try:
-        parts = urlsplit(value)
-        is_good = bool(parts.hostname) and parts.port != 0 and parts.netloc.count("@") <= 1
-    except ValueError:  # A port that is no number, or half of a bracket.
-        is_good = False
-    if not is_good or "#" in value or (parts.query and not value.startswith("postgresql")):
+    if not _is_server_url(value):
         raise ValueError(
             'expected "SCHEME://USER:PASSWORD@HOST:PORT/NAME" without options; in a password '
             "write @ : / # and ? as %40 %3A %2F %23 and %3F"
         )
     return value
+
+
+def _is_server_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        is_good = bool(parts.hostname) and parts.port != 0 and parts.netloc.count("@") <= 1
+    except ValueError:  # A port that is no number, or half of a bracket.
+        return False
+    return is_good and "#" not in value and (not parts.query or value.startswith("postgresql"))
 
 
 def _check_port(url: str) -> None:
