@@ -128,7 +128,7 @@ def test_nobody_is_handed_over_twice(config: Path) -> None:
     assert done.returncode == 2
     assert 'by = "mail" needs adviser' in done.stderr
     more = 'by = "webhook"\nurl = "https://service.example.jp/people"\nsecret = "webhook-secret"'
-    config.write_text(text.replace('by = "mail"', more))
+    config.write_text(text.replace('\nby = "mail"', f"\n{more}"))
     done = export(config)
     assert done.returncode == 2
     assert "handed over twice" in done.stderr

@@ -7,14 +7,17 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from ledger.apply import read_policies
 from ledger.checkpoint import Checkpointer, load_log_key
 from ledger.keyfiles import create_log_key
+from ledger.policy import policy_at
 from ledger.store import Store
 from tests.ledger.parts import applier_on, clock, letters_and_signups, store_in, submit
 
@@ -154,7 +157,7 @@ def test_balances(folder: Path, store: Store) -> None:
         "slots_voided": 0,
         "slots_expired": 0,
         "to_next_slot": 7,
-        "policy": "10-for-1@2026-01",
+        "policy": policy_at(read_policies(), datetime.now(UTC)).id,
     }
     assert found[1]["slots_available"] == 0
     done = careerrelay(folder, "credits", "balance", "aozora")

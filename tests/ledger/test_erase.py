@@ -207,7 +207,11 @@ def test_no_byte_is_left(tmp_path: Path) -> None:
     assert HANAKO.encode() not in before
     assert erase(store).is_scrubbed
     assert erase(store, TARO).is_scrubbed
-    assert purge(store, NOW.replace(year=2027)) == {"click_detail": 30 - 1, "job": 0}
+    assert purge(store, NOW.replace(year=2027)) == {
+        "click_detail": 30 - 1,
+        "job": 0,
+        "person": 0,
+    }
     after = contents(tmp_path)
     assert [mark for mark in marks if mark in after] == []
     store.close()

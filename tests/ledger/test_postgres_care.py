@@ -117,7 +117,7 @@ def test_details_end(store: Store, tmp_path: Path) -> None:
     """In time, and those of a clock that was ahead as well."""
     record(store, tmp_path, [issue(1), issue(2)])
     take_part(store)
-    assert purge(store, NOW + timedelta(days=29)) == {"click_detail": 0, "job": 0}
+    assert purge(store, NOW + timedelta(days=29)) == {"click_detail": 0, "job": 0, "person": 0}
     assert purge(store, NOW - timedelta(days=900))["click_detail"] == 0
     assert purge(store, NOW)["click_detail"] == 2
 

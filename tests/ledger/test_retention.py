@@ -90,15 +90,15 @@ def test_more_than_one_transaction_can_hold_ends(tmp_path: Path) -> None:
     store.close()
 
 
-def test_only_jobs_that_ended_empty_are_deleted(tmp_path: Path) -> None:
-    """What waits, what failed for good, and what still carries something stays."""
+def test_only_jobs_that_ended_are_deleted(tmp_path: Path) -> None:
+    """What waits and what failed for good stays; what was dropped goes with what it carried."""
     store = store_in(tmp_path)
     old, young = ms(NOW - timedelta(days=91)), ms(NOW - timedelta(days=89))
     rows = [
         ("a-done", "done", b"", old),
         ("b-dropped", "dropped", b"", old),
         ("c-young", "done", b"", young),
-        ("d-full", "done", b"x", old),
+        ("d-full", "dropped", b"x", old),
         ("e-dead", "dead", b"", old),
         ("f-waiting", "waiting", b"", old),
     ]
@@ -108,8 +108,8 @@ def test_only_jobs_that_ended_empty_are_deleted(tmp_path: Path) -> None:
                 text("INSERT INTO job VALUES (:i, 'mail', :p, :s, :c, 0, 0, '')"),
                 {"i": key, "p": payload, "s": state, "c": created},
             )
-    assert purge(store, NOW)["job"] == 2
-    assert kept(store, "id", "job") == ["c-young", "d-full", "e-dead", "f-waiting"]
+    assert purge(store, NOW)["job"] == 3
+    assert kept(store, "id", "job") == ["c-young", "e-dead", "f-waiting"]
     store.close()
 
 

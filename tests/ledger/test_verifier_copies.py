@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger import recount, verifier
-from ledger.checkpointmail import CheckpointMails
+from ledger.checkpointmail import CheckpointMails, digest_of
 from ledger.jobs import Jobs, Kind
 from ledger.log import consistency_proof
 from ledger.mailer import Mailer, MailSettings
@@ -214,7 +214,12 @@ def test_the_mails_of_the_service_are_read(
         jobs.kinds["mail"] = Kind(mails.run, 60)
         for day in range(3):
             record(store, tmp_path, letters_and_signups(4, start=4 * day))
-            jobs.add(NewJob(f"mail:{day}", "mail", {"log": "aozora", "day": f"2026-04-0{day + 1}"}))
+            payload: dict[str, str | int] = {
+                "log": "aozora",
+                "day": f"2026-04-0{day + 1}",
+                "auditor": digest_of("audit@example.jp"),
+            }
+            jobs.add(NewJob(f"mail:{day}", "mail", payload))
             assert jobs.run(f"mail:{day}")
         wires = server.heard.wires
     with store.read() as transaction:
