@@ -44,14 +44,20 @@ def queue_state(store: Store, now: datetime) -> QueueState:
     now_ms = int(now.timestamp() * 1000)
     with store.read() as transaction:
         jobs = store_jobs.counts(transaction)
-        oldest = store_jobs.oldest_pending_ms(transaction)
         return QueueState(
             pending=store_inbox.pending_count(transaction),
-            oldest_seconds=max(0.0, (now_ms - oldest) / 1000) if oldest is not None else 0.0,
+            oldest_seconds=_age_seconds(store_jobs.oldest_pending_ms(transaction), now_ms),
             jobs_waiting=jobs.get("waiting", 0),
             jobs_due=store_jobs.due_count(transaction, now_ms),
             dead=jobs.get("dead", 0) + len(store_jobs.dead_events(transaction, DEAD_FAILURES)),
         )
+
+
+def oldest_seconds(store: Store, now: datetime) -> float:
+    """Return how long the oldest pending event has waited, 0 when none does."""
+    with store.read() as transaction:
+        oldest_ms = store_jobs.oldest_pending_ms(transaction)
+    return _age_seconds(oldest_ms, int(now.timestamp() * 1000))
 
 
 def dead_letters(store: Store) -> list[DeadRow]:
@@ -94,6 +100,10 @@ def drop(store: Store, job_id: str, *, by: str, why: str, request: str, now: dat
             raise NotDead(f"{job_id}: was dealt with in between")
         event = _event(EventType.QUEUE_DROPPED, row, body, by, why, request, now)
         _record(transaction, store, event, now)
+
+
+def _age_seconds(since_ms: int | None, now_ms: int) -> float:
+    return 0.0 if since_ms is None else max(0.0, (now_ms - since_ms) / 1000)
 
 
 def _event(

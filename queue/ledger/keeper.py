@@ -83,12 +83,13 @@ class Keeper:
     def _take_in(self, records: Sequence[Record]) -> None:
         """Put records where they belong, in their order."""
         rows: list[store_inbox.NewRow] = []
+        unusable: list[Record] = []
         for record in records:
             if record.kind == _EVENT:
                 try:
                     event = parse(record.payload)
                 except EventError:
-                    self._spill.set_aside(record)  # Of a newer version, perhaps.
+                    unusable.append(record)  # Of a newer version, perhaps.
                     continue
                 rows.append(row_of(event, record.received_ms, record.detail))
                 continue
@@ -97,8 +98,10 @@ class Keeper:
             received = datetime.fromtimestamp(record.received_ms / 1000, UTC)
             take = self.take_kept.get(record.kind)
             if take is None or not take(record.payload, received):
-                self._spill.set_aside(record)
+                unusable.append(record)
         self._insert(rows)
+        for record in unusable:  # Once the store has the others: until then all come again.
+            self._spill.set_aside(record)
 
     def _insert(self, rows: Sequence[store_inbox.NewRow]) -> None:
         if store_inbox.insert_rows(self._store, rows):

@@ -3,7 +3,7 @@
 One line for a record: a digest, a space, JSON. A record is on disk (`fdatasync`) when `append`
 returns. Records are taken in again in their order; they stay in the file until all are, so that a
 process that is killed in between takes some of them in twice, which their ids make once. Each
-process has a file of its own, locked; one that was left behind is adopted by the next process.
+process has a file of its own, locked; one that was left behind is taken in by any other.
 
 A last line that is not whole was never answered and goes. A damaged line before it is kept in a
 file beside, named `….damaged`, and said.
@@ -12,6 +12,7 @@ file beside, named `….damaged`, and said.
 from __future__ import annotations
 
 import base64
+import errno
 import fcntl
 import hashlib
 import json
@@ -65,7 +66,7 @@ class Spill:
     def __init__(self, directory: Path, *, size_max_bytes: int = SIZE_MAX_BYTES) -> None:
         self._directory = directory
         self._size_max_bytes = size_max_bytes
-        # Guards the two below.
+        # Guards the three below.
         self._lock = threading.Lock()
         self._handle = -1
         self._size = 0
@@ -86,7 +87,8 @@ class Spill:
                 raise SpillError(f"{self._path}: is full ({self._size_max_bytes} bytes)")
             try:
                 self._see_to_the_file()
-                self._write(line)
+                _append(self._handle, self._size, line)
+                self._size += len(line)
             except OSError as error:
                 raise SpillError(f"{self._path}: {error.strerror or error}") from error
         faults.reach("spill.kept")
@@ -121,13 +123,14 @@ class Spill:
         """Take in until nothing is left; then the file goes.
 
         The last records are taken in while nobody may add any: under a steady load there would
-        always be some. The store has answered a moment ago by then.
+        always be some. By then the store has answered once; while it is away nobody waits for it.
         """
         count = start = 0
-        while self._size - start > LAST_BYTES:
-            end = self._size
+        while (end := self._size) > start:
             count += self._take_own(start, end, take)
             start = end
+            if self._size - start <= LAST_BYTES:
+                break
         with self._lock:
             if self._size > start:
                 count += self._take_own(start, self._size, take)
@@ -163,52 +166,55 @@ class Spill:
 
     def _see_to_the_file(self) -> None:
         """Open a file, also in place of one that somebody has deleted, whose records are kept."""
-        rescued = b""
-        if self._handle >= 0 and not os.fstat(self._handle).st_nlink:
-            _log.error("%s: was deleted while in use; it is made anew", self._path)
-            rescued = os.pread(self._handle, self._size, 0)
-            os.close(self._handle)
-            self._handle = -1
         if self._handle < 0:
-            self._open()
-            if rescued:
-                self._write(rescued)
+            self._path, self._handle = self._open()
+        elif not os.fstat(self._handle).st_nlink:
+            _log.error("%s: was deleted while in use; it is made anew", self._path)
+            path, handle = self._open()
+            _append(handle, 0, os.pread(self._handle, self._size, 0))
+            os.close(self._handle)  # Not before all that is in it is elsewhere.
+            self._path, self._handle = path, handle
 
-    def _open(self) -> None:
+    def _open(self) -> tuple[Path, int]:
+        """Return a locked file with nothing in it, on disk under its name.
+
+        One with something in it is a dead process's, and is taken in as such.
+        """
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for number in range(FILES_MAX):
             path = self._directory / f"spill-{number}.jsonl"
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-            # Locked, and still the file at the path: a drain may have removed it in between.
-            if (
-                _try_lock(handle)
-                and path.exists()
-                and os.path.samestat(os.fstat(handle), os.stat(path))
-            ):
+            if _try_lock(handle) and _is_new(handle, path):
                 break
             os.close(handle)
         else:
             raise SpillError(f"{self._directory}: {FILES_MAX} files are in use")
-        self._handle, self._path, self._size = handle, path, os.fstat(handle).st_size
-        # The torn line of a process that was killed was never answered.
-        tail = os.pread(handle, 2 * RECORD_MAX_BYTES, max(0, self._size - 2 * RECORD_MAX_BYTES))
-        self._size -= len(tail) - (tail.rfind(b"\n") + 1)
-        os.ftruncate(handle, self._size)
         folder = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
+        return path, handle
 
-    def _write(self, line: bytes) -> None:
-        try:
-            if os.write(self._handle, line) != len(line):
-                raise OSError(28, "no space left for the whole record")
-            os.fdatasync(self._handle)
-        except OSError:
-            os.ftruncate(self._handle, self._size)  # Half a line would spoil the next.
-            raise
-        self._size += len(line)
+
+def _is_new(handle: int, path: Path) -> bool:
+    """Tell whether the file is empty, and still at its path: a drain may have removed it."""
+    found = os.fstat(handle)
+    try:
+        return not found.st_size and os.path.samestat(found, os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _append(handle: int, size: int, lines: bytes) -> None:
+    """Put lines behind the first `size` bytes, on disk; after an `OSError` none is there."""
+    try:
+        if os.write(handle, lines) != len(lines):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fdatasync(handle)
+    except OSError:
+        os.ftruncate(handle, size)  # Half a line would spoil the next.
+        raise
 
 
 def _take_in(handle: int, path: Path, start: int, end: int, take: Take) -> int:

@@ -148,8 +148,9 @@ def fail(transaction: Transaction, row: JobRow, error: str, *, retry_ms: int | N
 
 
 def counts(transaction: Transaction) -> dict[str, int]:
-    """Return how many jobs there are in each state."""
-    query = select(job.c.state, func.count()).group_by(job.c.state)
+    """Return how many jobs wait and are dead; of those that ended there may be very many."""
+    is_open = job.c.state.in_([str(JobState.WAITING), str(JobState.DEAD)])
+    query = select(job.c.state, func.count()).where(is_open).group_by(job.c.state)
     return {str(state): int(count) for state, count in transaction.execute(query)}
 
 

@@ -8,7 +8,6 @@ deliveries on record, so that each entry is delivered, and as one delivery. A de
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -34,8 +33,6 @@ ENTRIES_MAX: Final = 2_000
 
 # Of the marks; behind it the endpoint and the log.
 _PREFIX: Final = "webhook:"
-
-_log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from ledger.apply import Applier
 from ledger.checkpoint import Checkpointer
 from ledger.checkpointmail import CheckpointMails
-from ledger.deadletters import queue_state
+from ledger.deadletters import oldest_seconds, queue_state
 from ledger.events import INSTALLATION
 from ledger.handover import GIVE_UP_SECONDS as HANDOVER_GIVE_UP_SECONDS
 from ledger.handover import HAND_OVER, RECALL, Channel, Handover, MailChannel, WebhookChannel
@@ -114,7 +114,7 @@ def make_worker(
         checkpointer,
         jobs,
         (timetable.tick, outlet.collect, collect_handovers, report_state),
-        waited=lambda: queue_state(store, now()).oldest_seconds,
+        waited=lambda: oldest_seconds(store, now()),
     )
     return worker
 

@@ -222,8 +222,8 @@ def test_failures_name_no_password() -> None:
     store.close()
 
 
-def test_an_event_waits_for_its_turn_among_threads(store: Store) -> None:
-    """Threads of one process queue up before they ask the server."""
+def test_threads_of_one_process_all_get_to_write(store: Store) -> None:
+    """None of them is turned away while another writes."""
     order: list[int] = []
 
     def write(number: int) -> None:

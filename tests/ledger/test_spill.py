@@ -163,6 +163,51 @@ def test_a_file_that_is_deleted_and_not_written_again_loses_nothing(tmp_path: Pa
     spill.close()
 
 
+def test_records_of_a_deleted_file_stay_when_no_other_can_be_made(tmp_path: Path) -> None:
+    """The handle is kept until all that is behind it is elsewhere."""
+    folder = tmp_path / "spill"
+    spill = Spill(folder)
+    spill.append(record(1))
+    (file,) = folder.iterdir()
+    file.unlink()
+    folder.rmdir()
+    folder.touch()  # No folder can be made here.
+    with pytest.raises(SpillError):
+        spill.append(record(2))
+    folder.unlink()
+    spill.append(record(3))
+    assert drained(spill) == [record(1), record(3)]
+    spill.close()
+
+
+def test_nobody_waits_while_the_store_is_tried(tmp_path: Path) -> None:
+    """A store that is silent holds up the keeper alone: clicks go on being kept."""
+    spill = Spill(tmp_path)
+    spill.append(record(1))
+    is_trying, is_over = threading.Event(), threading.Event()
+
+    def take(_batch: Sequence[Record]) -> None:
+        is_trying.set()
+        assert is_over.wait(WAIT_SECONDS)
+        raise StoreError("store", "is away")
+
+    def drain() -> None:
+        with pytest.raises(StoreError):
+            spill.drain(take)
+
+    trying = threading.Thread(target=drain)
+    trying.start()
+    assert is_trying.wait(WAIT_SECONDS)
+    adding = threading.Thread(target=spill.append, args=(record(2),))
+    adding.start()
+    adding.join(WAIT_SECONDS / 4)
+    assert not adding.is_alive()
+    is_over.set()
+    trying.join()
+    assert drained(spill) == [record(1), record(2)]
+    spill.close()
+
+
 def test_draining_ends_under_a_steady_load(tmp_path: Path) -> None:
     """Whoever goes on adding does not keep the file for ever."""
     spill = Spill(tmp_path)
@@ -308,6 +353,25 @@ def test_what_was_taken_in_is_announced(tmp_path: Path) -> None:
 
     run(store, steps, spill=Spill(tmp_path / "spill"), announce=heard.extend)
     assert heard == [click(1).id]
+
+
+def test_an_event_that_nobody_knows_is_set_aside_once(tmp_path: Path) -> None:
+    """Not at every try while the store is away; the others are taken in."""
+    (tmp_path / "data").mkdir()
+    store = store_in(tmp_path / "data")
+    spill = Spill(tmp_path / "spill")
+    spill.append(Record("event", 1, b"of a newer version"))
+    spill.close()
+
+    async def steps(inbox: Inbox) -> None:
+        await inbox.submit(issue(1))
+        with away(store):
+            await inbox.submit(click(1))
+
+    run(store, steps, spill=spill)
+    assert [name for name, _ in rows(store.path)] == [issue(1).id, click(1).id]
+    (damaged,) = (tmp_path / "spill").glob("*.damaged")
+    assert damaged.read_bytes().count(b"\n") == 1
 
 
 def test_without_a_spill_file_nothing_is_promised(tmp_path: Path) -> None:
