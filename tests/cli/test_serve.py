@@ -101,7 +101,10 @@ def test_kill_right_after_a_click_was_answered(next_hop: Hop, tmp_path: Path) ->
         assert logged(tmp_path, "letter.link_issued") == 1
     verified = careerrelay("log", "verify", "--config", config, "--json")
     assert verified.returncode == 0
-    assert [json.loads(line)["verified"] for line in verified.stdout.splitlines()] == [True]
+    # The installation's log is there too where its checkpoint of the day was quicker than this.
+    rows = {row["log"]: row["verified"] for row in map(json.loads, verified.stdout.splitlines())}
+    assert rows["aozora"] is True
+    assert all(rows.values())
 
 
 def test_ten_signups_grant_one_slot(next_hop: Hop, tmp_path: Path) -> None:
