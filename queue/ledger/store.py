@@ -11,7 +11,6 @@ Opening is lazy: `Store(url)` touches nothing, the first transaction creates and
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections import deque
 from collections.abc import Generator, Sequence
@@ -37,9 +36,9 @@ SCHEMA_REVISION: Final = "0007"
 
 DRIVERS: Final = ("sqlite", "postgresql+psycopg")
 
-# What comes out of the driver when a database fails. The last of them when it quotes a damaged
+# What comes out of SQLAlchemy when a database fails. The second when the driver quotes a damaged
 # schema in its own message.
-_FAILURES: Final = (SQLAlchemyError, sqlite3.Error, UnicodeDecodeError)
+_FAILURES: Final = (SQLAlchemyError, UnicodeDecodeError)
 
 
 class LedgerError(Exception):
@@ -70,6 +69,8 @@ class Store:
         self.where: Final = self._backend.where
         self.mark: Final = self._backend.mark
         self._may_create = may_create
+        driver = self._backend.reader.dialect.loaded_dbapi
+        self._failures: Final = (*_FAILURES, driver.Error)
         self._gate = Turnstile()
         self._prepare_lock = threading.Lock()
         self._prepared = False  # Written under `_prepare_lock`.
@@ -101,7 +102,7 @@ class Store:
                 self._migrate()
             except OSError as error:
                 raise StoreError(self.where, error.strerror or str(error)) from error
-            except _FAILURES as error:
+            except self._failures as error:
                 raise StoreError(self.where, _reason(error)) from error
             self._prepared = True
 
@@ -156,7 +157,7 @@ class Store:
                 yield connection
         except IntegrityError as error:
             raise RepeatedKey(_reason(error)) from error
-        except _FAILURES as error:
+        except self._failures as error:
             # A connection that failed is not trusted with the next transaction.
             self._backend.reader.dispose()
             raise StoreError(self.where, _reason(error)) from error
@@ -257,4 +258,4 @@ def _reason(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         return error.object.decode(errors="replace")
     # PostgreSQL's second line may quote the values of a row.
-    return str(error.orig).partition("\n")[0] if isinstance(error, DBAPIError) else str(error)
+    return str(error.orig if isinstance(error, DBAPIError) else error).partition("\n")[0]

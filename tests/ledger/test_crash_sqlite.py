@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import resource
-import time
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ledger.broker import EMBEDDED
+from tests.ledger.crash.servers import full, small_disk
 from tests.ledger.crash.stage import (
     EXPECTED,
     SPILL_POINTS,
@@ -15,10 +17,6 @@ from tests.ledger.crash.stage import (
     show,
     stage,
 )
-
-DISTURBED_SECONDS = 2.0
-# Less than the database has by then, more than the players' own notes.
-FULL_BYTES = 65_536
 
 
 def test_killed_at_every_step(tmp_path: Path) -> None:
@@ -32,31 +30,24 @@ def test_killed_at_every_step(tmp_path: Path) -> None:
 
 def test_disturbed(tmp_path: Path) -> None:
     """The database away, and whoever keeps clicks meanwhile killed; the disk full; the clock."""
-    data, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
-    data.mkdir()
-    with stage(f"sqlite:///{data}/careerrelay.db", EMBEDDED, tmp_path) as scene:
+    with small_disk() as disk:
+        data, elsewhere, spill = disk / "data", disk / "elsewhere", disk / "spill"
+        data.mkdir()
+        spill.mkdir(0o700)
+        (tmp_path / "spill").symlink_to(spill)
+        url = f"sqlite:///{data}/careerrelay.db"
 
-        def take_away() -> None:
+        @contextmanager
+        def away() -> Generator[None]:
             data.rename(elsewhere)
-            time.sleep(DISTURBED_SECONDS)
+            yield
             elsewhere.rename(data)
 
-        def fill() -> None:
-            scene.limit_files(FULL_BYTES)
-            time.sleep(DISTURBED_SECONDS)
-            scene.limit_files(resource.RLIM_INFINITY)
-
-        scene.submit_faults = faults(SPILL_POINTS)
-        scene.disturb(
-            [
-                ("database away", take_away),
-                ("disk full", fill),
-                ("clock a day back", lambda: scene.set_clock(-86_400)),
-                ("clock a day ahead", lambda: scene.set_clock(86_400)),
-            ]
-        )
-        scene.end()
-        results = scene.results()
-        show(f"SQLite, embedded: database away, disk full, clock; {scene.fired}", results)
+        with stage(url, EMBEDDED, tmp_path) as scene:
+            scene.submit_faults = faults(SPILL_POINTS)
+            scene.disturb([away(), full(disk), scene.clock(-86_400), scene.clock(86_400)])
+            results = scene.results()
+            show(f"SQLite, embedded: database away, disk full, clock; {scene.fired}", results)
         assert results == EXPECTED
         assert sorted(scene.fired) == sorted(faults(SPILL_POINTS))
+        assert re.search("disk is full|disk I/O error", (tmp_path / "submit.log").read_text())

@@ -17,6 +17,7 @@ from ledger import store_inbox, store_ledger, store_log, store_shapes
 from ledger.audit import Damage, LogReport, verify
 from ledger.credits import Account, Unit
 from ledger.store import RepeatedKey, Store, StoreError
+from ledger.store_log import EntryRow
 from ledger.store_shapes import ShapeRow
 from ledger.store_tables import metadata
 from tests.ledger.parts import (
@@ -77,6 +78,14 @@ def audit(store: Store, folder: Path) -> list[LogReport]:
         installation=INSTALLATION,
         directory=folder,
     )
+
+
+def cut_connections(store: Store) -> None:
+    """Have the server end all connections to the database but the one that asks for it."""
+    others = "FROM pg_stat_activity WHERE pid != pg_backend_pid()"
+    with store.write() as transaction:
+        cut = f"SELECT pg_terminate_backend(pid) {others} AND datname = current_database()"
+        transaction.execute(text(cut))
 
 
 def run_together(code: str, url: str) -> list[str]:
@@ -188,12 +197,28 @@ def test_repeated_keys_are_told_apart(store: Store) -> None:
 def test_it_comes_back_after_its_connections_were_cut(store: Store) -> None:
     """A server that is restarted cuts all connections; the next transaction has a fresh one."""
     submit(store, [issue(1)])
-    with store.write() as transaction:
-        cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid != pg_backend_pid()"
-        own = f"{cut} AND datname = current_database()"
-        transaction.execute(text(own))
+    cut_connections(store)
     submit(store, [signup(1)])
     assert applier_on(store).apply_all() == 2
+
+
+def test_a_connection_that_is_cut_in_the_middle_of_a_log_is_told(store: Store) -> None:
+    """What a driver says while rows come in is a failure of the store like any other."""
+    events = [click(number) for number in range(2 * store_log.CHUNK_ENTRIES)]
+    with store.write() as transaction:
+        rows = [EntryRow(seq, event.id, event.body, b"") for seq, event in enumerate(events)]
+        store_log.insert_entries(transaction, "aozora", rows)
+    read: list[int] = []
+
+    def walk() -> None:
+        with store.read() as transaction:
+            for rows in store_log.entries(transaction, "aozora"):
+                read.append(len(rows))
+                cut_connections(store)
+
+    with pytest.raises(StoreError, match="connection"):
+        walk()
+    assert read == [store_log.CHUNK_ENTRIES]
 
 
 def test_shapes_add_up(store: Store) -> None:

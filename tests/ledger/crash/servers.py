@@ -1,5 +1,5 @@
-"""Servers of a test's own, to be restarted, emptied and silenced: PostgreSQL, Redis; and a way in
-between, for RabbitMQ, whose own start takes too long.
+"""Servers of a test's own, to be killed and silenced: PostgreSQL, Redis, RabbitMQ; a small disk,
+to be filled up.
 """
 
 from __future__ import annotations
@@ -12,18 +12,22 @@ import signal
 import socket
 import subprocess
 import tempfile
-import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-import psycopg
 import pytest
 
-READY_SECONDS: Final = 30.0
+READY_SECONDS: Final = 60.0
+# What a cluster with its write-ahead log needs is a quarter of it.
+DISK_MIB: Final = 192
+RABBITMQ_PROGRAM: Final = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 POSTGRES_PLACES: Final = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+
+
+Server = TypeVar("Server", bound="Program")
 
 
 def free_port() -> int:
@@ -47,61 +51,70 @@ def wait_for(port: int) -> None:
 def missing(what: str) -> None:
     """Skip the test, or in CI fail it."""
     if os.environ.get("CI"):
-        pytest.fail(f"{what} is not installed")
-    pytest.skip(f"{what} is not installed")
+        pytest.fail(f"{what} is missing")
+    pytest.skip(f"{what} is missing")
 
 
 class Postgres:
-    """A cluster of its own."""
+    """A cluster of its own, on a disk of its own that can be full."""
 
-    def __init__(self, folder: Path, bin_folder: Path) -> None:
+    def __init__(self, disk: Path, log: Path, bin_folder: Path) -> None:
         self._bin = bin_folder
-        self._data = folder / "data"
-        self._folder = folder
+        self._data = disk / "data"
+        self._folder = disk
+        self._log = log
         self.port = free_port()
 
     def start(self) -> None:
         """Make the cluster and start it."""
-        self._run("initdb", "-D", str(self._data), "-A", "trust", "-U", "root", "-N")
-        options = f"-p {self.port} -k {self._folder} -c listen_addresses=127.0.0.1"
-        self._control("-o", options, "start")
+        made = ("-D", str(self._data), "-A", "trust", "-U", "root", "-N", "--wal-segsize=1")
+        self._run("initdb", *made)
+        self._start()
 
-    def restart(self) -> None:
+    @contextmanager
+    def killed(self) -> Generator[None]:
         """Kill all its processes, and have it recover."""
-        self._control("-m", "immediate", "restart")
+        self.stop()
+        yield
+        self._start()
 
     def stop(self) -> None:
         """End it."""
         self._control("-m", "immediate", "stop")
 
-    def refuse_writing(self, *, is_refused: bool) -> None:
-        """Have it refuse all that writes, as managed servers do when their disk is full."""
-        value = "on" if is_refused else "off"
-        url = f"postgresql://root@127.0.0.1:{self.port}/postgres"
-        with psycopg.connect(url, autocommit=True) as admin:
-            admin.execute("SET default_transaction_read_only = off")
-            admin.execute(f"ALTER SYSTEM SET default_transaction_read_only = {value}")
-            admin.execute("SELECT pg_reload_conf()")
+    @contextmanager
+    def disk_full(self) -> Generator[None]:
+        """Have not a byte free on its disk; start it again where that has ended it."""
+        with full(self._folder):
+            yield
+            assert "No space left on device" in self._log.read_text()
+        try:
+            self._control("status")
+        except subprocess.CalledProcessError:
+            self._start()
 
     def url(self) -> str:
         """Return the URL of a store."""
         return f"postgresql+psycopg://root@127.0.0.1:{self.port}/postgres"
 
+    def _start(self) -> None:
+        options = f"-p {self.port} -k {self._folder} -c listen_addresses=127.0.0.1"
+        options += " -c min_wal_size=2MB -c max_wal_size=16MB"
+        self._control("-o", options, "start")
+
     def _control(self, *words: str) -> None:
-        self._run("pg_ctl", "-D", str(self._data), "-w", "-l", str(self._folder / "log"), *words)
+        self._run("pg_ctl", "-D", str(self._data), "-w", "-l", str(self._log), *words)
 
     def _run(self, program: str, *words: str) -> None:
-        user: dict[str, int] = {}
-        if os.getuid() == 0:  # It refuses to run as root.
-            found = pwd.getpwnam("postgres")
-            user = {"user": found.pw_uid, "group": found.pw_gid}
+        found = pwd.getpwnam("postgres")  # It refuses to run as root.
         subprocess.run(
             [str(self._bin / program), *words],
             check=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=self._folder,
-            **user,  # type: ignore[call-overload]
+            user=found.pw_uid,
+            group=found.pw_gid,
         )
 
 
@@ -110,63 +123,136 @@ def postgres() -> Generator[Postgres]:
     """Run a cluster."""
     if not POSTGRES_PLACES:
         missing("PostgreSQL")
-    folder = Path(tempfile.mkdtemp(prefix="careerrelay-postgres-"))
-    if os.getuid() == 0:
-        shutil.chown(folder, "postgres", "postgres")
-    server = Postgres(folder, POSTGRES_PLACES[0])
-    server.start()
+    with small_disk() as disk, tempfile.NamedTemporaryFile(prefix="careerrelay-log-") as log:
+        Path(log.name).chmod(0o666)  # Its own user writes to it.
+        server = Postgres(disk, Path(log.name), POSTGRES_PLACES[0])
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@contextmanager
+def small_disk() -> Generator[Path]:
+    """Mount a file system of a few megabytes, which PostgreSQL may write to."""
+    folder = Path(tempfile.mkdtemp(prefix="careerrelay-disk-"))
+    options = f"size={DISK_MIB}m,mode=0777"
+    mounted = subprocess.run(
+        ["/bin/mount", "-t", "tmpfs", "-o", options, "careerrelay", str(folder)],
+        capture_output=True,
+        check=False,
+    )
     try:
-        yield server
+        if mounted.returncode:
+            missing("the right to mount a disk, which root has,")
+        yield folder
     finally:
-        server.stop()
-        shutil.rmtree(folder)
+        subprocess.run(["/bin/umount", "--lazy", str(folder)], check=False, capture_output=True)
+        folder.rmdir()
 
 
-class Redis:
-    """A Redis of its own, which keeps nothing on disk."""
+@contextmanager
+def full(disk: Path) -> Generator[None]:
+    """Have not a byte free on a disk."""
+    ballast = disk / "ballast"
+    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+    yield
+    ballast.unlink()
+
+
+class Program:
+    """A server that is one process."""
+
+    port: int
+
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str] | None = None
+    ) -> None:
+        self._command = command
+        self._environment = {**os.environ, **(environment or {})}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and return when it listens."""
+        self._process = subprocess.Popen(
+            self._command,
+            env=self._environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # So that what it starts is killed with it.
+        )
+        wait_for(self.port)
+
+    def stop(self) -> None:
+        """Kill it."""
+        assert self._process
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+
+    @contextmanager
+    def killed(self) -> Generator[None]:
+        """Have it killed."""
+        self.stop()
+        yield
+        self.start()
+
+    @contextmanager
+    def silent(self) -> Generator[None]:
+        """Have it answer nothing, its connections open."""
+        self._signal(signal.SIGSTOP)
+        yield
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process
+        os.killpg(self._process.pid, number)
+
+
+class Redis(Program):
+    """A Redis of its own, which keeps nothing on disk: after a restart it is empty."""
 
     def __init__(self, program: str) -> None:
-        self._program = program
         self.port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
+        command = [program, "--port", str(self.port), "--bind", "127.0.0.1"]
+        super().__init__([*command, "--save", "", "--appendonly", "no"])
 
     @property
     def url(self) -> str:
         """The broker's URL."""
         return f"redis://127.0.0.1:{self.port}/0"
 
-    def start(self) -> None:
-        """Start it, empty."""
-        command = [self._program, "--port", str(self.port), "--bind", "127.0.0.1"]
-        command += ["--save", "", "--appendonly", "no"]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        wait_for(self.port)
 
-    def stop(self) -> None:
-        """Kill it."""
-        assert self._process
-        self._process.send_signal(signal.SIGCONT)
-        self._process.kill()
-        self._process.wait()
+class RabbitMQ(Program):
+    """A RabbitMQ node of its own."""
 
-    def restart(self) -> None:
-        """Have it gone for a second, and come back empty."""
-        self.stop()
-        time.sleep(1)
-        self.start()
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        plugins = folder / "plugins"
+        plugins.write_text("[].\n")
+        super().__init__(
+            [str(RABBITMQ_PROGRAM)],
+            {
+                "HOME": str(folder),
+                "RABBITMQ_NODENAME": f"careerrelay{self.port}@localhost",
+                "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+                "RABBITMQ_NODE_PORT": str(self.port),
+                "RABBITMQ_DIST_PORT": str(free_port()),
+                "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+                "RABBITMQ_LOG_BASE": str(folder / "log"),
+                "RABBITMQ_ENABLED_PLUGINS_FILE": str(plugins),
+                # Files that are not there: the machine's own are not to be used.
+                "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),
+                "RABBITMQ_CONF_ENV_FILE": str(folder / "environment"),
+            },
+        )
 
-    def empty(self) -> None:
-        """Delete all that is in it."""
-        with socket.create_connection(("127.0.0.1", self.port), 5) as connection:
-            connection.sendall(b"FLUSHALL\r\n")
-            assert connection.recv(100).startswith(b"+OK")
-
-    def silence(self, seconds: float) -> None:
-        """Have it answer nothing for a while, its connections open."""
-        assert self._process
-        self._process.send_signal(signal.SIGSTOP)
-        time.sleep(seconds)
-        self._process.send_signal(signal.SIGCONT)
+    @property
+    def url(self) -> str:
+        """The broker's URL."""
+        return f"amqp://guest:guest@127.0.0.1:{self.port}"
 
 
 @contextmanager
@@ -175,69 +261,25 @@ def redis() -> Generator[Redis]:
     program = shutil.which("redis-server")
     if program is None:
         missing("redis-server")
-    server = Redis(str(program))
+    with running(Redis(str(program))) as server:
+        yield server
+
+
+@contextmanager
+def rabbitmq() -> Generator[RabbitMQ]:
+    """Run a RabbitMQ node."""
+    if not RABBITMQ_PROGRAM.exists():
+        missing("rabbitmq-server")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        with running(RabbitMQ(Path(folder))) as server:
+            yield server
+
+
+@contextmanager
+def running(server: Server) -> Generator[Server]:
+    """Run a server."""
     server.start()
     try:
         yield server
     finally:
         server.stop()
-
-
-class Way:
-    """A port through which another is reached: it can be shut, and it can fall silent."""
-
-    def __init__(self, target: tuple[str, int]) -> None:
-        self._target = target
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._listener.getsockname()[1])
-        self._open = threading.Event()
-        self._flows = threading.Event()
-        self._open.set()
-        self._flows.set()
-        self._pairs: list[Sequence[socket.socket]] = []
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def shut(self, seconds: float) -> None:
-        """Cut all connections and refuse new ones for a while: the server is restarted."""
-        self._open.clear()
-        for pair in self._pairs:
-            for one in pair:
-                with contextlib.suppress(OSError):
-                    one.shutdown(socket.SHUT_RDWR)
-        self._pairs.clear()
-        time.sleep(seconds)
-        self._open.set()
-
-    def silence(self, seconds: float) -> None:
-        """Let nothing through for a while, with all connections open."""
-        self._flows.clear()
-        time.sleep(seconds)
-        self._flows.set()
-
-    def close(self) -> None:
-        """End it."""
-        self._listener.close()
-        self.shut(0)
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                near, _ = self._listener.accept()
-            except OSError:
-                return
-            if not self._open.is_set():
-                near.close()
-                continue
-            far = socket.create_connection(self._target)
-            self._pairs.append((near, far))
-            for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=self._pass, args=(source, sink), daemon=True).start()
-
-    def _pass(self, source: socket.socket, sink: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                self._flows.wait()
-                sink.sendall(data)
-        for one in (source, sink):
-            with contextlib.suppress(OSError):
-                one.close()

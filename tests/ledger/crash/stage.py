@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,7 +24,9 @@ from ledger.audit import verify
 from ledger.credits import Account, Unit
 from ledger.faults import VARIABLE
 from ledger.store import LedgerError, Store
-from tests.ledger.crash.player import CLICKS, SIGNUPS, STOPPED
+from ledger.worker import Queue
+from tests.ledger.crash.player import CLICKS, NAMESPACE, SIGNUPS, STOPPED
+from tests.ledger.crash.servers import Postgres, Program
 from tests.ledger.parts import INSTALLATION, KEY, POLICIES, applier_on, issue, submit
 
 PROJECT = Path(__file__).parents[3]
@@ -34,6 +35,7 @@ SUBMITTERS = 4
 WORKERS = 2
 PATIENCE_SECONDS = 180.0
 LOOK_SECONDS = 0.05
+DISTURBED_SECONDS = 2.0
 
 # Where a submitter can be killed: before and after the event is on disk, before and after the
 # publisher told the broker.
@@ -127,11 +129,15 @@ class Stage:
     _workers: list[Player] = field(default_factory=list[Player])
 
     def play(
-        self, part: int, parts: int, fault: str = "", meanwhile: Callable[[], None] | None = None
+        self,
+        part: int,
+        parts: int,
+        fault: str = "",
+        disturbance: AbstractContextManager[object] | None = None,
     ) -> None:
         """Deliver a part of the events and apply them, the first worker with this fault.
 
-        `meanwhile` runs beside it.
+        A disturbance is there before the first of them is delivered.
         """
         self._stop_workers()
         self._workers = [self._worker(fault)]
@@ -139,11 +145,12 @@ class Stage:
         for number in range(SUBMITTERS):
             if number not in self._submitters:
                 self._submitters[number] = self._submitter(number)
-            self._submitters[number].say(line)
-        other = threading.Thread(target=meanwhile or (lambda: None))
-        other.start()
+        with disturbance or nullcontext():
+            for player in self._submitters.values():
+                player.say(line)
+            time.sleep(DISTURBED_SECONDS if disturbance else 0)
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not self._is_over(part) or other.is_alive() or not self._is_quiet():
+        while not self._is_over(part) or not self._is_quiet():
             assert time.monotonic() < deadline, (part, fault, self.submit_faults)
             for number, player in self._submitters.items():
                 if player.has_ended():
@@ -157,26 +164,22 @@ class Stage:
             while not fault and len(self._workers) < WORKERS:
                 self._workers.append(self._worker(""))
             time.sleep(LOOK_SECONDS)
-        other.join()
         if fault:
             assert fault in self.fired
 
-    def disturb(self, disturbances: Sequence[tuple[str, Callable[[], None]]]) -> None:
-        """Deliver a part of the events during each disturbance."""
-        for part, (_, disturbance) in enumerate(disturbances):
-            self.play(part, len(disturbances), meanwhile=disturbance)
+    def disturb(self, disturbances: Sequence[AbstractContextManager[object]]) -> None:
+        """Deliver a part of the events during each disturbance, the first during none."""
+        parts = len(disturbances) + 1
+        self.play(0, parts)  # From now on the submitters run, and take what they are given at once.
+        for part, disturbance in enumerate(disturbances, 1):
+            self.play(part, parts, disturbance=disturbance)
+        self.end()
 
-    def set_clock(self, seconds: int) -> None:
-        """Set the clock of all players back, or ahead."""
+    @contextmanager
+    def clock(self, seconds: int) -> Generator[None]:
+        """Set the clock of all players back, or ahead, for good."""
         (self.folder / "clock").write_text(str(seconds))
-
-    def limit_files(self, size_max_bytes: int) -> None:
-        """Let no file of the players grow beyond a size: what they write there fails."""
-        for player in (*self._workers, *self._submitters.values()):
-            with contextlib.suppress(ProcessLookupError):
-                _, hard = resource.prlimit(player.process.pid, resource.RLIMIT_FSIZE)
-                limits = (size_max_bytes, hard)
-                resource.prlimit(player.process.pid, resource.RLIMIT_FSIZE, limits)
+        yield
 
     def end(self) -> None:
         """Stop all as an admin does."""
@@ -315,6 +318,28 @@ def play_kills(scene: Stage) -> None:
         scene.play(part, len(to_work), fault)
     scene.end()
     assert sorted(scene.fired) == sorted([*to_submit, *to_work])
+
+
+def play_disturbances(scene: Stage, server: Postgres, broker: Program) -> None:
+    """Disturb everything the processes depend on, while they deliver."""
+    disturbances = [
+        broker.killed(),
+        emptied(scene.broker),
+        broker.silent(),
+        server.killed(),
+        server.disk_full(),
+        scene.clock(-86_400),
+    ]
+    scene.disturb(disturbances)
+
+
+@contextmanager
+def emptied(broker: str) -> Generator[None]:
+    """Delete all messages."""
+    queue = Queue(broker, NAMESPACE)
+    queue.broker.flush_all()
+    queue.close()
+    yield
 
 
 def show(what: str, results: dict[str, int | bool]) -> None:
