@@ -25,7 +25,8 @@ REQUESTS_WATCHED_MAX = 8  # Of one link in one window; a person comes once or tw
 NETWORKS_FEW = 2  # A phone that changes from mobile to wireless shows two.
 REQUESTS_FEW = 3  # An impatient person taps three times.
 IPV4_PREFIX, IPV6_PREFIX = 24, 48  # What one site usually has.
-
+# A proxy that does not say for whom it asks: everybody comes from there, so it is nobody's network.
+LOOPBACK = ("127.0.0.0/24", "::/48")
 
 # Headers in which browsers say that nobody has clicked yet.
 _PREFETCH_HEADERS = ("purpose", "sec-purpose", "x-purpose", "x-moz")

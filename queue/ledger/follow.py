@@ -24,7 +24,7 @@ from ledger.agents import load_agents
 from ledger.clickdetail import raw_detail
 from ledger.clickevents import clicks_thinned, link_clicked
 from ledger.clickrate import ClickRate
-from ledger.clicks import LinkWatch, network_of, read_click
+from ledger.clicks import LOOPBACK, LinkWatch, network_of, read_click
 from ledger.inbox import Inbox
 from ledger.pages import PAGE_HEADERS
 from ledger.scanranges import ScannerRanges
@@ -41,8 +41,6 @@ CLICK_STORE_SECONDS = 0.5
 FRONT_PATH = "/"
 REGISTER_PATH = "/register"
 NOTICE_QUERY = "notice=link"
-# A proxy that does not say for whom it asks: everybody comes from there, so it is nobody's network.
-_LOOPBACK = ("127.0.0.0/24", "::/48")
 
 log = structlog.get_logger("intake")
 
@@ -120,7 +118,7 @@ class Links:
         address = request.client.host if request.client else ""
         click = self._judge(claims, request, address, now)
         network = network_of(address)
-        rated = "" if network in _LOOPBACK else network
+        rated = "" if network in LOOPBACK else network
         is_kept = self._state.rate.admits(rated, claims.company, now)
         await record_thinned(self._state, self._inbox, now, self._new_id)
         if not is_kept:

@@ -313,17 +313,26 @@ def test_a_stranger_cannot_flood_a_mailbox(tmp_path: Path) -> None:
 
 
 def test_one_network_sends_so_many_forms(tmp_path: Path) -> None:
-    """Then it is asked to wait, with all that was typed on the page; an hour later it goes on."""
+    """Then it is asked to wait, with all that was typed on the page; an hour later it goes on.
+
+    Others go on meanwhile, and those who come through a proxy that does not say for whom.
+    """
 
     async def steps(world: World) -> None:
+        world.http.headers["X-Forwarded-For"] = "198.51.100.7"
         for number in range(FORMS_MAX):
             answer = await world.send(address=f"p{number}@mail.example")
             assert answer.status_code == 200
         late = await world.send(address="late@mail.example")
         assert (late.status_code, late.headers["retry-after"]) == (429, "60")
         assert 'value="late@mail.example"' in late.text
+        for other in ("203.0.113.7", "127.0.0.1"):
+            world.http.headers["X-Forwarded-For"] = other
+            assert (await world.send(address="late@mail.example")).status_code == 200
+        world.http.headers["X-Forwarded-For"] = "198.51.100.8"
+        assert (await world.send(address="late@mail.example")).status_code == 429
         world.now[0] += timedelta(hours=1)
-        assert (await world.send(address="late@mail.example")).status_code == 200
+        assert (await world.send(address="later@mail.example")).status_code == 200
 
     visit(tmp_path, steps)
 
