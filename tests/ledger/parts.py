@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -25,6 +27,8 @@ NOW = datetime(2026, 4, 1, 9, 0, tzinfo=UTC)
 POLICIES = read_policies()
 KEY = LogKey(bytes(range(32)))
 INSTALLATION = "r.example.jp"
+PROJECT = Path(__file__).parents[2]
+PROCESSES = 4
 SUBJECT_KEY = bytes(range(32, 64))
 
 
@@ -117,6 +121,34 @@ def submit(store: Store, events: Iterable[Event], announce: Announce | None = No
             await asyncio.to_thread(inbox.close)
 
     asyncio.run(run())
+
+
+def deliver(store: Store, event: Event, times: int, at_once: int) -> None:
+    """Submit an event many times, many of these at the same time."""
+
+    async def run() -> None:
+        inbox = inbox_on(store)
+        inbox.start()
+        try:
+            for _ in range(times // at_once):
+                await asyncio.gather(*(inbox.submit(event) for _ in range(at_once)))
+        finally:
+            await asyncio.to_thread(inbox.close)
+
+    asyncio.run(run())
+
+
+def run_together(code: str, url: str) -> list[str]:
+    """Run the code in several processes at once and return what they printed."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, url], stdout=subprocess.PIPE, text=True, cwd=PROJECT
+        )
+        for _ in range(PROCESSES)
+    ]
+    outputs = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * PROCESSES
+    return outputs
 
 
 def applier_on(store: Store) -> Applier:

@@ -2,43 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
-import threading
-from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine
-from sqlalchemy import event as sqlalchemy_event
 
 from ledger import store_ledger
-from ledger.apply import Applier
 from ledger.credits import Account, Balances, Book, Unit, nonzero
 from ledger.events import Event
 from ledger.operations import change_confirmed, change_proposed, slot_reserved, slot_used
-from ledger.policy import parse_policies
 from ledger.rebuild import rebuild_ledgers
 from ledger.states import Action
-from ledger.steward import Steward
 from ledger.store import Store
 from tests.ledger.parts import (
     NOW,
     POLICIES,
     applier_on,
     click,
-    clock,
-    inbox_on,
     issue,
     letters_and_signups,
+    run_together,
     signup,
     store_in,
     submit,
 )
 from tests.ledger.test_holdings import DAY
-from tests.ledger.test_policy import policies_text
+from tests.services import postgres_database
 
 LETTERS = [issue(number) for number in range(12)]
 # Twelve that count, two that are held for want of a letter: whatever order, they come to the same.
@@ -141,124 +132,38 @@ def test_whatever_the_order_the_log_gives_what_is_kept(
         store.close()
 
 
-def deliver(store: Store, event: Event, times: int, at_once: int) -> None:
-    """Submit an event many times, many of these at the same time."""
-
-    async def run() -> None:
-        inbox = inbox_on(store)
-        inbox.start()
-        try:
-            for _ in range(times // at_once):
-                await asyncio.gather(*(inbox.submit(event) for _ in range(at_once)))
-        finally:
-            await asyncio.to_thread(inbox.close)
-
-    asyncio.run(run())
+DELIVER = """
+import sys
+from ledger.store import Store
+from tests.ledger.parts import applier_on, deliver, signup
+store = Store(sys.argv[1])
+deliver(store, signup(1), 2500, 250)
+print(applier_on(store).apply_all())
+"""
 
 
 def test_ten_thousand_deliveries_at_the_same_time_are_one_transfer(tmp_path: Path) -> None:
-    """Four inboxes and two appliers, each with connections of its own, and one referral."""
-    stores = [store_in(tmp_path) for _ in range(6)]
-    submit(stores[0], [issue(1)])
-    failures: list[BaseException] = []
-    done = threading.Event()
+    """By four processes, which apply what they find as well: one referral."""
+    store = store_in(tmp_path)
+    delivered_often(store, f"sqlite:///{store.path}")
 
-    def guarded(work: object, *arguments: object) -> None:
-        try:
-            assert callable(work)
-            work(*arguments)
-        except BaseException as error:
-            failures.append(error)
 
-    def apply(store: Store) -> None:
-        applier = applier_on(store)
-        while not done.is_set():
-            applier.apply_pending()
+@pytest.mark.services
+def test_ten_thousand_deliveries_are_one_transfer_on_postgresql() -> None:
+    """As on SQLite."""
+    with postgres_database() as url:
+        delivered_often(Store(url), url)
 
-    delivering = [
-        threading.Thread(target=guarded, args=(deliver, store, signup(1), 2500, 250))
-        for store in stores[:4]
-    ]
-    applying = [threading.Thread(target=guarded, args=(apply, store)) for store in stores[4:]]
-    for thread in (*delivering, *applying):
-        thread.start()
-    for thread in delivering:
-        thread.join()
-    done.set()
-    for thread in applying:
-        thread.join()
-    assert failures == []
-    applier_on(stores[0]).apply_all()
-    assert kept(stores[0]) == {
+
+def delivered_often(store: Store, url: str) -> None:
+    """Play the ten thousand deliveries, and look at what they came to."""
+    submit(store, [issue(1)])
+    applied = run_together(DELIVER, url)
+    assert sum(map(int, applied)) == 2  # The letter, and the registration once.
+    assert kept(store) == {
         (Account.CANDIDATES, Unit.REFERRAL): -1,
         (Account.OPEN, Unit.REFERRAL): 1,
     }
-    with stores[0].read() as transaction:
-        assert len(store_ledger.transfer_rows(transaction, "aozora")) == 2
-    for store in stores:
-        store.close()
-
-
-def test_stewards_in_several_processes_count_once(tmp_path: Path) -> None:
-    """Threads that all ask for what is due at the same time release each hold once."""
-    policies = parse_policies(policies_text(hold_days="14"))
-    stores = [store_in(tmp_path) for _ in range(4)]
-    submit(stores[0], letters_and_signups(12))
-    Applier(stores[0], policies, clock=clock).apply_all()
-    start = threading.Barrier(4)
-
-    def work(store: Store) -> None:
-        start.wait()
-        due = Steward(store).due(NOW + 20 * DAY)
-        submit(store, due)
-        Applier(store, policies, clock=clock).apply_all()
-
-    threads = [threading.Thread(target=work, args=(store,)) for store in stores]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    (found,) = rebuild_ledgers(stores[0], policies)
-    assert found.difference is None
-    with stores[0].read() as transaction:
-        balances = store_ledger.balances(transaction, "aozora")
-    assert balances[Account.OPEN, Unit.REFERRAL] == 2
-    assert balances[Account.AVAILABLE, Unit.SLOT] == 1
-    assert balances[Account.HELD, Unit.REFERRAL] == 0
-    for store in stores:
-        store.close()
-
-
-def test_no_decision_walks_over_what_is_on_record(tmp_path: Path) -> None:
-    """Each question that applying asks of a table that grows is answered by an index on what it
-    is about, so that the millionth event costs what the first did.
-    """
-    store = store_in(tmp_path)
-    submit(store, happenings())
-    asked: list[tuple[str, Sequence[object]]] = []
-
-    def listen(_: object, __: object, statement: str, values: object, *more: object) -> None:
-        if statement.startswith("SELECT") and isinstance(values, tuple):
-            asked.append((statement, cast("tuple[object, ...]", values)))
-
-    sqlalchemy_event.listen(Engine, "before_cursor_execute", listen)
-    try:
-        applier_on(store).apply_all()
-    finally:
-        sqlalchemy_event.remove(Engine, "before_cursor_execute", listen)
-    looked_up: set[str] = set()
     with store.read() as transaction:
-        for statement, values in asked:
-            plan = transaction.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", tuple(values))
-            steps = " ".join(str(row[3]) for row in plan)
-            for table in ("referral", "slot", "proposal", "transfer", "posting"):
-                if f" {table} " in steps:
-                    looked_up.add(table)
-                    assert "SCAN" not in steps, statement
-                    assert "(company=?)" not in steps, statement
-            # The largest index of a log is at the end of its index; ids are looked up one by one.
-            if " entry " in steps and "max(" not in statement:
-                looked_up.add("entry")
-                assert "event_id=?" in steps or "seq=?" in steps, statement
-    assert looked_up == {"referral", "slot", "proposal", "entry"}
+        assert len(store_ledger.transfer_rows(transaction, "aozora")) == 2
     store.close()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -24,19 +22,19 @@ from tests.ledger.parts import (
     INSTALLATION,
     KEY,
     POLICIES,
+    PROCESSES,
     applier_on,
     click,
     issue,
     letters_and_signups,
     record,
+    run_together,
     signup,
     submit,
 )
 from tests.services import postgres_database
 
 pytestmark = pytest.mark.services
-PROJECT = Path(__file__).parents[2]
-PROCESSES = 4
 
 OPEN = """
 import sys
@@ -86,19 +84,6 @@ def cut_connections(store: Store) -> None:
     with store.write() as transaction:
         cut = f"SELECT pg_terminate_backend(pid) {others} AND datname = current_database()"
         transaction.execute(text(cut))
-
-
-def run_together(code: str, url: str) -> list[str]:
-    """Run the code in several processes at once and return what they printed."""
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, url], stdout=subprocess.PIPE, text=True, cwd=PROJECT
-        )
-        for _ in range(PROCESSES)
-    ]
-    outputs = [process.communicate()[0] for process in processes]
-    assert [process.returncode for process in processes] == [0] * PROCESSES
-    return outputs
 
 
 def test_migrations_make_the_tables_of_the_code(store: Store) -> None:
