@@ -134,7 +134,8 @@ def grow(store: Store, applier: Applier, events: Iterator[Event], size: int, top
         size += TEN_THOUSAND
         first = first or cost
         if is_shown:
-            print(f"  at {size:9,} events {cost:6.0f} us each, {cost / first:.2f} x the first")
+            times = f"{cost:6.0f} us each, {cost / first:.2f} x the first"
+            print(f"  at {size:9,} events {times}; {memory_mib():.0f} MiB")
 
 
 def settle(url: str) -> None:
@@ -176,6 +177,12 @@ def audit(store: Store, folder: Path) -> None:
     assert not any(report.finding for report in reports)
     print(f"audit             {took:10.1f} s    {entries:,} entries, {entries / took:,.0f}/s")
     print(f"  memory          {before / 1024:.0f} MiB before, {grown:.0f} more for it")
+
+
+def memory_mib() -> float:
+    """Return the memory of this process, in use now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
 
 
 def now() -> datetime:

@@ -30,9 +30,10 @@ from ledger.store import LedgerError, Store, Transaction
 FILE_MAX_BYTES: Final = 1 << 24
 
 # C2SP tlog-checkpoint in a signed note: origin, size, root, perhaps more lines; an empty line;
-# signatures.
+# signatures. Ours have none and one; without bounds a hostile file is read again for each of its
+# lines.
 _NOTE: Final = re.compile(
-    r"^[!-*,-~]+\n(?:0|[1-9][0-9]{0,18})\n[A-Za-z0-9+/]{43}=\n(?:[^\n]+\n)*\n(?:— [^\n]+\n)+",
+    r"^[!-*,-~]+\n(?:0|[1-9][0-9]{0,18})\n[A-Za-z0-9+/]{43}=\n(?:[^\n]+\n){0,16}\n(?:— [^\n]+\n){1,16}",
     re.MULTILINE,
 )
 
