@@ -33,7 +33,8 @@ FILE_MAX_BYTES: Final = 1 << 24
 # signatures. Ours have none and one; without bounds a hostile file is read again for each of its
 # lines.
 _NOTE: Final = re.compile(
-    r"^[!-*,-~]+\n(?:0|[1-9][0-9]{0,18})\n[A-Za-z0-9+/]{43}=\n(?:[^\n]+\n){0,16}\n(?:— [^\n]+\n){1,16}",
+    r"^[!-*,-~]+\n(?:0|[1-9][0-9]{0,18})\n[A-Za-z0-9+/]{43}=\n"
+    r"(?:[^\n]+\n){0,16}\n(?:— [^\n]+\n){1,16}",
     re.MULTILINE,
 )
 
