@@ -17,12 +17,14 @@ from typing import Any
 
 from signer.confirmations import Purpose, make_confirmation
 from signer.keyring_file import load_key_ring
-from tests.cli.daemon import WAIT_SECONDS, Daemon, daemon
+from tests.cli.daemon import REJECTION, WAIT_SECONDS, Daemon, daemon
 from tests.cli.mailboxes import run
 from tests.cli.process import create, free_port
 from tests.relay.neighbours import Hop, hop
 
 SERVICE, CONTACT, LICENCE = "キャリアリレー", "soudan@career.example.jp", "13-ユ-000000"
+# What the letters of companies are told by, from our own mail.
+_LETTER = next(line for line in REJECTION.splitlines() if line.startswith(b"Message-ID:"))
 
 
 class Service:
@@ -43,12 +45,16 @@ class Service:
         number = next(self._numbers)
         return f"yui{number}@mail.example.com", f"192.0.2.{number}"
 
-    def invite(self, address: str) -> str:
-        """Send a rejection to somebody; return the link in the letter that the next hop got."""
+    def letter_to(self, address: str) -> list[str]:
+        """Send a rejection to somebody; return the links in the letter that the next hop got."""
         self._running.send(address)
-        wire = self._arrivals.next(lambda wire: bool(self._link.search(wire)))
-        (link,) = set(self._link.findall(wire))
-        return str(link.decode())
+        wire = self._arrivals.next(lambda wire: _LETTER in wire.partition(b"\r\n\r\n")[0])
+        return [link.decode() for link in sorted(set(self._link.findall(wire)))]
+
+    def invite(self, address: str) -> str:
+        """Send a rejection to somebody; return the link in it."""
+        (link,) = self.letter_to(address)
+        return link
 
     def mail_to(self, address: str) -> EmailMessage:
         """Return the next mail of ours to somebody."""

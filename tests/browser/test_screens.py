@@ -1,0 +1,74 @@
+"""Every page on small screens and with large letters: nothing beside the edge, all to be hit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.candidate import Candidate, candidate
+from tests.browser.chromium import NARROW, PHONE
+from tests.browser.service import CONTACT, LICENCE, Service
+from tests.browser.states import walk
+
+# Twice what browsers start with.
+LARGE_PX = 32
+# A finger's (WCAG 2.2, 2.5.5).
+TARGET_MIN_PX = 44
+# To tick a box, its words can be pressed as well.
+_TARGETS = """() => [...document.querySelectorAll("a, button, input, select")].map(one => {
+  const hit = one.type === "checkbox" ? one.labels[0] : one;
+  const box = hit.getBoundingClientRect();
+  return {
+    name: hit.innerText, width: box.width, height: box.height, left: box.left, right: box.right,
+  };
+})"""
+
+
+def assert_within(page: Page, width: int, name: str) -> None:
+    """Nothing has to be scrolled to sideways."""
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+
+
+def assert_hit(page: Page, width: int, name: str) -> None:
+    """A finger meets each thing to press, which is on the screen as a whole."""
+    targets: list[dict[str, Any]] = page.evaluate(_TARGETS)
+    assert targets
+    for one in targets:
+        assert min(one["width"], one["height"]) >= TARGET_MIN_PX, (name, one)
+        assert 0 <= one["left"] < one["right"] <= width, (name, one)
+
+
+def assert_says_who_we_are(person: Candidate) -> None:
+    """Whose advertisement this is, the licence and whom to ask stand on the page."""
+    foot = person.page.get_by_role("contentinfo")
+    for words in (person.words.interest, LICENCE, CONTACT):
+        expect(foot.get_by_text(words)).to_be_visible()
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_a_narrow_screen(browser: Browser, service: Service, language: str) -> None:
+    """At 320 px all is there and can be pressed."""
+    count = 0
+    with candidate(browser, service, language, NARROW) as person:
+        for name in walk(person):
+            assert_within(person.page, NARROW.width, name)
+            assert_hit(person.page, NARROW.width, name)
+            assert_says_who_we_are(person)
+            count += 1
+    assert count == 19
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_letters_twice_as_large(browser: Browser, service: Service, language: str) -> None:
+    """As somebody sets it in their browser: lines break, and nothing leaves the screen."""
+    with candidate(browser, service, language, PHONE) as person:
+        session = person.page.context.new_cdp_session(person.page)
+        sizes = {"standard": LARGE_PX, "fixed": LARGE_PX}
+        session.send("Page.setFontSizes", {"fontSizes": sizes})
+        for name in walk(person):
+            size = person.page.evaluate("parseFloat(getComputedStyle(document.body).fontSize)")
+            assert size >= LARGE_PX
+            assert_within(person.page, PHONE.width, name)
+            assert_hit(person.page, PHONE.width, name)
