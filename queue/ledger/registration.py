@@ -2,7 +2,7 @@
 
     GET, POST /register?t=…      the form; sending it causes a mail, and nothing else
     GET /register/sent?r=…       what to do now; POST /register/again?r=… sends the mail once more
-    GET, POST /confirm?c=…       a page with a button; the button confirms
+    GET, POST /confirm?c=…       a page with a button; the button confirms. Once done, it says so
     GET, POST /optout?u=…        no more mail, and no line in letters either; also RFC 8058's POST
     GET, POST /delete?d=…        takes a registration back and deletes it
 

@@ -15,8 +15,11 @@ from tests.browser.words import NAMES, WORDS
 class Candidate:
     """Somebody who got a letter: an address, a browser, and the words of their language."""
 
-    def __init__(self, visitor: Visitor, service: Service, language: str, address: str) -> None:
+    def __init__(
+        self, visitor: Visitor, service: Service, language: str, address: str, network: str
+    ) -> None:
         self.visitor = visitor
+        self.network = network
         self.page = visitor.page
         self.service = service
         self.words = WORDS[language]
@@ -63,7 +66,6 @@ def candidate(
     *,
     scripts: bool = True,
     dark: bool = False,
-    scale: float = 1,
 ) -> Generator[Candidate]:
     """Lend a candidate whom nobody knows yet; afterwards nobody else may have heard of them."""
     address, network = service.new_candidate()
@@ -75,7 +77,6 @@ def candidate(
         network=network,
         scripts=scripts,
         dark=dark,
-        scale=scale,
     ) as visitor:
-        yield Candidate(visitor, service, language, address)
+        yield Candidate(visitor, service, language, address, network)
         visitor.assert_left_alone()

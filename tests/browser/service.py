@@ -43,7 +43,7 @@ class Service:
     def new_candidate(self) -> tuple[str, str]:
         """Return an address that nobody has had yet, and a network."""
         number = next(self._numbers)
-        return f"yui{number}@mail.example.com", f"192.0.2.{number}"
+        return f"yui{number}@mail.example.com", f"198.18.{number}.1"
 
     def letter_to(self, address: str) -> list[str]:
         """Send a rejection to somebody; return the links in the letter that the next hop got."""

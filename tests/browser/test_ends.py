@@ -117,7 +117,7 @@ def test_taken_back_before_it_is_confirmed(browser: Browser, service: Service) -
 
 
 def test_the_language_of_the_form_stays(browser: Browser, service: Service) -> None:
-    """English on a browser that asks for Japanese: mail, pages and what they lead to are English."""
+    """English on a browser that asks for Japanese: so are the mail, its pages and their links."""
     with candidate(browser, service, "ja") as person:
         person.visitor.open(service.invite(person.address))
         person.sees(JA.form)

@@ -1,9 +1,9 @@
-"""The whole way in a real browser: letter, form, mail, confirmation; and the ways out."""
+"""The whole way in a real browser: letter, form, mail, confirmation."""
 
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser
 
 from tests.browser.candidate import candidate
 from tests.browser.chromium import DESKTOP, PHONE, Device
