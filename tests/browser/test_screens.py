@@ -26,6 +26,36 @@ _TARGETS = """() => [...document.querySelectorAll("a, button, input, select")].m
   };
 })"""
 
+# As WCAG 2.2, 1.4.12 has it.
+_SPACED = """() => {
+  const spaces = {
+    "letter-spacing": ".12em", "word-spacing": ".16em", "line-height": "1.5", "margin-bottom": "2em"
+  };
+  for (const one of document.querySelectorAll("body *"))
+    for (const [name, value] of Object.entries(spaces))
+      if (name !== "margin-bottom" || one.tagName === "P") one.style.setProperty(name, value);
+}"""
+# The last line of each text of several lines, in letters.
+_LAST_LINES = """() => [...document.querySelectorAll("h1, h2, p, label span")].map(one => {
+  const range = document.createRange();
+  range.selectNodeContents(one);
+  const rects = [...range.getClientRects()].filter(rect => rect.width);
+  const size = parseFloat(getComputedStyle(one).fontSize);
+  const last = rects.filter(rect => Math.abs(rect.bottom - rects.at(-1).bottom) < 8);
+  return {
+    text: one.innerText,
+    isAlone: last.length === rects.length,
+    letters: last.reduce((sum, rect) => sum + rect.width, 0) / size,
+  };
+}).filter(one => !one.isAlone)"""
+LETTERS_MIN = 1.5
+
+
+def assert_no_letter_alone(page: Page, name: str) -> None:
+    """No text ends with a line of one letter."""
+    for one in page.evaluate(_LAST_LINES):
+        assert one["letters"] >= LETTERS_MIN, (name, one)
+
 
 def assert_within(page: Page, width: int, name: str) -> None:
     """Nothing has to be scrolled to sideways."""
@@ -64,5 +94,9 @@ def test_small_screens_and_large_letters(browser: Browser, service: Service, lan
                 assert_within(page, device.width, name)
                 assert_hit(page, device.width, name)
                 assert_says_who_we_are(person)
+                assert_no_letter_alone(page, name)
+            person.visitor.hold(NARROW)
+            page.evaluate(_SPACED)
+            assert_within(page, NARROW.width, name)
             count += 1
     assert count == STATES
