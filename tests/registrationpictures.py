@@ -1,64 +1,71 @@
-"""The pages of the registration and its mail as they are shown in docs/candidate.md.
+"""The pages of the registration as a browser shows them, for docs/candidate.md.
 
-    python -m tests.registrationpictures FOLDER
+    python -m tests.registrationpictures docs/images
 
-The pictures in docs/images are these files in a browser (`chromium --headless --screenshot`).
+makes the pictures `register-*.png` with Debian's chromium, of the real program; with `--all` every
+page and state, for whoever changes them.
 """
 
 from __future__ import annotations
 
-import asyncio
+import io
 import sys
 import tempfile
-from datetime import timedelta
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
-from tests.ledger.registration_world import SURE, World, body_of, visit
+from PIL import Image
+from playwright.sync_api import Browser
+
+from tests.browser.candidate import Candidate, candidate
+from tests.browser.chromium import DESKTOP, PHONE, Device, chromium
+from tests.browser.service import Service, serving
+from tests.browser.states import walk
+
+# Enough for letters with smooth edges, and a third of the bytes.
+COLOURS = 64
+SHOWN = {
+    ("", PHONE): ("form", "errors", "sent", "confirm"),
+    ("-dark", PHONE): ("form", "confirmed"),
+    ("-desktop", DESKTOP): ("form",),
+}
 
 
-def main(folder: Path) -> None:
-    """Write every page in both languages."""
+def main(folder: Path, *, everything: bool) -> None:
+    """Write the pictures."""
     folder.mkdir(parents=True, exist_ok=True)
-    for language in ("ja", "en"):
-        with tempfile.TemporaryDirectory() as store:
-            visit(Path(store), Pictures(folder, language).steps)
+    with chromium() as browser, _service() as service:
+        for language in ("ja", "en"):
+            for (suffix, device), names in SHOWN.items():
+                with _at(browser, service, language, suffix, device) as person:
+                    for name in walk(person):
+                        if everything or name in names:
+                            path = folder / f"register-{name}{suffix}.{language}.png"
+                            write(path, person.page.screenshot(full_page=True))
 
 
-class Pictures:
-    """Walks through the registration and writes what it sees."""
+def write(path: Path, picture: bytes) -> None:
+    """Write a picture as a small PNG."""
+    with Image.open(io.BytesIO(picture)) as opened:
+        small = opened.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    small.save(path, optimize=True)
 
-    def __init__(self, folder: Path, language: str) -> None:
-        self._folder = folder
-        self._language = language
 
-    async def steps(self, world: World) -> None:
-        """Go through all pages."""
-        language = {"lang": self._language}
-        token = await world.issue()
-        register = {"t": token, **language}
-        await self._write("form", (await world.http.get("/register", params=register)).text)
-        wrong = await world.send(token, self._language, name="", address="hanako@", privacy="")
-        await self._write("errors", wrong.text)
-        await self._write("sent", (await world.send(token, self._language)).text)
-        (mail,) = await world.mails()
-        await self._write("mail", body_of(mail, "html"))
-        links = await world.links()
-        for name in ("confirm", "optout", "delete"):
-            page = await world.http.get(f"{links[name]}&lang={self._language}")
-            await self._write(name, page.text)
-        done = await world.http.post(f"{links['confirm']}&lang={self._language}", data=SURE)
-        await self._write("confirmed", done.text)
-        for name in ("optout", "delete"):
-            done = await world.http.post(f"{links[name]}&lang={self._language}", data=SURE)
-            await self._write(f"{name}-done", done.text)
-        world.now[0] += timedelta(days=8)
-        late = await world.http.get(f"{links['confirm']}&lang={self._language}")
-        await self._write("expired", late.text)
+@contextmanager
+def _service() -> Generator[Service]:
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as service:
+        yield service
 
-    async def _write(self, name: str, page: str) -> None:
-        path = self._folder / f"register-{name}.{self._language}.html"
-        await asyncio.to_thread(path.write_text, page, "utf-8")
+
+@contextmanager
+def _at(
+    browser: Browser, service: Service, language: str, suffix: str, device: Device
+) -> Generator[Candidate]:
+    is_dark = suffix == "-dark"
+    with candidate(browser, service, language, device, dark=is_dark) as person:
+        yield person
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), everything="--all" in sys.argv[2:])

@@ -42,8 +42,9 @@ from ledger.follow import FRONT_PATH, REGISTER_PATH, Links, redirect
 from ledger.inbox import Inbox
 from ledger.networkbound import NetworkBound
 from ledger.pages import PAGE_HEADERS, Page, Pages, choose_language, find_templates
-from ledger.registration import Registration, RegistrationParts, Surroundings
+from ledger.registration import Registration
 from ledger.registrationform import load_questions
+from ledger.registrationparts import RegistrationParts, Surroundings
 from ledger.scanranges import ScannerRanges
 from ledger.sealed import Seal
 from ledger.signups import KEPT, Signups

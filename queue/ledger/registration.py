@@ -2,7 +2,7 @@
 
     GET, POST /register?t=…      the form; sending it causes a mail, and nothing else
     GET /register/sent?r=…       what to do now; POST /register/again?r=… sends the mail once more
-    GET, POST /confirm?c=…       a page with a button; the button confirms
+    GET, POST /confirm?c=…       a page with a button; the button confirms. Once done, it says so
     GET, POST /optout?u=…        no more mail, and no line in letters either; also RFC 8058's POST
     GET, POST /delete?d=…        takes a registration back and deletes it
 
@@ -20,35 +20,31 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta, timezone
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ledger.apply import Applier
 from ledger.domains import flags_for
 from ledger.events import Event, signup_verified
 from ledger.follow import REGISTER_PATH, redirect
 from ledger.networkbound import NetworkBound
-from ledger.people import Consent, People, Person, PersonGone, new_person_id, signup_received
+from ledger.people import Consent, Person, PersonGone, new_person_id, signup_received
 from ledger.registrationform import (
     Answers,
     BadForm,
     Checked,
-    Questions,
     check_answers,
     is_ticked,
     read_form,
 )
-from ledger.registrationmail import RegistrationMail
+from ledger.registrationparts import RegistrationParts, Surroundings
 from ledger.store import LedgerError
 from ledger.store_people import PersonRow, PersonState
-from ledger.suppression import Suppression
 from signer.confirmations import (
     LIFETIMES,
     Confirmation,
@@ -58,51 +54,18 @@ from signer.confirmations import (
     read_confirmation,
 )
 from signer.errors import BadToken
-from signer.keyring import KeyRing
 
 OPT_OUT = "/optout"
 STORE_MAX_SECONDS = 8.0  # As for a webhook; a browser waits longer.
+LOOK_MAX_SECONDS = 2.0  # To see whether there is anything to ask; then the page asks.
 RETRY_AFTER_SECONDS = "60"
-ANSWER_SECONDS = 0.25  # Ten times what a registration takes on a disk of its own.
 _JAPAN = timezone(timedelta(hours=9), "JST")
 _UNTIL = {"ja": "%Y年%-m月%-d日 %H:%M（日本時間）", "en": "%-d %B %Y, %H:%M (Japan time)"}
 _VERIFICATION = "double_opt_in"
+_GONE = (None, PersonState.WITHDRAWN, PersonState.ERASED)
 
 _T = TypeVar("_T")
 log = structlog.get_logger("registration")
-
-
-class Show(Protocol):
-    """Renders a page in the reader's language."""
-
-    def __call__(
-        self, request: Request, template: str, status: int = 200, **values: object
-    ) -> Response: ...
-
-
-@dataclass(frozen=True, slots=True)
-class RegistrationParts:
-    """What registrations are made with. `own_domains` are those of each company."""
-
-    people: People
-    suppression: Suppression
-    mail: Callable[[Callable[[], KeyRing]], RegistrationMail]
-    own_domains: Mapping[str, Sequence[str]]
-    # What the answer to a form takes at least, so that its time does not tell whether one was kept.
-    answer_seconds: float = ANSWER_SECONDS
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the intake lends: pages, keys, whose link it is, the reader's language, the time."""
-
-    show: Show
-    language: Callable[[Request], str]
-    questions: Questions
-    ring: Callable[[], KeyRing]
-    attribute: Callable[[str, datetime], tuple[str, str]]
-    applier: Applier
-    clock: Callable[[], datetime]
 
 
 class Registration:
@@ -248,8 +211,14 @@ class Registration:
         now = self._around.clock()
         values = {
             "until": until.strftime(_UNTIL[self._around.language(request)]),
-            "delete_url": self._mail.delete_link(found.value, now),
+            "delete_url": self._mail.delete_link(found.value, self._around.language(request), now),
         }
+        if request.method != "POST":
+            state = await self._state_of(found.value)
+            if state in (PersonState.CONFIRMED, PersonState.HANDED_OVER):
+                return self._show(request, "confirmed.html.j2", delete_url=values["delete_url"])
+            if state in _GONE:
+                return self._show(request, "stale.html.j2", 410, why="gone")
 
         async def act(_fields: Mapping[str, str]) -> Response:
             event_id = await _in_thread(lambda: self._confirmed(found.value, now))
@@ -299,6 +268,12 @@ class Registration:
         except (BadToken, ValueError) as error:
             return self._stale(request, error)
 
+        # Only from the page that follows the act: it has a button without a box, for the way back.
+        done = request.query_params.get("done", "")
+        is_done = done == ("out" if self._suppression.is_listed(hashed) else "in")
+        if request.method != "POST" and is_done:
+            return self._show(request, "optout.html.j2", done=done)
+
         async def act(fields: Mapping[str, str]) -> Response:
             if is_ticked(fields, "undo"):
                 await _in_thread(lambda: self._suppression.take_back(hashed))
@@ -313,6 +288,9 @@ class Registration:
             person_id = self._read(request, Purpose.DELETE, "d").value
         except BadToken as error:
             return self._stale(request, error)
+
+        if request.method != "POST" and await self._state_of(person_id) in _GONE:
+            return self._show(request, "delete.html.j2", done=True)
 
         async def act(_fields: Mapping[str, str]) -> Response:
             await _in_thread(lambda: self._deleted(person_id))
@@ -366,6 +344,15 @@ class Registration:
             return ask(503, {}, "away")
 
     # -------------------------------------------------------------------- inside
+
+    async def _state_of(self, person_id: str) -> PersonState | None:
+        """Return how far a registration has come; while the store is away: that all is open."""
+        try:
+            async with asyncio.timeout(LOOK_MAX_SECONDS):
+                row = await asyncio.to_thread(self._people.find, person_id)
+        except (LedgerError, TimeoutError):
+            return PersonState.RECEIVED
+        return row.state if row else None
 
     def _read(self, request: Request, purpose: Purpose, name: str) -> Confirmation:
         text = request.query_params.get(name, "")

@@ -65,9 +65,10 @@ class RegistrationMail:
 
     def confirmation(self, person_id: str, person: Person, number: int, now: datetime) -> NewJob:
         """Return the job that asks a person to confirm, for the so many-th time."""
+        language = person.language
         links = {
-            "confirm_url": self._link(CONFIRM_PATH, "c", Purpose.CONFIRM, person_id, now),
-            "delete_url": self.delete_link(person_id, now),
+            "confirm_url": self._link(CONFIRM_PATH, "c", Purpose.CONFIRM, person_id, language, now),
+            "delete_url": self.delete_link(person_id, language, now),
             "days": LIFETIMES[Purpose.CONFIRM].days,
         }
         return self._job("confirm", mail_name(person_id, number), person, now, links)
@@ -76,20 +77,23 @@ class RegistrationMail:
         """Return the job that tells a person that their data are gone."""
         return self._job("deleted", f"deleted/{person_id}", person, now, {})
 
-    def delete_link(self, person_id: str, now: datetime) -> str:
-        """Return the link to the page that deletes a registration."""
-        return self._link(DELETE_PATH, "d", Purpose.DELETE, person_id, now)
+    def delete_link(self, person_id: str, language: str, now: datetime) -> str:
+        """Return the link to the page that deletes a registration, in a language."""
+        return self._link(DELETE_PATH, "d", Purpose.DELETE, person_id, language, now)
 
-    def _link(self, path: str, name: str, purpose: Purpose, value: str, now: datetime) -> str:
+    def _link(
+        self, path: str, name: str, purpose: Purpose, value: str, language: str, now: datetime
+    ) -> str:
         token = make_confirmation(self._ring(), purpose, value, now)
-        return f"{self._letterhead.base_url}{path}?{name}={token}"
+        # The language last: where a link is cut short, it is what is not missed.
+        return f"{self._letterhead.base_url}{path}?{name}={token}&lang={language}"
 
     def _job(
         self, kind: str, name: str, person: Person, now: datetime, values: Mapping[str, object]
     ) -> NewJob:
         head, language = self._letterhead, person.language
         hashed = self._suppression.hash_of(person.address).hex()
-        opt_out = self._link(OPT_OUT_PATH, "u", Purpose.OPT_OUT, hashed, now)
+        opt_out = self._link(OPT_OUT_PATH, "u", Purpose.OPT_OUT, hashed, language, now)
         shown = {
             "language": language,
             "service": head.service,

@@ -32,7 +32,11 @@ class Suppression:
 
     def is_suppressed(self, address: str) -> bool:
         """Tell whether an address is on the list as it was last read; never blocks."""
-        return bool(self._hashes) and self.hash_of(address) in self._hashes
+        return bool(self._hashes) and self.is_listed(self.hash_of(address))
+
+    def is_listed(self, hashed: bytes) -> bool:
+        """Tell the same of a hash."""
+        return hashed in self._hashes
 
     def hash_of(self, address: str) -> bytes:
         """Return the hash under which an address is on the list."""

@@ -9,8 +9,8 @@ import structlog
 
 from ledger.pages import find_templates
 from ledger.people import People
-from ledger.registration import RegistrationParts
 from ledger.registrationmail import Letterhead, RegistrationMail
+from ledger.registrationparts import RegistrationParts
 from ledger.store import LedgerError, Store
 from ledger.suppression import REFRESH_SECONDS, Suppression
 from relay.cli.common import now

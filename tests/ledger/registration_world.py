@@ -25,8 +25,8 @@ from ledger.mailer import Mailer, MailSettings
 from ledger.mailjobs import SEND_MAIL, MailJobs
 from ledger.pages import find_templates
 from ledger.people import People
-from ledger.registration import RegistrationParts
 from ledger.registrationmail import Letterhead, RegistrationMail
+from ledger.registrationparts import RegistrationParts
 from ledger.store import Store
 from ledger.suppression import Suppression
 from signer.keyring import KeyRing
