@@ -6,7 +6,7 @@ BIN    := .venv/bin
 PIP    := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 CODE   := relay signer queue tests bench
 
-.PHONY: help run test lint check format bench splice fuzz model needs lock readers clean
+.PHONY: help run test lint mypy pyright check format bench splice fuzz model needs lock readers clean
 
 help:
 	@echo "make run    the whole pipeline on this machine, with sample letters   (ARGS=\"--once --json\")"
@@ -36,9 +36,10 @@ help:
 run: .venv/run
 	@$(BIN)/careerrelay run $(ARGS)
 
-# A process for each core: half of the tests wait for real programs. A file stays in one process.
+# A process for each core. A file stays in one process, and the order is that of tests/conftest.py:
+# by itself pytest-xdist begins with the files of many tests, and so ends with the long ones.
 test: .venv/dev
-	@$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 # npm's mailparser, for the tests that read mail with it, and axe-core, for those that check pages.
 # npm and Node.js are those of pyright.
@@ -49,10 +50,16 @@ tests/readers/node_modules/.package-lock.json: tests/readers/package-lock.json |
 	@$(NPM) --prefix tests/readers ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
+# The two that read types take half a minute each, on a core each.
 lint: .venv/dev
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/ruff check $(CODE)
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync mypy pyright
+
+mypy: .venv/dev
 	@$(BIN)/mypy
+
+pyright: .venv/dev
 	@$(BIN)/pyright
 
 check: lint test

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from email.message import EmailMessage
 
+from relay.company import Company, Mode
 from relay.envelope import Envelope
 from relay.gate import dismiss
 from relay.letter import read_letter
@@ -27,7 +28,6 @@ from relay.lexicons import load_lexicons
 from relay.mimemap import map_message
 from relay.note import load_templates
 from relay.pipeline import Rules, make_rules, process
-from relay.policy import Company, Mode
 from relay.verdict import judge_mail
 from signer.keyring import Key, KeyRing, KeyState
 

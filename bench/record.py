@@ -31,7 +31,7 @@ from psycopg import sql
 from sqlalchemy import text
 
 from ledger import store_inbox, store_log
-from ledger.apply import BATCH_EVENTS, Applier, read_policies
+from ledger.apply import BATCH_EVENTS, Applier
 from ledger.audit import verify
 from ledger.checkpoint import Checkpointer, LogKey
 from ledger.clickevents import link_clicked
@@ -43,6 +43,7 @@ from ledger.events import (
 )
 from ledger.inbox import Inbox
 from ledger.keeper import row_of
+from ledger.policies import read_policies
 from ledger.proofs import prove_inclusion
 from ledger.store import Store
 

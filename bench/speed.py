@@ -22,11 +22,11 @@ from typing import TypeVar
 
 from samples import LANGUAGES, Mail, Sample
 
+from relay.company import Company, Mode
 from relay.entries import Lexicons
 from relay.gate import dismiss
 from relay.letter import Letter, read_letter, read_words
 from relay.mimemap import MapError, map_message
-from relay.policy import Company, Mode
 from relay.sentences import language_of, normalise
 from relay.verdict import NOTHING_SAID, Kind, Verdict, judge_mail, judge_words
 

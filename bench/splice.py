@@ -31,6 +31,7 @@ from bombs import OPENING
 from rich.console import Console
 from table import Row, machine, markdown, put, show
 
+from relay.company import Company
 from relay.inject import Mark, NotInjected, inject
 from relay.mimemap import (
     DEPTH_MAX,
@@ -40,7 +41,6 @@ from relay.mimemap import (
     map_message,
 )
 from relay.note import load_templates
-from relay.policy import Company
 from relay.safety import TEXT_MAX_BYTES
 from relay.undo import NotOurs, restore
 from relay.visible import NODES_MAX

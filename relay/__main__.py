@@ -1,65 +1,114 @@
-"""The command `careerrelay`: every command, put together from relay/cli."""
+"""The command `careerrelay`: the list of its commands, each of which is in relay/cli."""
 
 from __future__ import annotations
 
-from importlib import metadata
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from relay.cli import (
-    creditcommands,
-    exports,
-    handovercommands,
-    init,
-    judge,
-    keys,
-    letters,
-    logcommands,
-    notetemplates,
-    passwords,
-    queuecommands,
-    record,
-    replay,
-    splice,
+from relay.cli.later import Later
+
+# Name, place, and what `careerrelay --help` says, without importing it.
+COMMANDS = (
+    (
+        "run",
+        "relay.cli.demo:run",
+        "Run everything on this machine, with sample letters and an outside world to look at.",
+    ),
+    (
+        "serve",
+        "relay.cli.service:serve",
+        "Run the relay, the intake and the worker against your own next hop, until Ctrl-C.",
+    ),
+    (
+        "init",
+        "relay.cli.init:init",
+        "Write a commented configuration and the keys beside it. Touches nothing that exists.",
+    ),
+    (
+        "hash-password",
+        "relay.cli.passwords:hash_password_command",
+        "Write the hash of a user's password: of the one typed, or of the first line of stdin.",
+    ),
+    (
+        "check",
+        "relay.cli.judge:check",
+        "Explain the verdict on letters: evidence, decision and reason.",
+    ),
+    (
+        "evaluate",
+        "relay.cli.judge:evaluate",
+        "Measure precision and recall on letters whose answer is known.",
+    ),
+    (
+        "replay",
+        "relay.cli.replay:replay",
+        "Judge mail that was sent, and say what it would have been worth. Nothing is changed.",
+    ),
+    (
+        "inject",
+        "relay.cli.splice:inject",
+        "Write the changed letter to stdout; exit 1 with the reason on stderr when it passes.",
+    ),
+    (
+        "restore",
+        "relay.cli.splice:restore",
+        "Write the original bytes of a letter we changed; exit 1 with the reason if it is not "
+        "ours.",
+    ),
+    (
+        "backup",
+        "relay.cli.backup:backup",
+        "Copy the store to FILE, check the copy, and put that on record.",
+    ),
+    (
+        "erase",
+        "relay.cli.erase:erase",
+        "Erase a person: no reference in any log can be connected to them again.",
+    ),
+    (
+        "letters",
+        "relay.cli.letters:app",
+        "Letters that you approve, and the templates of the line.",
+    ),
+    (
+        "keys",
+        "relay.cli.keys:app",
+        "The keys that sign links: next, active, verify-only, revoked.",
+    ),
+    ("log", "relay.cli.logcommands:app", "The event logs."),
+    ("credits", "relay.cli.creditcommands:app", "What the companies have earned."),
+    ("queue", "relay.cli.queuecommands:app", "Events and jobs that wait."),
+    (
+        "handover",
+        "relay.cli.handovercommands:app",
+        "Confirmed registrations, for the placement service.",
+    ),
 )
-from relay.cli.backup import backup
-from relay.cli.demo import run
-from relay.cli.erase import erase
-from relay.cli.service import serve
+
+
+class Commands(TyperGroup):
+    """The group of all commands."""
+
+    def __init__(self, **settings: Any) -> None:
+        settings["commands"] = [Later(*each) for each in COMMANDS]
+        super().__init__(**settings)
+
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.command()(run)
-app.command()(serve)
-app.command("init")(init.init)
-app.command("hash-password")(passwords.hash_password_command)
-app.command()(judge.check)
-app.command()(judge.evaluate)
-app.command()(replay.replay)
-app.command("inject")(splice.inject)
-app.command("restore")(splice.restore)
-letters.app.command()(notetemplates.lint)
-letters.app.command()(notetemplates.preview)
-app.command("backup")(backup)
-app.command("erase")(erase)
-record.log_app.command("export")(exports.log_export)
-logcommands.add_to(record.log_app)
-app.add_typer(letters.app, name="letters")
-app.add_typer(keys.app, name="keys")
-app.add_typer(record.log_app, name="log")
-creditcommands.add_to(record.credits_app)
-app.add_typer(record.credits_app, name="credits")
-app.add_typer(queuecommands.app, name="queue")
-app.add_typer(handovercommands.app, name="handover")
 
 
 def show_version(wanted: bool) -> None:
     """Show the version and end."""
     if wanted:
+        from importlib import metadata  # Takes as long as all the rest; used here alone.
+
         typer.echo(metadata.version("careerrelay"))
         raise typer.Exit
 

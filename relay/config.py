@@ -31,6 +31,7 @@ from pydantic_settings import (
 )
 
 from relay.addresses import Address
+from relay.company import Company, Mode
 from relay.configvalues import (
     check_base_url,
     check_domain,
@@ -43,7 +44,6 @@ from relay.configvalues import (
 )
 from relay.handoverconfig import HandoverSection
 from relay.mistakes import explain_mistakes, shown
-from relay.policy import Company, Mode
 from relay.recordconfig import (
     SQLITE,
     WEBHOOKS_MAX,
@@ -63,7 +63,6 @@ from relay.relayconfig import (
     Section,
 )
 
-FILE_NAME = "careerrelay.toml"
 ENVIRONMENT_PREFIX = "CAREERRELAY_"
 FILE_SIZE_MAX_BYTES = 1024 * 1024  # Thousands of companies; more is not a configuration.
 
@@ -385,10 +384,3 @@ def _with_absolute_paths(config: Config, directory: Path) -> Config:
 def _at(directory: Path, section: _SectionT) -> _SectionT:
     paths = {name: directory / value for name, value in section if isinstance(value, Path)}
     return section.model_copy(update=paths)
-
-
-def find_config(option: Path | None, environment: Mapping[str, str] = os.environ) -> Path:
-    """Return the file to read: the option, `CAREERRELAY_CONFIG`, or the one here."""
-    if option is not None:
-        return option
-    return Path(environment.get("CAREERRELAY_CONFIG", FILE_NAME))

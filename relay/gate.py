@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import re
 
+from relay.company import Company
 from relay.envelope import Envelope, domain_of
-from relay.policy import Company, Reason
+from relay.policy import Reason
 
 # Headers of real mail end well before this; what stands behind is not needed to dismiss a message.
 HEADER_LOOK_MAX_BYTES = 64 * 1024

@@ -18,6 +18,7 @@ from relay.envelope import Envelope
 from relay.mimemap import MapError, MessageMap, Part, body_of
 from relay.newest import end_of_own_text, own_lines
 from relay.signature import is_part_of_signature
+from relay.unseen import as_seen
 from relay.visible import visible_text
 
 # Text behind this is not read: the longest letters of a person are a tenth of it, and decoding and
@@ -38,20 +39,6 @@ _META_CHARSET = re.compile(
     rb"<meta[^>]{0,200}?charset\s{0,3}=\s{0,3}[\"']?([\w-]{2,30})", re.IGNORECASE
 )
 _LINK = re.compile(r"https?://\S+")
-# What no reader sees and no word is spelt with: preheaders are padded with it, long words and links
-# are given places to break. Of two dashes that look alike the one is JIS's, the other Windows'.
-_AS_SEEN = dict.fromkeys(
-    (
-        *(0x00AD, 0x034F, 0x061C, 0x180E, 0xFEFF),
-        *(*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070)),
-        *(*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)),
-    )
-) | {0x301C: "～", 0x2212: "－", 0x2016: "∥"}
-# Looked for first: to translate a text takes a hundred times as long.
-_UNSEEN = re.compile(
-    "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u2016\u202a-\u202e\u2060-\u206f\u2212\u301c"
-    "\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]"
-)
 # In HTML several spaces are one: in a table of plain text they are no more.
 _GAP = re.compile(r"(?<=\S)[ \t\xa0]{2,}|(?<=\S)[\t\xa0]")
 _GAP_MARKS = ("  ", "\t", "\xa0")
@@ -106,13 +93,6 @@ def read_words(message_map: MessageMap) -> Words:
     if any(map(text.__contains__, _GAP_MARKS)):
         text = _GAP.sub(" ", text)
     return Words(subject, text, rest)
-
-
-def as_seen(text: str) -> str:
-    """Return a text without what no reader sees, and with one form of dashes that look alike."""
-    if text.isascii() or not _UNSEEN.search(text):
-        return text
-    return text.translate(_AS_SEEN)
 
 
 def read_letter(message_map: MessageMap, envelope: Envelope, words: Words | None = None) -> Letter:

@@ -21,6 +21,7 @@ from pathlib import Path
 import jinja2
 from jinja2 import nodes
 
+from relay.company import Company
 from relay.notefiles import (
     DEFAULT_LANGUAGE,
     PLAIN,
@@ -34,7 +35,6 @@ from relay.notefiles import (
     stems_for,
 )
 from relay.notelint import lint, lint_html
-from relay.policy import Company
 
 # Of usual length, so that the length limits mean what they say: 43 characters are a token.
 _SAMPLE_LINK = "https://r.example.jp/" + "a" * 43

@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from relay.letter import as_seen
+from relay.unseen import as_seen
 
 # Scripts whose lines are wrapped amid a word: kana, kanji and their marks.
 _UNSPACED = re.compile(r"[\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")

@@ -11,9 +11,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from relay.approved import ApprovedLetters
 from relay.charset import decode_header
+from relay.company import Company, Mode
 from relay.companylexicon import CompanyLexicons
 from relay.entries import Lexicons
 from relay.envelope import Envelope, domain_of
@@ -25,8 +27,7 @@ from relay.letter import Letter, Words, read_letter, read_names, read_words
 from relay.mimemap import MapError, MessageMap, header_start, map_message
 from relay.note import NoteTemplates, TemplateError
 from relay.notefiles import LANGUAGES
-from relay.policy import Action, Company, Decision, Mode, Reason, decide
-from relay.resign import Resigner
+from relay.policy import Action, Decision, Reason, decide
 from relay.safety import header_of, is_sealed
 from relay.signaturefields import has_signature, set_aside
 from relay.subjecttag import Kept, Untagged, find_tag, find_tag_in, take_out
@@ -36,6 +37,10 @@ from signer.keyring import KeyRing
 from signer.links import derive_link_id, link_url
 from signer.marks import check_mark, make_mark
 from signer.tokens import make_token
+
+if TYPE_CHECKING:
+    # With dkimpy and dnspython, which whoever signs nothing need not load.
+    from relay.resign import Resigner
 
 # What of the header is searched for From when the envelope does not tell the company.
 HEADER_SEARCHED_MAX_BYTES = 64 * 1024

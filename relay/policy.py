@@ -13,33 +13,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from relay.approved import is_forbidden
+from relay.company import Company, Mode
 from relay.phrases import find_phrase
 from relay.verdict import Kind, Verdict
-
-
-class Mode(StrEnum):
-    """How far the relay goes for a company."""
-
-    OFF = "off"
-    OBSERVE = "observe"
-    INJECT = "inject"
-
-
-@dataclass(frozen=True, slots=True)
-class Company:
-    """One `[[company]]` of the configuration, checked."""
-
-    id: str
-    name: str
-    domains: tuple[str, ...]
-    mode: Mode = Mode.OBSERVE
-    accept: str = "recognised"
-    dkim: str = "pass"
-    language: str = "ja"
-    contact: str = ""
-    no_relay: tuple[str, ...] = ("[no-relay]",)
-    stop_phrases: tuple[str, ...] = ()
-    must_phrases: tuple[str, ...] = ()
 
 
 class Action(StrEnum):

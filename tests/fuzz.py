@@ -18,10 +18,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from relay.charset import decode_header, decode_text
+from relay.company import Company
 from relay.inject import Mark, NotInjected, Rules, inject
 from relay.mimemap import MapError, body_of, map_message
 from relay.note import Notes, load_templates
-from relay.policy import Company
 from relay.undo import NotOurs, restore
 
 LETTERS = Path(__file__).parent / "letters"

@@ -21,10 +21,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from relay.company import Company
 from relay.inject import Mark, Rules, inject
 from relay.mimemap import body_of, map_message
 from relay.note import load_templates
-from relay.policy import Company
 from relay.undo import restore
 
 LETTERS = Path(__file__).parent / "rendered"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ledger.apply import read_policies
+from ledger.policies import read_policies
 from relay.cli.replayjudge import judge_for
 from relay.cli.replayrun import Run
 from relay.cli.replaystate import Progress, Seen

@@ -6,6 +6,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -45,16 +46,19 @@ HOMES = {
     "disposable_email_domains": {"queue/ledger/domains.py"},
     "dkim": {"relay/dkimsign.py"},
     "dns": {"relay/dnskeys.py"},
-    "dramatiq": {"queue/ledger/worker.py", "queue/ledger/broker.py"},
+    "dramatiq": {
+        f"queue/ledger/{name}.py"
+        for name in ("worker", "broker", "broker_redis", "broker_rabbitmq")
+    },
     "email_validator": {"relay/configvalues.py", "queue/ledger/mailaddress.py"},
-    "fastapi": {f"queue/ledger/{name}.py" for name in ("api", "intake", "problems", "signups")},
+    "fastapi": {f"queue/ledger/{name}.py" for name in ("api", "intake", "signups")},
     "h11": {"queue/ledger/webserver.py"},
     "httpx": {"queue/ledger/webhookout.py"},
     "idna": {"queue/ledger/domains.py"},
     "itsdangerous": {"signer/tokens.py", "signer/confirmations.py"},
     "jinja2": {"relay/note.py", "queue/ledger/pages.py"},
     "prometheus_client": {"relay/metrics.py", "relay/admin.py"},
-    "redis": {"queue/ledger/broker.py"},
+    "redis": {"queue/ledger/broker_redis.py"},
     "pydantic_settings": {"relay/config.py", "relay/relayconfig.py"},
     "ahocorasick_rs": {"relay/needles.py"},
     "reportlab": {"queue/ledger/statement_pdf.py"},
@@ -71,8 +75,13 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def imports_of(path: Path) -> Iterator[str]:
-    """Yield the full name of everything that a file imports, inside functions too."""
+@cache
+def imports_of(path: Path) -> tuple[str, ...]:
+    """Return the full name of everything that a file imports, inside functions too."""
+    return tuple(_imports_of(path))
+
+
+def _imports_of(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

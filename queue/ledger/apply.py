@@ -15,11 +15,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from importlib import resources
 from typing import Final
 
 from ledger import faults, store_clicks, store_inbox, store_ledger, store_log
-from ledger.credits import Outcome, Policy, Transfer, parse_policies
+from ledger.credits import Outcome, Policy, Transfer
 from ledger.events import Event, encode, parse
 from ledger.log import Frontier, Node, append, leaf_hash
 from ledger.store import LedgerError, RepeatedKey, Store, Transaction
@@ -224,8 +223,3 @@ class Applier:
 
     def _now_ms(self) -> int:
         return int(self._clock().timestamp() * 1000)
-
-
-def read_policies() -> tuple[Policy, ...]:
-    """Return the policies that come with this version."""
-    return parse_policies(resources.files("ledger").joinpath("policies.toml").read_text("utf-8"))

@@ -13,7 +13,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from relay.config import FILE_NAME, Config
+from relay.cli.common import FILE_NAME
+from relay.config import Config
 
 if TYPE_CHECKING:  # demo imports this file; only its types are needed here.
     from relay.cli.demo import Journey, Summary

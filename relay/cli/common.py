@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from relay.approved import ApprovedLetters
-from relay.approvedfile import ApprovedFileError, load_approved
-from relay.cli.parts import make_resigner
-from relay.companylexicon import load_company_lexicons
-from relay.config import FILE_NAME, Config, ConfigError, find_config, load_config
-from relay.dkimkeys import DkimKeyError
-from relay.entries import LexiconError
-from relay.lexicons import load_lexicons, stages_of
-from relay.note import TemplateError, load_templates
-from relay.pipeline import Rules, make_rules
-from signer.errors import KeyRingError
-from signer.keyring_file import load_key_ring
+if TYPE_CHECKING:
+    from relay.company import Company
+    from relay.config import Config
+
+FILE_NAME = "careerrelay.toml"
 
 # DESIGN section 9.
 FOUND_WRONG = 1
@@ -36,6 +31,9 @@ ConfigOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+CompanyArgument = Annotated[
+    str | None, typer.Argument(help="A company's id; all companies when left out.")
+]
 
 
 def fail(text: str, code: int = WRONG_USE) -> NoReturn:
@@ -44,8 +42,16 @@ def fail(text: str, code: int = WRONG_USE) -> NoReturn:
     raise typer.Exit(code)
 
 
+def find_config(option: Path | None) -> Path:
+    """Return the file to read: the option, `CAREERRELAY_CONFIG`, or the one here."""
+    return option or Path(os.environ.get("CAREERRELAY_CONFIG", FILE_NAME))
+
+
 def read_config(option: Path | None) -> Config:
     """Return the configuration, or end the command with every mistake in it."""
+    # Takes long to load, and `check` does without: not at the top.
+    from relay.config import ConfigError, load_config
+
     try:
         return load_config(find_config(option))
     except ConfigError as error:
@@ -60,22 +66,20 @@ def read_config_if_any(option: Path | None) -> Config | None:
     return read_config(option)
 
 
-def read_rules(config: Config) -> Rules:
-    """Return what decisions rest on, or end the command naming the file that is wrong."""
-    try:
-        lexicons = load_lexicons()
-        return make_rules(
-            config.companies,
-            lexicons,
-            load_templates(config.note.templates, config.companies, stages_of(lexicons)),
-            load_key_ring(config.link.key_ring),
-            config.link.base_url,
-            ApprovedLetters(load_approved(config.relay.approved_letters)),
-            load_company_lexicons(lexicons, config.company_lexicons),
-            make_resigner(config),
-        )
-    except (KeyRingError, LexiconError, TemplateError, ApprovedFileError, DkimKeyError) as error:
-        fail(str(error))
+def unknown_company(company_id: str, companies: Iterable[Company]) -> str:
+    """Return what is said of a company that the configuration has not."""
+    known = ", ".join(company.id for company in companies) or "none"
+    return f"--company {company_id}: no [[company]] has this id; there are: {known}"
+
+
+def companies_of(config: Config, company: str | None) -> list[str]:
+    """Return the id of the company asked for, or of all, or end the command for an unknown one."""
+    names = [each.id for each in config.companies]
+    if company is None:
+        return names
+    if company not in names:
+        fail(f"{company}: no such company; there are {', '.join(names)}")
+    return [company]
 
 
 def print_json(row: object) -> None:

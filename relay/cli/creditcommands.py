@@ -13,35 +13,42 @@ from rich.table import Table
 from rich.text import Text
 
 from ledger import store_holdings, store_inbox, store_ledger
-from ledger.apply import read_policies
 from ledger.credits import Transfer
 from ledger.events import Event, EventType, format_time
 from ledger.holdings import REFERRAL_ACTIONS, slot_name
+from ledger.policies import read_policies
 from ledger.rebuild import rebuild_ledgers
 from ledger.states import Action, Proposal, ReferralState, SlotState
 from ledger.store import Store, Transaction
-from relay.cli import slotcommands, statementcommand
+from relay.cli import slotcommands
 from relay.cli.common import (
     FOUND_WRONG,
+    CompanyArgument,
     ConfigOption,
     JsonOption,
+    companies_of,
     fail,
     print_json,
     printable,
     read_config,
 )
 from relay.cli.decisions import ByOption, WhyOption, decide, opened, proposal_row, show
+from relay.cli.record import credits_balance
+from relay.cli.statementcommand import statement
 from relay.config import Config
 
-CompanyArgument = Annotated[
-    str | None, typer.Argument(help="A company's id; all companies when left out.")
-]
+app = typer.Typer(help="What the companies have earned.", no_args_is_help=True)
+app.command("balance")(credits_balance)
+app.command()(statement)
+app.add_typer(slotcommands.app, name="slot")
+
 IdArgument = Annotated[
     str,
     typer.Argument(help="The referral's id, as `credits held` or `credits transfers` shows it."),
 ]
 
 
+@app.command()
 def transfers(
     company: CompanyArgument = None, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
@@ -75,6 +82,7 @@ def transfer_row(seq: int, event: Event, one: Transfer) -> dict[str, object]:
     }
 
 
+@app.command()
 def held(
     company: CompanyArgument = None, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
@@ -163,6 +171,7 @@ def print_held(rows: Sequence[Waiting], console: Console) -> None:
     console.print(table)
 
 
+@app.command()
 def release(
     referral: IdArgument,
     by: ByOption,
@@ -174,6 +183,7 @@ def release(
     judge(Action.RELEASE, referral, by, why, read_config(config), as_json=as_json)
 
 
+@app.command()
 def reject(
     referral: IdArgument,
     by: ByOption,
@@ -185,6 +195,7 @@ def reject(
     judge(Action.REJECT, referral, by, why, read_config(config), as_json=as_json)
 
 
+@app.command()
 def reverse(
     referral: IdArgument,
     by: ByOption,
@@ -219,6 +230,7 @@ def _company_of(store: Store, target: str) -> str | None:
     return found.company if found else None
 
 
+@app.command()
 def rebuild(
     company: Annotated[
         str | None, typer.Option("--company", help="A company's id; all when left out.")
@@ -249,21 +261,3 @@ def rebuild(
             console.print(Text(printable(text)), soft_wrap=True)
     if any(one.difference for one in found):
         raise typer.Exit(FOUND_WRONG)
-
-
-def companies_of(settings: Config, company: str | None) -> list[str]:
-    """Return the company asked for, or all, or end the command for one there is not."""
-    names = [each.id for each in settings.companies]
-    if company is None:
-        return names
-    if company not in names:
-        fail(f"{company}: no such company; there are {', '.join(names)}")
-    return [company]
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the commands to `careerrelay credits`."""
-    for command in (transfers, held, release, reject, reverse, rebuild):
-        app.command()(command)
-    app.command()(statementcommand.statement)
-    app.add_typer(slotcommands.slot_app, name="slot")

@@ -17,11 +17,12 @@ from rich.console import Console
 from rich.text import Text
 
 from ledger import store_holdings
-from ledger.apply import Applier, read_policies
+from ledger.apply import Applier
 from ledger.credits import Decision, Outcome
 from ledger.events import Event, EventType, format_time
 from ledger.holdings import WHY_LENGTH_MAX, is_operator
 from ledger.operations import change_confirmed, change_proposed
+from ledger.policies import read_policies
 from ledger.states import Action, Proposal
 from ledger.store import LedgerError, Store, StoreError
 from relay.cli.common import FOUND_WRONG, fail, now, print_json, printable

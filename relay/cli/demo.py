@@ -27,7 +27,7 @@ from ledger.webhook import make_webhook
 from relay.addresses import Address, listen_failure
 from relay.charset import decode_text
 from relay.cli import account
-from relay.cli.common import FOUND_WRONG, JsonOption, fail, now, print_json, read_config
+from relay.cli.common import FILE_NAME, FOUND_WRONG, JsonOption, fail, now, print_json, read_config
 from relay.cli.init import Choices, create_installation
 from relay.cli.logs import configure_logs
 from relay.cli.outside import OutsideWorld
@@ -35,7 +35,7 @@ from relay.cli.record import balance_of, verify_logs
 from relay.cli.samples import Sample, load_samples, write_example
 from relay.cli.service import Role, Service, StartError, read_materials, run_in_loop
 from relay.compare import message_id_of
-from relay.config import FILE_NAME, Config
+from relay.config import Config
 from relay.envelope import Envelope
 from relay.mimemap import body_of, map_message
 from relay.pipeline import Outcome, process

@@ -16,8 +16,7 @@ import typer
 
 from ledger.keyfiles import create_log_key, create_person_keys, create_subject_key
 from ledger.store import LedgerError
-from relay.cli.common import FOUND_WRONG, fail
-from relay.config import FILE_NAME
+from relay.cli.common import FILE_NAME, FOUND_WRONG, fail
 from signer.errors import SignerError
 from signer.keyring import KeyRing
 from signer.keyring_file import save_key_ring

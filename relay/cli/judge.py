@@ -31,13 +31,13 @@ from relay.cli.common import (
     print_json,
     printable,
     read_config_if_any,
-    read_rules,
 )
 from relay.cli.dryrules import DRY_CONTACT, dry_rules
 from relay.cli.explain import print_letter, print_reasons
 from relay.cli.letterfile import envelope_from_header, read_letter_file
 from relay.cli.tally import Tally
 from relay.cli.whynot import WHY_NOT
+from relay.company import Company, Mode
 from relay.compare import State, compare
 from relay.entries import LexiconError, Lexicons
 from relay.envelope import Envelope
@@ -55,7 +55,7 @@ from relay.pipeline import (
     passed,
     process,
 )
-from relay.policy import Action, Company, Mode, Reason, decide
+from relay.policy import Action, Reason, decide
 from relay.subjecttag import find_tag_in
 from relay.verdict import Kind, Verdict, judge
 
@@ -74,8 +74,8 @@ RowsFile = Annotated[Path, typer.Argument(help="One JSON object a line.", dir_ok
 
 def check(files: LetterFiles, as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """Explain the verdict on letters: evidence, decision and reason."""
-    lexicons = _lexicons()
     rules = _rules_if_any(config)
+    lexicons = _lexicons() if rules is None else rules.lexicons
     console = Console(soft_wrap=True)
     for file in files:
         message = read_letter_file(file)
@@ -311,7 +311,11 @@ def _lexicons() -> Lexicons:
 
 def _rules_if_any(option: Path | None) -> Rules | None:
     config = read_config_if_any(option)
-    return None if config is None else read_rules(config)
+    if config is None:
+        return None
+    from relay.cli.rulefiles import read_rules  # See `read_config`.
+
+    return read_rules(config)
 
 
 @contextmanager

@@ -32,16 +32,18 @@ from relay.cli.common import (
     now,
     print_json,
     read_config,
-    read_rules,
+    unknown_company,
 )
 from relay.cli.letterfile import envelope_from_header, read_letter_file
+from relay.cli.notetemplates import lint, preview
+from relay.cli.rulefiles import read_rules
+from relay.company import Company
 from relay.config import Config
 from relay.fingerprint import fingerprint_of
 from relay.letter import read_letter, read_names
 from relay.masking import bare
 from relay.mimemap import MapError, map_message
 from relay.pipeline import Rules, find_company, judge_letter
-from relay.policy import Company
 from relay.sentences import TEXT_SIZE_MAX_CHARS
 from relay.verdict import Verdict
 
@@ -52,6 +54,8 @@ UNDECIDED_SIZE_MIN_OCTETS = 60
 RECURRING_MIN = 2
 
 app = typer.Typer(help="Letters that you approve, and the templates of the line.")
+app.command()(lint)
+app.command()(preview)
 
 LetterFiles = Annotated[list[Path], typer.Argument(help="Letters as files (.eml).", dir_okay=False)]
 CompanyOption = Annotated[str | None, typer.Option("--company", help="The id of one company.")]
@@ -233,12 +237,6 @@ def _company(rules: Rules, company_id: str) -> Company:
         if company.id == company_id:
             return company
     fail(unknown_company(company_id, rules.companies))
-
-
-def unknown_company(company_id: str, companies: Iterable[Company]) -> str:
-    """Return what is said of a company that the configuration has not."""
-    known = ", ".join(company.id for company in companies) or "none"
-    return f"--company {company_id}: no [[company]] has this id; there are: {known}"
 
 
 def _print_approved(letters: list[ApprovedLetter]) -> None:

@@ -1,4 +1,4 @@
-"""`careerrelay log prove`, `verify-proof`, `checkpoint` and `verifier`: what an auditor is given.
+"""`careerrelay log`: here `prove`, `verify-proof`, `checkpoint` and `verifier`, for an auditor.
 
 The commands only read the store. `verify-proof` with `--key` and `verifier` need neither store nor
 configuration.
@@ -36,8 +36,13 @@ from relay.cli.common import (
     printable,
     read_config,
 )
-from relay.cli.record import open_store
+from relay.cli.exports import log_export
+from relay.cli.record import log_verify, open_store
 from relay.config import Config
+
+app = typer.Typer(help="The event logs.", no_args_is_help=True)
+app.command("verify")(log_verify)
+app.command("export")(log_export)
 
 Answer = TypeVar("Answer")
 
@@ -54,6 +59,7 @@ OutputOption = Annotated[
 ]
 
 
+@app.command("prove")
 def log_prove(
     what: Annotated[
         list[str],
@@ -97,6 +103,7 @@ def log_prove(
     _write(proof, output)
 
 
+@app.command("verify-proof")
 def log_verify_proof(
     file: Annotated[Path, typer.Argument(help="A .tlog-proof file.")],
     key: Annotated[
@@ -131,6 +138,7 @@ def log_verify_proof(
     typer.echo(printable(text))
 
 
+@app.command("checkpoint")
 def log_checkpoint(
     log: LogOption = None,
     key: Annotated[
@@ -158,6 +166,7 @@ def log_checkpoint(
         _write(newest.note, None)
 
 
+@app.command("verifier")
 def log_verifier(
     directory: Annotated[Path, typer.Argument(help="Where to put the files.")] = Path(),
 ) -> None:
@@ -165,14 +174,6 @@ def log_verifier(
     for module in (verifier, recount):
         source = Path(str(module.__file__))
         _write(source.read_bytes(), directory / source.name)
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the commands to `careerrelay log`."""
-    app.command("prove")(log_prove)
-    app.command("verify-proof")(log_verify_proof)
-    app.command("checkpoint")(log_checkpoint)
-    app.command("verifier")(log_verifier)
 
 
 def _is_number(text: str) -> bool:

@@ -18,11 +18,11 @@ from typing import cast
 
 from pydantic import BaseModel
 
-from ledger.apply import read_policies
 from ledger.checkpoint import CheckpointError, LogKey, load_log_key, log_origin
 from ledger.credits import Policy
 from ledger.intake import IntakeSettings
 from ledger.keyfiles import load_person_keys, load_subject_key
+from ledger.policies import read_policies
 from ledger.scanranges import RangesError, ScannerRanges, load_ranges
 from ledger.store import LedgerError
 from ledger.webhook import SECRETS_MAX
@@ -63,8 +63,9 @@ WEBHOOK_SECRET_BYTES = range(24, 65)  # What Standard Webhooks asks for.
 # What these say is fixed with the start: sockets, rights and the store are not changed under mail.
 _FIXED = ("relay.processes", "relay.run_as", "store", "webhook", "mail", "audit", "handover")
 _FIXED_ENDING = (".listen", ".trusted_proxies", ".auditors")
-# The first is made when a letter is approved, the second needed where people register.
-_MAY_BE_MISSING = ("relay.approved_letters", "store.person_keys")
+# The first is made when a letter is approved, the second needed where people register, the third
+# made when the store is away.
+_MAY_BE_MISSING = ("relay.approved_letters", "store.person_keys", "store.spill")
 # Of no meaning to a service.
 _UNUSED = ("outside",)
 

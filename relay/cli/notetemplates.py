@@ -22,15 +22,15 @@ from relay.cli.common import (
     printable,
     read_config,
     read_config_if_any,
+    unknown_company,
 )
-from relay.cli.letters import unknown_company
 from relay.cli.samples import preview_letter
+from relay.company import Company
 from relay.inject import Mark, NotInjected, inject
 from relay.lexicons import load_lexicons, stages_of
 from relay.mimemap import map_message
 from relay.note import SAMPLE_COMPANY, CheckedTemplates, Notes, NoteTemplates, check_templates
 from relay.notefiles import DEFAULT_LANGUAGE, LANGUAGES, PLAIN, FolderError
-from relay.policy import Company
 
 # As long as a token, and none: "-" is in no token, so such a link leads to the front page.
 SAMPLE_TOKEN = "sample-link-only-for-preview-not-registered"  # noqa: S105 (nobody's secret)

@@ -8,20 +8,23 @@ from __future__ import annotations
 import socket
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
-from relay.arcseal import ArcSealer
 from relay.cli.secretfile import SecretFileError, read_secret
 from relay.config import Config
 from relay.dkimkeys import DkimKey, DkimKeyError, load_dkim_key
-from relay.dnskeys import DnsKeys, NoResolver
 from relay.door import Door, Limits, Tls
 from relay.nexthops import HopSettings
 from relay.passwords import PASSWORD_MAX_BYTES, Users
 from relay.relayconfig import ListenerSection, NextHopSection
-from relay.resign import Resigner
 from relay.tls import Certificate, TlsError, TlsMode, client_context, server_context, validity
+
+if TYPE_CHECKING:
+    from relay.arcseal import ArcSealer
+    from relay.dnskeys import DnsKeys
+    from relay.resign import Resigner
 
 log = structlog.get_logger("service")
 
@@ -51,7 +54,11 @@ def make_doors(config: Config) -> tuple[Door, ...]:
 def make_resigner(config: Config) -> Resigner | None:
     """Return who signs changed letters anew, if anybody does."""
     keys = make_dkim_keys(config)
-    return Resigner(keys, _resolver(config)) if keys else None
+    if not keys:
+        return None
+    from relay.resign import Resigner  # With dkimpy and dnspython, a tenth of a second.
+
+    return Resigner(keys, _resolver(config))
 
 
 def make_dkim_keys(config: Config) -> tuple[DkimKey, ...]:
@@ -67,10 +74,14 @@ def make_sealer(config: Config) -> ArcSealer | None:
     key = load_dkim_key(arc.key, arc.domain, arc.selector)
     if not key.algorithm.startswith("rsa"):
         raise DkimKeyError(f"{arc.key}: expected an RSA key: ARC knows no other (RFC 8617 §4.1.2)")
+    from relay.arcseal import ArcSealer  # As above.
+
     return ArcSealer(key, arc.authserv_id, _resolver(config))
 
 
 def _resolver(config: Config) -> DnsKeys:
+    from relay.dnskeys import DnsKeys, NoResolver
+
     asked = config.dns.resolver
     try:
         return DnsKeys((asked.host,), asked.port) if asked else DnsKeys()

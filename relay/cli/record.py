@@ -17,16 +17,18 @@ from rich.table import Table
 from rich.text import Text
 
 from ledger import store_ledger
-from ledger.apply import read_policies
 from ledger.audit import Damage, LogReport, verify
 from ledger.checkpoint import load_log_key
 from ledger.credits import Account, Balances, Policy, Unit, policy_at
+from ledger.policies import read_policies
 from ledger.store import LedgerError, Store
 from ledger.witness import Witness, read_witnesses
 from relay.cli.common import (
     FOUND_WRONG,
+    CompanyArgument,
     ConfigOption,
     JsonOption,
+    companies_of,
     fail,
     now,
     print_json,
@@ -41,11 +43,7 @@ ROOT_SHOWN_CHARACTERS = 16
 # What an older copy of the store, put in place of it, looks like.
 _OLD_COPY = frozenset({Damage.MISSING, Damage.ROOT, Damage.CHECKPOINT})
 
-log_app = typer.Typer(help="The event logs.", no_args_is_help=True)
-credits_app = typer.Typer(help="What the companies have earned.", no_args_is_help=True)
 
-
-@log_app.command("verify")
 def log_verify(
     against: Annotated[
         list[Path] | None,
@@ -84,19 +82,12 @@ def log_verify(
         raise typer.Exit(FOUND_WRONG)
 
 
-@credits_app.command("balance")
 def credits_balance(
-    company: Annotated[
-        str | None, typer.Argument(help="A company's id; all companies when left out.")
-    ] = None,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
+    company: CompanyArgument = None, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
     """Show what each company has earned: referrals on the way to a slot, and slots."""
     settings = read_config(config)
-    companies = [each.id for each in settings.companies]
-    if company is not None and company not in companies:
-        fail(f"{company}: no such company; there are {', '.join(companies)}")
+    companies = companies_of(settings, company)
     policy = policy_at(read_policies(), now())
     store = open_store(settings.store.url)
     try:
@@ -104,7 +95,6 @@ def credits_balance(
             rows = [
                 balance_row(each, store_ledger.balances(transaction, each), policy)
                 for each in companies
-                if company in (None, each)
             ]
     except LedgerError as error:
         fail(str(error), FOUND_WRONG)

@@ -20,8 +20,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from ledger.apply import read_policies
 from ledger.credits import policy_at
+from ledger.policies import read_policies
 from relay.cli.common import (
     FOUND_WRONG,
     ConfigOption,
@@ -30,7 +30,6 @@ from relay.cli.common import (
     now,
     print_json,
     read_config_if_any,
-    read_rules,
 )
 from relay.cli.replayjudge import Judge, judge_for
 from relay.cli.replayrun import Run, shown_path
@@ -46,6 +45,7 @@ from relay.cli.replaystate import (
 from relay.cli.replaysums import Rate, Worth, estimate
 from relay.cli.replayview import Report, print_report, render_page
 from relay.cli.replaywatch import watching
+from relay.cli.rulefiles import read_rules
 from relay.entries import LexiconError
 from relay.mailstore import SENT_NAMES, Source, find_sources, look_at, sent_names_of
 from relay.note import TemplateError

@@ -17,12 +17,13 @@ from relay.charset import decode_header
 from relay.cli.dryrules import DRY_CONTACT, dry_rules
 from relay.cli.letterfile import envelope_from_header
 from relay.cli.replaysums import UNKNOWN, Finding
+from relay.company import Company, Mode
 from relay.envelope import Envelope, domain_of
 from relay.evidence import Evidence
 from relay.lexicons import load_lexicons
 from relay.mimemap import MapError, MessageMap, map_message
 from relay.pipeline import Rules, process
-from relay.policy import Company, Mode, Reason
+from relay.policy import Reason
 from relay.verdict import Kind
 
 # Years of a Date field that somebody may have meant: mail began to be kept about then.

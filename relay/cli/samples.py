@@ -15,7 +15,7 @@ from email.parser import BytesParser
 from importlib import resources
 from pathlib import Path
 
-from relay.policy import Company
+from relay.company import Company
 
 PREVIEW_READER = "applicant@mail.example.com"
 SENDER = "recruit@aozora.example.jp"

@@ -33,7 +33,7 @@ from ledger.suppression import Suppression
 from relay.addresses import listen_failure
 from relay.admin import SHARED_METRICS_VARIABLE, this_process
 from relay.cli.adminport import AdminError, AdminPort
-from relay.cli.common import FOUND_WRONG, ConfigOption, fail, now, read_config
+from relay.cli.common import FOUND_WRONG, ConfigOption, fail, find_config, now, read_config
 from relay.cli.logs import configure_logs
 from relay.cli.materials import MaterialError, Materials, load_materials, settle
 from relay.cli.parts import complain_of_certificates
@@ -44,7 +44,7 @@ from relay.cli.reload import Reloader, hangups_held_back, until_stopped
 from relay.cli.rights import Listeners, drop_root, open_sockets
 from relay.cli.shapeflush import ShapeFlusher
 from relay.cli.supervise import children_of, supervise
-from relay.config import Config, find_config
+from relay.config import Config
 from relay.deliver import Delivery
 from relay.downstream import NextHop
 from relay.metrics import Metrics

@@ -19,8 +19,10 @@ from ledger.states import Action, Slot, SlotState
 from ledger.store import Store
 from relay.cli.common import (
     FOUND_WRONG,
+    CompanyArgument,
     ConfigOption,
     JsonOption,
+    companies_of,
     fail,
     now,
     print_json,
@@ -41,31 +43,20 @@ from relay.cli.ownlog import new_event_id
 # Two weeks are what an offer and its answer usually take.
 RESERVED_DAYS = 14
 
-slot_app = typer.Typer(help="Placements free of fees: list, reserve, use.", no_args_is_help=True)
+app = typer.Typer(help="Placements free of fees: list, reserve, use.", no_args_is_help=True)
 
 SlotArgument = Annotated[str, typer.Argument(metavar="SLOT", help="A slot, as in aozora/1.")]
 
 
-@slot_app.command("list")
+@app.command("list")
 def slot_list(
-    company: Annotated[
-        str | None, typer.Argument(help="A company's id; all companies when left out.")
-    ] = None,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
+    company: CompanyArgument = None, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
     """List slots and where each is."""
     settings = read_config(config)
-    names = [each.id for each in settings.companies]
-    if company is not None and company not in names:
-        fail(f"{company}: no such company; there are {', '.join(names)}")
+    names = companies_of(settings, company)
     with opened(settings) as store:
-        rows = [
-            slot_row(each, slot)
-            for each in names
-            if company in (None, each)
-            for slot in slots_of(store, each)
-        ]
+        rows = [slot_row(each, slot) for each in names for slot in slots_of(store, each)]
     if as_json:
         for row in rows:
             print_json(row)
@@ -73,7 +64,7 @@ def slot_list(
         print_slots(rows, Console())
 
 
-@slot_app.command("reserve")
+@app.command("reserve")
 def slot_reserve(
     slot: Annotated[
         str,
@@ -109,7 +100,7 @@ def slot_reserve(
         show(bring_about(store, event), f"{name} is reserved until {until}", as_json=as_json)
 
 
-@slot_app.command("use")
+@app.command("use")
 def slot_use(
     slot: SlotArgument, by: ByOption, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
@@ -128,7 +119,7 @@ def slot_use(
         show(bring_about(store, event), f"{slot} is used", as_json=as_json)
 
 
-@slot_app.command("release")
+@app.command("release")
 def slot_release(
     slot: SlotArgument,
     by: ByOption,
@@ -152,7 +143,7 @@ def slot_release(
         show(bring_about(store, event), f"{slot} is available again", as_json=as_json)
 
 
-@slot_app.command("void")
+@app.command("void")
 def slot_void(
     slot: SlotArgument,
     by: ByOption,

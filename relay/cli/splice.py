@@ -17,9 +17,9 @@ from relay.cli.common import (
     fail,
     read_config,
     read_config_if_any,
-    read_rules,
 )
 from relay.cli.letterfile import envelope_from_header, read_letter_file
+from relay.cli.rulefiles import read_rules
 from relay.config import Config
 from relay.letter import read_letter
 from relay.mimemap import MapError, map_message

@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from ledger.apply import read_policies
 from ledger.events import EventError
 from ledger.fold import FoldError
 from ledger.pages import find_templates
+from ledger.policies import read_policies
 from ledger.statement import Month, Statement, StatementError, encode_json, parse_month
 from ledger.statement_store import read_statement
 from ledger.statement_text import render_beancount, render_csv

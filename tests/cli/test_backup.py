@@ -10,10 +10,11 @@ import pytest
 from sqlalchemy import text
 
 from ledger import store_log, store_subject
-from ledger.apply import Applier, read_policies
+from ledger.apply import Applier
 from ledger.checkpoint import Checkpointer, load_log_key
 from ledger.events import INSTALLATION, Event, parse
 from ledger.keyfiles import load_subject_key
+from ledger.policies import read_policies
 from ledger.store import Store
 from tests.cli.process import Ports, careerrelay, create, serving
 from tests.ledger.parts import clock, issue, letters_and_signups, store_in, submit

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from relay.company import Mode
 from relay.config import load_config
-from relay.policy import Mode
 from tests.cli.process import careerrelay
 
 

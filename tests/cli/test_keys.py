@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from ledger import store_log
-from ledger.apply import Applier, read_policies
+from ledger.apply import Applier
 from ledger.events import Event, link_issued, parse
+from ledger.policies import read_policies
 from ledger.report import report
 from ledger.store import Store
 from signer.base32 import ALPHABET

@@ -16,10 +16,10 @@ import httpx
 import pytest
 
 from relay.cli.outside import OutsideWorld
+from relay.company import Company
 from relay.inject import inject
 from relay.mimemap import map_message
 from relay.note import load_templates
-from relay.policy import Company
 from relay.undo import Mark
 
 LINK = "https://r.example.jp/a2cdefghijklmnopqrstuvwxyz234567abcdefghijk"

@@ -11,10 +11,11 @@ import pytest
 from sqlalchemy import text
 
 from ledger import store_log
-from ledger.apply import Applier, read_policies
+from ledger.apply import Applier
 from ledger.deadletters import DEAD_FAILURES
 from ledger.events import INSTALLATION, Event, parse
 from ledger.jobs import JobFailed, Jobs, Kind
+from ledger.policies import read_policies
 from ledger.store import Store
 from ledger.store_jobs import JobRow, NewJob
 from tests.cli.process import careerrelay

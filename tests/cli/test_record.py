@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from ledger.apply import read_policies
 from ledger.checkpoint import Checkpointer, load_log_key
 from ledger.keyfiles import create_log_key
+from ledger.policies import read_policies
 from ledger.policy import policy_at
 from ledger.store import Store
 from tests.ledger.parts import applier_on, clock, letters_and_signups, store_in, submit

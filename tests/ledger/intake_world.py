@@ -16,11 +16,12 @@ import httpx
 from fastapi import FastAPI
 
 from ledger import store_log
-from ledger.apply import Applier, read_policies
+from ledger.apply import Applier
 from ledger.attribution import ATTRIBUTION_DAYS
 from ledger.events import Event, EventType, letter_delivered, link_issued, parse
 from ledger.inbox import Inbox
 from ledger.intake import IntakeServer, IntakeSettings, create_app
+from ledger.policies import read_policies
 from ledger.reclassify import Reclassifier
 from ledger.report import report
 from ledger.spill import Spill

@@ -13,13 +13,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ledger.apply import Applier, read_policies
+from ledger.apply import Applier
 from ledger.broker import EMBEDDED
 from ledger.checkpoint import Checkpointer, LogKey
 from ledger.clickevents import link_clicked
 from ledger.events import Event, letter_delivered, link_issued, signup_verified
 from ledger.inbox import Announce, Inbox
 from ledger.jobs import Jobs
+from ledger.policies import read_policies
 from ledger.store import Store
 from ledger.worker import Queue, Worker
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 
 from ledger import store_log
-from ledger.apply import Applier, read_policies
+from ledger.apply import Applier
 from ledger.events import Event, link_issued, parse
 from ledger.inbox import Inbox
 from ledger.intake import IntakeServer, IntakeSettings, create_app
@@ -25,6 +25,7 @@ from ledger.mailer import Mailer, MailSettings
 from ledger.mailjobs import SEND_MAIL, MailJobs
 from ledger.pages import find_templates
 from ledger.people import People
+from ledger.policies import read_policies
 from ledger.registrationmail import Letterhead, RegistrationMail
 from ledger.registrationparts import RegistrationParts
 from ledger.store import Store

@@ -9,7 +9,7 @@ import pytest
 from tests.ledger.crash.servers import postgres, redis
 from tests.ledger.crash.stage import EXPECTED, play_disturbances, play_kills, show, stage
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, pytest.mark.long]
 
 
 def test_killed_at_every_step(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from ledger.broker import EMBEDDED
 from tests.ledger.crash.servers import full, small_disk
 from tests.ledger.crash.stage import (
@@ -17,6 +19,8 @@ from tests.ledger.crash.stage import (
     show,
     stage,
 )
+
+pytestmark = pytest.mark.long
 
 
 def test_killed_at_every_step(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ events = st.builds(
     data=st.dictionaries(
         st.from_regex(r"[a-z][a-z0-9_]{0,20}", fullmatch=True),
         st.one_of(
-            st.text(st.characters(exclude_categories=["Cs"]), max_size=80),
+            st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=80),
             st.integers(-INTEGER_MAX, INTEGER_MAX),
         ),
         max_size=8,

@@ -20,7 +20,8 @@ from ledger.store_jobs import JobState
 from ledger.webhook import check_signature, make_webhook
 from tests.ledger.handover_world import HANAKO, MARKS, TARO, World
 from tests.ledger.parts import SUBJECT_KEY, store_in
-from tests.ledger.test_jobs import Receiver, mailer_to, parsed, receiving
+from tests.ledger.receiver import Receiver, receiving
+from tests.ledger.test_jobs import mailer_to, parsed
 from tests.relay.neighbours import always, hop
 
 SECRET = "whsec_" + base64.b64encode(b"h" * 32).decode()

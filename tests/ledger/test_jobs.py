@@ -1,19 +1,14 @@
-"""Jobs: done once, tried again, given up, taken over; mail and webhooks among them, for real."""
+"""Jobs: done once, tried again, given up, taken over; mail among them, for real."""
 
 from __future__ import annotations
 
-import base64
 import email
 import email.policy
-import json
 import sqlite3
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from email.message import EmailMessage
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -21,55 +16,21 @@ import pytest
 from ledger import store_jobs
 from ledger.checkpoint import log_origin, open_checkpoint
 from ledger.checkpointmail import CheckpointMails, digest_of
-from ledger.jobs import CLAIM_SECONDS, RETRY_MAX_MS, JobFailed, Jobs, Kind
+from ledger.jobs import CLAIM_SECONDS, RETRY_MAX_MS, JobFailed, Kind
 from ledger.mailer import Mailer, MailSettings
 from ledger.mailjobs import MailJobs, PersonalMail, mail_job
-from ledger.store import Store
 from ledger.store_jobs import JobRow, JobState, NewJob
-from ledger.webhook import check_signature, make_webhook
-from ledger.webhookout import Endpoint, Outlet
+from tests.ledger.jobs_world import World, job
 from tests.ledger.parts import (
     INSTALLATION,
     KEY,
-    NOW,
     SUBJECT_KEY,
     clock,
-    issue,
     letters_and_signups,
     record,
     store_in,
 )
 from tests.relay.neighbours import Hop, always, hop
-
-SECRET = "whsec_" + base64.b64encode(b"s" * 32).decode()
-
-
-@dataclass(slots=True)
-class World:
-    """A store with its jobs, and a clock that a test moves."""
-
-    store: Store
-    now: datetime = NOW
-    done: list[str] = field(default_factory=list[str])
-    fails: JobFailed | None = None
-
-    def jobs(self, give_up_seconds: int = 7200) -> Jobs:
-        """Return jobs of the kind `test`, which run as told."""
-        jobs = Jobs(self.store, lambda: self.now)
-        jobs.kinds["test"] = Kind(self._run, give_up_seconds)
-        return jobs
-
-    def row(self, job_id: str) -> JobRow:
-        """Return a job as it is kept."""
-        with self.store.read() as transaction:
-            found = store_jobs.find(transaction, job_id)
-        assert found
-        return found
-
-    def _run(self, row: JobRow) -> None:
-        if self.fails:
-            raise self.fails
-        self.done.append(row.id)
 
 
 @pytest.fixture
@@ -78,11 +39,6 @@ def world(tmp_path: Path) -> Generator[World]:
     made = World(store_in(tmp_path))
     yield made
     made.store.close()
-
-
-def job(number: int, kind: str = "test") -> NewJob:
-    """Return a job."""
-    return NewJob(f"test:{number}", kind, {"number": number})
 
 
 def test_a_job_is_done_once(world: World) -> None:
@@ -194,9 +150,6 @@ def test_many_threads_run_a_job_once(world: World) -> None:
     assert sorted(world.done) == sorted(f"test:{number}" for number in range(20))
 
 
-# ------------------------------------------------------------------------ mail
-
-
 def mailer_to(server: Hop) -> Mailer:
     """Return a mailer that sends there."""
     return Mailer(MailSettings("127.0.0.1", server.port, "relay@r.example.jp"))
@@ -305,122 +258,3 @@ def test_personal_mail_is_sealed_and_then_gone(world: World, tmp_path: Path) -> 
     connection = sqlite3.connect(world.store.path)
     assert connection.execute("SELECT payload FROM job").fetchall() == [(b"",)]
     connection.close()
-
-
-# -------------------------------------------------------------------- webhooks
-
-
-@dataclass(slots=True)
-class Receiver:
-    """A server that hears webhooks and answers as told."""
-
-    port: int = 0
-    status: int = 204
-    heard: list[tuple[dict[str, str], bytes]] = field(
-        default_factory=list[tuple[dict[str, str], bytes]]
-    )
-
-
-@contextmanager
-def receiving() -> Generator[Receiver]:
-    """Run a receiver."""
-    receiver = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            receiver.heard.append((headers, body))
-            self.send_response(receiver.status)
-            self.send_header("Location", "http://127.0.0.1:1/")
-            self.end_headers()
-
-        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        receiver.port = server.server_port
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield receiver
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def outlet_to(world: World, port: int) -> tuple[Outlet, Jobs]:
-    """Return what delivers slots of a company there, and the jobs it makes."""
-    endpoint = Endpoint(
-        "hr", f"http://127.0.0.1:{port}/", SECRET, frozenset({"slot.granted"}), ("aozora",)
-    )
-    outlet = Outlet(world.store, [endpoint], lambda: world.now)
-    jobs = world.jobs()
-    jobs.kinds["deliver_webhook"] = Kind(outlet.run, 75 * 3600)
-    return outlet, jobs
-
-
-def granted(world: World, folder: Path, outlet: Outlet) -> None:
-    """Have a slot granted that the outlet hears of."""
-    record(world.store, folder, [issue(99)])
-    assert outlet.collect() == 0
-    record(world.store, folder, letters_and_signups(10))
-    assert outlet.collect() == 1
-
-
-def test_a_granted_slot_is_delivered_once_and_signed(world: World, tmp_path: Path) -> None:
-    """The body is the entry itself; the id is the same at every try."""
-    record(world.store, tmp_path, letters_and_signups(10))
-    with receiving() as receiver:
-        outlet, jobs = outlet_to(world, receiver.port)
-        assert outlet.collect() == 0, "a new endpoint hears of what happens from now on"
-        record(world.store, tmp_path, letters_and_signups(20, start=10))
-        assert [outlet.collect(), outlet.collect()] == [2, 0]
-        for job_id in jobs.due():
-            assert jobs.run(job_id)
-    assert [json.loads(body)["subject"] for _, body in receiver.heard] == [
-        "slot:aozora/2",
-        "slot:aozora/3",
-    ]
-    for headers, body in receiver.heard:
-        check_signature(make_webhook(SECRET), headers, body, world.now)
-    assert len({headers["webhook-id"] for headers, _ in receiver.heard}) == 2
-
-
-@pytest.mark.parametrize(
-    ("status", "state"),
-    [
-        (200, "done"),
-        (204, "done"),
-        (302, "waiting"),
-        (404, "waiting"),
-        (410, "dead"),
-        (500, "waiting"),
-    ],
-)
-def test_what_the_receiver_answers_decides(
-    world: World, tmp_path: Path, status: int, state: str
-) -> None:
-    """Success ends it, 410 as well; everything else is tried again, redirects are not followed."""
-    with receiving() as receiver:
-        receiver.status = status
-        outlet, jobs = outlet_to(world, receiver.port)
-        granted(world, tmp_path, outlet)
-        (job_id,) = jobs.due()
-        assert jobs.run(job_id)
-    assert world.row(job_id).state == state
-    assert len(receiver.heard) == 1
-
-
-def test_a_receiver_that_is_away_hears_it_later(world: World, tmp_path: Path) -> None:
-    """For 75 hours; then the delivery is dead."""
-    with receiving() as receiver:
-        port = receiver.port
-    outlet, jobs = outlet_to(world, port)
-    granted(world, tmp_path, outlet)
-    (job_id,) = jobs.due()
-    assert jobs.run(job_id)
-    assert world.row(job_id).state is JobState.WAITING
-    world.now += timedelta(hours=75)
-    assert jobs.run(job_id)
-    assert world.row(job_id).state is JobState.DEAD

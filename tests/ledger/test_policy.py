@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ledger.apply import read_policies
 from ledger.credits import Account, Book, Decision, Unit
 from ledger.events import Event, EventType, encode
 from ledger.fold import FoldError, rebuild
 from ledger.operations import hold_over
+from ledger.policies import read_policies
 from ledger.policy import HOLDS, PolicyError, parse_policies, policies_between, policy_at
 from ledger.timetable import JAPAN
 from tests.ledger.parts import NOW, issue, signup

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from ledger import store_log, store_progress
-from ledger.apply import Applier, read_policies
+from ledger.apply import Applier
 from ledger.checkpoint import Checkpointer
 from ledger.clickdetail import raw_detail
 from ledger.clickevents import link_clicked
 from ledger.events import Event, letter_delivered, link_issued
 from ledger.jobs import Jobs
 from ledger.keeper import row_of
+from ledger.policies import read_policies
 from ledger.reclassify import DUE_MAX, ENTRIES_MAX, SETTLED, Reclassifier
 from ledger.report import report
 from ledger.store import Store

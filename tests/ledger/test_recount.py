@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,94 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger import operations, recount
-from ledger.credits import Account, Book, Decision, Policy, Unit
+from ledger.credits import Book
 from ledger.events import Event, EventType, encode
-from ledger.policy import HOLDS
-from ledger.recount import Refused, Story
+from ledger.recount import Refused
 from ledger.states import Action, Proposal
 from tests.ledger.parts import NOW, POLICIES, click, delivery, issue, letters_and_signups, signup
-
-# A rule with everything in it, for both.
-FULL = Policy(
-    id="2-for-1@2026-01",
-    valid_from=datetime(2026, 1, 1, tzinfo=UTC),
-    threshold=2,
-    grant=1,
-    per_link=1,
-    person_days=30,
-    hold_days=3,
-    slot_lifetime_days=60,
-    text="",
-    expiry_notice_days=20,
-)
-QUICK = dataclasses.replace(
-    FULL, id="2-for-2@2026-05", valid_from=NOW + timedelta(days=40), hold_days=0, grant=2
-)
-HOLDING = dataclasses.replace(
-    QUICK,
-    id="2-for-1@2026-06",
-    valid_from=NOW + timedelta(days=60),
-    grant=1,
-    holds=HOLDS,
-    burst_per_hour=2,
-)
-
-
-def rules_of(*policies: Policy) -> tuple[recount.Rule, ...]:
-    """Return the policies as the auditor's file writes them."""
-    return tuple(
-        recount.Rule(
-            each.id,
-            each.valid_from.replace(tzinfo=None),
-            each.threshold,
-            each.grant,
-            each.per_link,
-            each.person_days,
-            each.hold_days,
-            each.slot_lifetime_days,
-            each.expiry_notice_days,
-            frozenset(each.holds),
-            each.burst_per_hour,
-        )
-        for each in policies
-    )
-
-
-def log_of(book: Book, events: list[Event]) -> tuple[list[bytes], int]:
-    """Return the entries that the events become, and how many changes were refused."""
-    entries: list[bytes] = []
-    refused = 0
-    for event in events:
-        ruling = book.apply(event)
-        refused += ruling.decision is Decision.REFUSED
-        entries.extend(encode(each) for each in (event, *ruling.derived))
-    return entries, refused
-
-
-def told(entries: list[bytes]) -> Story:
-    """Return what the auditor makes of the entries."""
-    story = Story()
-    for entry in entries:
-        story.feed(entry)
-    story.end()
-    return story
-
-
-def assert_equal(story: Story, book: Book, refused: int) -> None:
-    """Compare all sums of both."""
-
-    def on(account: Account, unit: Unit) -> int:
-        return book.balance(account, unit)
-
-    states = Counter(each.state for each in story.referrals.values())
-    slots = Counter(each.state for each in story.slots.values())
-    assert story.open == on(Account.OPEN, Unit.REFERRAL)
-    assert states["held"] == on(Account.HELD, Unit.REFERRAL)
-    assert states["open"] == story.open + on(Account.REDEEMED, Unit.REFERRAL)
-    assert len(story.slots) == -on(Account.SERVICE, Unit.SLOT)
-    for state in ("available", "reserved", "used", "voided", "expired"):
-        assert slots[state] == on(Account(state), Unit.SLOT)
-    assert story.not_made == refused
+from tests.ledger.recounting import FULL, HOLDING, QUICK, assert_equal, log_of, rules_of, told
 
 
 def test_the_rule_is_that_of_the_service() -> None:
@@ -176,9 +93,6 @@ def test_a_signup_of_the_installation_earns_nothing() -> None:
     book = Book("_installation", POLICIES)
     story = told(log_of(book, [signup(1, "_installation")])[0])
     assert (story.open, story.referrals) == (0, {})
-
-
-# ------------------------------------------------------------------ what people ask for
 
 
 def proposal(draw: st.DrawFn, number: int, events: list[Event]) -> Event:
@@ -329,129 +243,6 @@ def test_histories_reach_every_state() -> None:
     assert refused == 0
     assert {each.state for each in story.referrals.values()} == {"open", "held", "reversed"}
     assert {each.state for each in story.slots.values()} == {"used", "expired"}
-
-
-LATER = NOW + timedelta(days=10)
-
-
-def event_of(kind: EventType, name: str, time: datetime = LATER, /, **data: str | int) -> Event:
-    """Return an event that somebody reports."""
-    return Event(f"{kind}:{name}", kind, "aozora", time, "slot:x", data)
-
-
-def wish_of(action: Action, target: str) -> Event:
-    """Return what Ann proposes."""
-    return operations.change_proposed(
-        "aozora", action, target, LATER, by="ann", why="because", request=f"{action}"
-    )
-
-
-def two_slots() -> list[Event]:
-    """Return a history with two slots, the first of them reserved, and signup 5 held."""
-    kind, third = EventType.REFERRAL_RELEASED, NOW + timedelta(days=3)
-    releases = [
-        event_of(kind, f"x{each}", third, signup=signup(each).id, rule="hold_period")
-        for each in range(4)
-    ]
-    until = LATER + timedelta(days=5)
-    reserved = operations.slot_reserved(
-        "aozora", 1, LATER, reservation="one", until=until, by="ann"
-    )
-    wishes = [
-        wish_of(Action.REJECT, signup(5).id),
-        wish_of(Action.REVERSE, signup(1).id),
-        wish_of(Action.VOID, "aozora/2"),
-    ]
-    return [*letters_and_signups(4), signup(5), *releases, reserved, *wishes]
-
-
-AGREED: dict[str, str | int] = {"by": "ben", "why": "yes", "proposed_by": "ann"}
-REJECT: dict[str, str | int] = {
-    **AGREED,
-    "proposal": "change.proposed:aozora/reject",
-    "signup": signup(5).id,
-}
-REVERSE: dict[str, str | int] = {
-    **AGREED,
-    "proposal": "change.proposed:aozora/reverse",
-    "signup": signup(1).id,
-}
-VOID: dict[str, str | int] = {**AGREED, "proposal": "change.proposed:aozora/void", "number": 2}
-ONE: dict[str, str | int] = {"number": 1, "reservation": "one", "by": "ann"}
-UNTIL = "2026-04-20T09:00:00.000Z"
-E = EventType
-
-
-@pytest.mark.parametrize(
-    ("events", "refused"),
-    [
-        ([event_of(E.REFERRAL_REJECTED, "a", **REJECT, from_held=1)], 0),
-        ([event_of(E.REFERRAL_REJECTED, "a", **REJECT)], 1),
-        ([event_of(E.REFERRAL_REJECTED, "a", **REJECT, from_held=0)], 1),
-        ([event_of(E.REFERRAL_RELEASED, "a", **REJECT)], 1),
-        ([event_of(E.REFERRAL_REVERSED, "a", **REVERSE)], 0),
-        ([event_of(E.REFERRAL_REVERSED, "a", **{**REVERSE, "by": "ann"})], 1),
-        ([event_of(E.REFERRAL_REVERSED, "a", **{**REVERSE, "proposed_by": "cat"})], 1),
-        ([event_of(E.REFERRAL_REVERSED, "a", **{**REVERSE, "why": ""})], 1),
-        ([event_of(E.REFERRAL_REVERSED, "a", **{**REVERSE, "by": "Ben"})], 1),
-        ([event_of(E.REFERRAL_REVERSED, "a", **{**REVERSE, "signup": signup(2).id})], 1),
-        ([event_of(E.REFERRAL_REVERSED, each, **REVERSE) for each in "ab"], 1),
-        ([event_of(E.SLOT_VOIDED, "a", **VOID)], 0),
-        ([event_of(E.SLOT_VOIDED, "a", **{**VOID, "number": 1})], 1),
-        ([event_of(E.SLOT_VOIDED, "a", **{**VOID, "number": "2"})], 1),
-        ([event_of(E.SLOT_USED, "a", **ONE)], 0),
-        ([event_of(E.SLOT_USED, "a", **{**ONE, "reservation": "two"})], 1),
-        ([event_of(E.SLOT_USED, "a", **{**ONE, "by": ""})], 1),
-        ([event_of(E.SLOT_USED, "a", **{**ONE, "number": 2})], 1),
-        ([event_of(E.SLOT_USED, each, **ONE) for each in "ab"], 1),
-        ([event_of(E.SLOT_RELEASED, "a", **ONE, why="no")], 0),
-        ([event_of(E.SLOT_RELEASED, "a", **ONE)], 1),
-        ([event_of(E.SLOT_RELEASED, "a", **ONE, rule="time_out")], 1),
-        ([event_of(E.SLOT_RELEASED, "a", LATER + timedelta(6), **ONE, rule="time_out")], 0),
-        ([event_of(E.SLOT_RELEASED, "a", LATER + timedelta(6), **ONE, rule="other")], 1),
-        ([event_of(E.SLOT_RESERVED, "aozora/2/one", **{**ONE, "number": 2}, until=UNTIL)], 0),
-        ([event_of(E.SLOT_RESERVED, "aozora/2/two", **{**ONE, "number": 2}, until=UNTIL)], 1),
-        ([event_of(E.SLOT_RESERVED, "aozora/1/one2", **{**ONE}, until=UNTIL)], 1),
-        ([event_of(E.SLOT_RESERVED, "aozora/2/one", **{**ONE, "number": 2}, until="soon")], 1),
-        (
-            [event_of(E.SLOT_RESERVED, "aozora/2/one", **{**ONE, "number": 2}, until=UNTIL[:-2])],
-            1,
-        ),
-        ([event_of(E.SLOT_EXPIRY_NOTICED, "a", LATER, number=2)], 1),
-        ([event_of(E.SLOT_EXPIRY_NOTICED, "a", NOW + timedelta(50), number=2)], 0),
-        (
-            [event_of(E.SLOT_EXPIRY_NOTICED, each, NOW + timedelta(50), number=2) for each in "ab"],
-            1,
-        ),
-        ([event_of(E.SLOT_EXPIRED, "a", NOW + timedelta(90), number=2)], 1),
-        (
-            [
-                event_of(E.SLOT_EXPIRY_NOTICED, "a", NOW + timedelta(60), number=2),
-                event_of(E.SLOT_EXPIRED, "b", NOW + timedelta(79), number=2),
-            ],
-            1,
-        ),
-        (
-            [
-                event_of(E.SLOT_EXPIRY_NOTICED, "a", NOW + timedelta(60), number=2),
-                event_of(E.SLOT_EXPIRED, "b", NOW + timedelta(80), number=2),
-            ],
-            0,
-        ),
-        ([event_of(E.REFERRAL_RELEASED, "a", signup=signup(5).id, rule="hold_period")], 1),
-        ([wish_of(Action.RELEASE, signup(5).id)], 0),
-        ([wish_of(Action.RELEASE, signup(1).id)], 1),
-    ],
-    ids=range(38),
-)
-def test_changes_are_made_or_not_as_in_the_book(events: list[Event], refused: int) -> None:
-    """Each way of asking wrongly, beside the right one, moves what it moves in the book."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recount, "RULES", rules_of(FULL))
-        book = Book("aozora", (FULL,))
-        entries, found = log_of(book, [*two_slots(), *events])
-        assert_equal(told(entries), book, found)
-    assert found == refused
 
 
 def test_the_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

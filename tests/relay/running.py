@@ -20,17 +20,16 @@ from ledger.inbox import Inbox
 from ledger.store import Store
 from relay.addresses import Address
 from relay.arcseal import ArcSealer
+from relay.company import Company, Mode
 from relay.deliver import Delivery
 from relay.door import Door, Limits
 from relay.downstream import HopSettings, NextHop
-from relay.lexicons import load_lexicons
 from relay.metrics import Metrics
-from relay.note import load_templates
 from relay.pipeline import Rules, make_rules
-from relay.policy import Company, Mode
 from relay.smtp_in import Relay
 from relay.sockets import open_listeners
 from signer.keyring import Key, KeyRing, KeyState
+from tests.lexicons import installed_lexicons, installed_templates
 
 NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 RING = KeyRing((Key("a", bytes(range(32)), KeyState.ACTIVE, NOW),))
@@ -48,7 +47,9 @@ DOOR = Door(Address("127.0.0.1", 0), "relay.example", (ipaddress.ip_network("127
 @cache
 def rules(*companies: Company) -> Rules:
     """Return real rules for these companies, by default the one that injects."""
-    return make_rules(companies or (AOZORA,), load_lexicons(), load_templates(), RING, BASE_URL)
+    return make_rules(
+        companies or (AOZORA,), installed_lexicons(), installed_templates(), RING, BASE_URL
+    )
 
 
 @dataclass

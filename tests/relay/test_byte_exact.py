@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.policy import Mode
+from relay.company import Mode
 from relay.wire import stuff
 from tests.relay.neighbours import Client, Hop, always
 from tests.relay.running import AOZORA, rules, running

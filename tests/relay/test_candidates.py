@@ -15,9 +15,9 @@ from relay.entries import Lexicons, Section
 from relay.evidence import weigh_texts
 from relay.fragments import fragments_needed, phrases_needed
 from relay.letter import Letter
-from relay.lexicons import load_lexicons
 from relay.sentences import language_of, normalise
 from relay.verdict import NOTHING_SAID, judge, judge_mail
+from tests.lexicons import installed_lexicons
 
 FOLDER = Path(__file__).parent
 # What holds words together, takes them apart or hides them.
@@ -80,7 +80,7 @@ GLUES = (
 @cache
 def lexicons() -> Lexicons:
     """Return the lexicons as installed."""
-    return load_lexicons()
+    return installed_lexicons()
 
 
 @cache

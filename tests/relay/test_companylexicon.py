@@ -12,12 +12,12 @@ import pytest
 from relay.companylexicon import CompanyLexicons, extended, for_company
 from relay.entries import LexiconError
 from relay.envelope import Envelope
-from relay.lexicons import load_lexicons
 from relay.pipeline import process
 from relay.policy import Reason
+from tests.lexicons import installed_lexicons
 from tests.relay.running import AOZORA, rules
 
-LEXICONS = load_lexicons()
+LEXICONS = installed_lexicons()
 HOKUTO = replace(AOZORA, id="hokuto", name="株式会社ほくと", domains=("hokuto.example.jp",))
 THREAD = """
 language = "ja"

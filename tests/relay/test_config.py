@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from relay.addresses import Address
+from relay.company import Mode
 from relay.config import ConfigError, load_config
-from relay.policy import Mode
 
 GOOD = """\
 [relay]

@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from ledger.events import Event, parse
-from relay.policy import Mode
+from relay.company import Mode
 from relay.undo import restore
 from relay.wire import stuff, unstuff
 from tests.relay.neighbours import Client, Deciding, Hop, always

@@ -16,7 +16,7 @@ import pytest
 from relay.cli.judge import judge_row
 from relay.cli.tally import Tally
 from relay.entries import Lexicons
-from relay.lexicons import load_lexicons
+from tests.lexicons import installed_lexicons
 
 LETTERS = Path(__file__).parents[2].parent / "shared" / "letters"
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def lexicons() -> Lexicons:
     """Return the lexicons as installed."""
-    return load_lexicons()
+    return installed_lexicons()
 
 
 def measure(file: str, lexicons: Lexicons, languages: set[str]) -> Tally:

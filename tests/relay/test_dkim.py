@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 
 from relay.arcseal import ArcSealer
+from relay.company import Company
 from relay.dkimkeys import DkimKey
 from relay.dkimsign import check_arc, check_dkim
 from relay.dnskeys import DnsKeys
 from relay.envelope import Envelope
 from relay.pipeline import Outcome, Rules, process
-from relay.policy import Company, Reason
+from relay.policy import Reason
 from relay.resign import Resigner
 from relay.undo import restore
 from relay.wire import unstuff

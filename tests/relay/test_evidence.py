@@ -10,7 +10,7 @@ from relay.candidates import find_candidates
 from relay.entries import Lexicons
 from relay.evidence import weigh, weigh_texts
 from relay.letter import Letter
-from relay.lexicons import load_lexicons
+from tests.lexicons import installed_lexicons
 
 THANKS = "このたびは当社の求人にご応募いただき、ありがとうございました。\n"
 
@@ -18,7 +18,7 @@ THANKS = "このたびは当社の求人にご応募いただき、ありがと�
 @pytest.fixture(scope="module")
 def lexicons() -> Lexicons:
     """Return the lexicons as installed."""
-    return load_lexicons()
+    return installed_lexicons()
 
 
 def names(text: str, lexicons: Lexicons, subject: str = "") -> set[str]:

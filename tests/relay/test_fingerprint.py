@@ -14,9 +14,9 @@ from relay.entries import Lexicons
 from relay.envelope import Envelope
 from relay.fingerprint import Fingerprint, fingerprint_of, shape_of
 from relay.letter import read_letter, read_names
-from relay.lexicons import load_lexicons
 from relay.mimemap import map_message
 from relay.verdict import judge
+from tests.lexicons import installed_lexicons
 from tests.relay.templates import (
     DATES,
     NAMES,
@@ -39,7 +39,7 @@ SIGNATURES = (
 @cache
 def lexicons() -> Lexicons:
     """Return the lexicons, read once."""
-    return load_lexicons()
+    return installed_lexicons()
 
 
 def read(message: bytes) -> Fingerprint:

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from relay.entries import Entry, Section
 from relay.fragments import Groups, fragments_needed, phrases_needed
-from relay.lexicons import load_lexicons
+from tests.lexicons import installed_lexicons
 
-JAPANESE = load_lexicons()["ja"].of(Section.DECISION)
-ENGLISH = load_lexicons()["en"].of(Section.DECISION)
+JAPANESE = installed_lexicons()["ja"].of(Section.DECISION)
+ENGLISH = installed_lexicons()["en"].of(Section.DECISION)
 
 
 def as_sets(groups: Groups) -> list[set[str]]:

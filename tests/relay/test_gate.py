@@ -6,9 +6,10 @@ import time
 
 import pytest
 
+from relay.company import Company
 from relay.envelope import Envelope
 from relay.gate import dismiss
-from relay.policy import Company, Reason
+from relay.policy import Reason
 
 COMPANY = Company("aozora", "Aozora", ("aozora.example.jp",))
 OUTSIDE = Envelope("hr@aozora.example.jp", ("ann@mail.example.com",))

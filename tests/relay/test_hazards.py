@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from relay.company import Company
 from relay.inject import Mark, NotInjected, inject
 from relay.mimemap import map_message
 from relay.note import load_templates
-from relay.policy import Company
 
 LINK = "https://r.example.jp/" + "k" * 43
 COMPANY = Company("a", "Aozora", (), contact="hr@aozora.example.jp")

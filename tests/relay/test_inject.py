@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from relay.company import Company
 from relay.inject import Mark, NotInjected, Rules, inject
 from relay.mimemap import body_of, map_message
 from relay.note import Note, Notes, load_templates
-from relay.policy import Company
 from relay.undo import restore
 
 LINK = "https://r.example.jp/" + "k" * 43

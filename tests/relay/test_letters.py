@@ -10,9 +10,9 @@ import pytest
 from relay.entries import Lexicons
 from relay.envelope import Envelope
 from relay.letter import read_letter
-from relay.lexicons import load_lexicons
 from relay.mimemap import MapError, map_message
 from relay.verdict import Kind, judge
+from tests.lexicons import installed_lexicons
 
 FOLDER = Path(__file__).parents[1] / "letters"
 
@@ -20,7 +20,7 @@ FOLDER = Path(__file__).parents[1] / "letters"
 @pytest.fixture(scope="module")
 def lexicons() -> Lexicons:
     """Return the lexicons as installed."""
-    return load_lexicons()
+    return installed_lexicons()
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.eml")), ids=lambda path: path.stem)

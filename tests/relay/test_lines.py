@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from relay.entries import Scope, Section
-from relay.lexicons import load_lexicons
 from relay.lines import prepare
 from relay.sentences import Sentence, language_of, normalise, split
+from tests.lexicons import installed_lexicons
 
-LEXICONS = load_lexicons()
+LEXICONS = installed_lexicons()
 FILES = ("short_letters.toml", "longer_letters.toml")
 LETTERS = [
     row

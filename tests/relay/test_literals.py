@@ -10,10 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from relay.entries import Entry, Lexicon, Section
-from relay.lexicons import load_lexicons
 from relay.literals import pairs_needed, stems_needed, words_needed
+from tests.lexicons import installed_lexicons
 
-LEXICONS = load_lexicons()
+pytestmark = pytest.mark.long
+
+LEXICONS = installed_lexicons()
 ENTRIES = LEXICONS["en"].of(Section.DECISION)
 ALL_ENTRIES = [
     (lexicon, entry)

@@ -23,6 +23,8 @@ from tests.relay.lives_stage import (
 from tests.relay.lives_way import Way
 from tests.relay.neighbours import Hop
 
+pytestmark = pytest.mark.long
+
 LETTERS = {"ordinary": ORDINARY, "rejection": REJECTION}
 
 

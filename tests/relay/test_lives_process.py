@@ -26,6 +26,8 @@ from tests.relay.lives_stage import (
 )
 from tests.relay.neighbours import Hop
 
+pytestmark = pytest.mark.long
+
 ROWS = read_rows()
 LINK = re.compile(rb"https://r\.example\.jp/[a-z2-7]{43}")
 # What a service says of its start and end whatever becomes of a letter.

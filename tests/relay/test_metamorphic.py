@@ -17,10 +17,10 @@ import pytest
 
 from relay.cli.letterfile import envelope_from_header
 from relay.letter import Words, read_letter, read_words
-from relay.lexicons import load_lexicons
 from relay.mimemap import map_message
 from relay.sentences import cut, language_of, normalise
 from relay.verdict import Kind, Verdict, judge
+from tests.lexicons import installed_lexicons
 from tests.relay import exchanged, opposites, rewriting
 from tests.relay.rewriting import build, is_wide
 
@@ -29,7 +29,7 @@ Row = dict[str, str]
 HERE = Path(__file__).parent
 DEVELOPMENT = HERE.parents[1].parent / "shared" / "letters"
 FILES = ("ja.jsonl", "en.jsonl", "public-en.jsonl")
-LEXICONS = load_lexicons()
+LEXICONS = installed_lexicons()
 
 
 def _own_letters() -> Iterator[Row]:

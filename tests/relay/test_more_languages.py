@@ -16,10 +16,10 @@ import pytest
 from relay.entries import Lexicons, Section
 from relay.envelope import Envelope
 from relay.letter import Letter, read_letter
-from relay.lexicons import load_lexicons
 from relay.mimemap import map_message
 from relay.newest import own_lines
 from relay.verdict import Kind, Verdict, judge
+from tests.lexicons import installed_lexicons
 
 LANGUAGES = ("de", "es", "fr", "ko", "zh")
 # The address of a recruiter makes every refusal look a little more like a rejection.
@@ -29,7 +29,7 @@ SENDERS = [("x@example.jp", ""), ("recruit@example.jp", "採用担当")]
 @cache
 def lexicons() -> Lexicons:
     """Return the lexicons as installed."""
-    return load_lexicons()
+    return installed_lexicons()
 
 
 def rows(section: str) -> list[tuple[str, str, str]]:

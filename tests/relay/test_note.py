@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from relay.company import Company
 from relay.note import NoteTemplates, TemplateError, Unrendered, builtin_folder, load_templates
 from relay.notelint import lint, lint_html, visible_words
-from relay.policy import Company
 
 ROOT = Path(__file__).parents[2]
 LINK = "https://r.example.jp/" + "k" * 43

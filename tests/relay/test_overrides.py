@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from relay.policy import Mode
+from relay.company import Mode
 from relay.undo import restore
 from relay.wire import stuff, unstuff
 from tests.relay.neighbours import Client, Hop, offers

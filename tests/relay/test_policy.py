@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from relay.company import Company, Mode
 from relay.evidence import FORBIDDING_WEIGHT, Evidence
 from relay.mimemap import MapReason
-from relay.policy import Action, Company, Decision, Mode, Reason, decide
+from relay.policy import Action, Decision, Reason, decide
 from relay.verdict import Kind, Verdict
 
 COMPANY = Company("aozora", "Aozora", ("aozora.example.jp",), mode=Mode.INJECT)

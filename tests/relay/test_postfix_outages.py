@@ -25,7 +25,7 @@ from tests.relay.postfix_chains import (
 
 REJECTION = (LETTERS / "002-first-interview-8bit.eml").read_bytes()
 OFFER = (LETTERS / "040-offer-with-regret-about-location.eml").read_bytes()
-pytestmark = pytest.mark.postfix
+pytestmark = [pytest.mark.postfix, pytest.mark.long]
 
 
 def test_the_shortest_set_up(next_hop: Hop, tmp_path: Path) -> None:

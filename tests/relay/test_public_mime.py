@@ -15,10 +15,11 @@ from time import perf_counter
 
 import pytest
 
+from relay.company import Company
 from relay.inject import Injected, Mark, NotInjected, Rules, inject
 from relay.mimemap import MapError, map_message
 from relay.note import load_templates
-from relay.policy import Company, Reason
+from relay.policy import Reason
 from relay.undo import restore
 from tests.relay.readers import Readers, added, readers
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from relay.letter import Letter
-from relay.lexicons import load_lexicons
 from relay.verdict import Kind, judge
+from tests.lexicons import installed_lexicons
 
 FILES = ("short_letters.toml", "longer_letters.toml")
 LETTERS = [
@@ -20,7 +20,7 @@ LETTERS = [
 ]
 REJECTIONS = [row for letters in LETTERS for row in letters["rejection"]]
 OTHERS = [row for letters in LETTERS for row in letters["other"]]
-LEXICONS = load_lexicons()
+LEXICONS = installed_lexicons()
 # The address of a recruiter makes every refusal look a little more like a rejection.
 SENDERS = [("x@example.jp", ""), ("recruit@example.jp", "採用担当")]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from relay.lexicons import load_lexicons
 from relay.timebox import TimeBox, TimeBoxError
 from relay.verdict import TOO_LONG, Kind, judge_words
+from tests.lexicons import installed_lexicons
 
 
 def test_a_box_without_time_is_over() -> None:
@@ -28,7 +28,7 @@ def test_a_letter_that_takes_too_long_passes(monkeypatch: pytest.MonkeyPatch) ->
         raise AssertionError("read although there was no time")
 
     monkeypatch.setattr(TimeBox.__init__, "__defaults__", (-1.0,))
-    verdict = judge_words("選考結果", text, unread, load_lexicons())  # type: ignore[arg-type]
+    verdict = judge_words("選考結果", text, unread, installed_lexicons())  # type: ignore[arg-type]
     assert verdict is TOO_LONG
     assert verdict.kind is Kind.OTHER
     assert verdict.evidence[0].name == "counter.time-box"

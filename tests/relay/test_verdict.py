@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from relay.entries import Lexicons
 from relay.evidence import Evidence
 from relay.letter import Letter
-from relay.lexicons import load_lexicons
 from relay.verdict import WORDING, Kind, conclude, ground_of, judge
 from relay.wording import (
     READ_ON_SCORE_MIN,
@@ -19,12 +18,13 @@ from relay.wording import (
     Wording,
     rejection_score_min,
 )
+from tests.lexicons import installed_lexicons
 
 
 @pytest.fixture(scope="module")
 def lexicons() -> Lexicons:
     """Return the lexicons as installed."""
-    return load_lexicons()
+    return installed_lexicons()
 
 
 def letter(text: str, subject: str = "") -> Letter:
@@ -147,4 +147,4 @@ def test_any_text_has_a_verdict(text: str, subject: str) -> None:
     assert 0.0 <= verdict.score <= 1.0
 
 
-_LEXICONS = load_lexicons()
+_LEXICONS = installed_lexicons()

@@ -24,11 +24,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ledger.apply import Applier, read_policies
+from ledger.apply import Applier
 from ledger.checkpoint import Checkpointer
 from ledger.events import Event
 from ledger.inbox import Inbox, InboxUnavailable
 from ledger.jobs import Jobs, Kind
+from ledger.policies import read_policies
 from ledger.spill import Spill
 from ledger.store import Store
 from ledger.timetable import ISSUE_STATEMENT, Timetable
