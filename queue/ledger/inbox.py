@@ -27,6 +27,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Final
 
 from ledger import faults, store_inbox, store_subject
@@ -37,7 +38,7 @@ from ledger.spill import Record, Spill
 from ledger.store import RepeatedKey, Store, StoreError
 
 # Who submits catches these; the rest of them is in their own file.
-__all__ = ["EventConflict", "Inbox", "InboxError", "InboxUnavailable"]
+__all__ = ["EventConflict", "Inbox", "InboxError", "InboxUnavailable", "Place"]
 
 # A mail waits for this answer; beyond it the letter passes unchanged.
 DEADLINE_SECONDS: Final = 2.0
@@ -76,6 +77,14 @@ KEEPABLE: Final = frozenset(
 CLOSE_SECONDS: Final = 10.0
 
 _log: Final = logging.getLogger(__name__)
+
+
+class Place(StrEnum):
+    """Where an event is on disk."""
+
+    STORE = "store"
+    SPILL = "spill"
+
 
 # Called in the publisher thread with ids of events that are on disk; must not raise.
 Announce = Callable[[Sequence[str]], None]
@@ -174,7 +183,7 @@ class Inbox:
         is_urgent: bool = True,
         detail: bytes = b"",
         deadline_seconds: float | None = None,
-    ) -> None:
+    ) -> Place:
         """Return when the event is on disk: in the store or, if `KEEPABLE`, in the spill file.
 
         One that is not urgent may take `COMPANY_SECONDS` longer. The same event again is fine and
@@ -189,13 +198,15 @@ class Inbox:
         keeper = self._keeper if event.type in KEEPABLE else None
         if keeper and keeper.is_waiting:
             await keeper.keep_event(row)  # Behind those that wait already.
-            return
+            return Place.SPILL
         try:
             await self._do(row, is_urgent=is_urgent, deadline_seconds=deadline_seconds)
         except InboxUnavailable as error:
             if keeper is None or error.reason == "closed":
                 raise
             await keeper.keep_event(row)
+            return Place.SPILL
+        return Place.STORE
 
     async def keep(self, kind: str, sealed: bytes, received: datetime) -> None:
         """Return when this is in the spill file, for the handler of its kind to take in later.
@@ -238,13 +249,17 @@ class Inbox:
                 self._is_urgent = True
             if self._is_urgent or len(self._waiting) == 1:
                 self._condition.notify()
+        timer = loop.call_later(deadline, self._give_up, job, deadline)
         try:
-            async with asyncio.timeout(deadline):
-                return await job.future
-        except TimeoutError:
-            # The future is cancelled with it, so the writer leaves out what it has not begun.
+            return await job.future
+        finally:
+            timer.cancel()
+
+    def _give_up(self, job: _Job, deadline: float) -> None:
+        """Answer one that has waited too long; the writer leaves it out if it has not begun."""
+        if not job.future.done():
             self._away_until = time.monotonic() + self._away_seconds
-            raise InboxUnavailable("timeout", f"{deadline} s") from None
+            job.future.set_exception(InboxUnavailable("timeout", f"{deadline} s"))
 
     # ---------------------------------------------------------- the writer thread
 
@@ -275,7 +290,7 @@ class Inbox:
         rows: list[tuple[_Job, store_inbox.NewRow]] = []
         persons: list[tuple[_Job, _Person]] = []
         for job in jobs:
-            if not job.future.cancelled():
+            if not job.future.done():  # Else who wanted it has given up.
                 if isinstance(job.work, _Person):
                     persons.append((job, job.work))
                 else:
