@@ -190,9 +190,9 @@ class Inbox:
         """Return when the event is on disk: in the store or, if `KEEPABLE`, in the spill file.
 
         It may wait `company_seconds` longer, for others to share its commit. The same event again
-        is fine and stays one row. `detail` is what was seen of a click. The deadline is for the store; keeping
-        comes on top of it. Raises `EventConflict` when another event has its id, `InboxUnavailable`
-        when it could not be made durable. `keeping_seconds` bounds that; without it the disk does.
+        is fine and stays one row. `detail` is what was seen of a click. The deadline is for the
+        store, `keeping_seconds` for keeping, which comes on top. Raises `EventConflict` when another
+        event has its id, `InboxUnavailable` when it could not be made durable.
         """
         if event.type in DERIVED_ONLY:
             raise EventError("type", f"{event.type} follows from a rule and is not reported")

@@ -1,4 +1,4 @@
-"""What the intake counts while it runs, for whoever watches over it; every value is of a closed set.
+"""What the intake counts while it runs, for whoever watches it; each value is of a closed set.
 
 No company, no link, no person and nothing that came in with a request is among them.
 """

@@ -244,7 +244,7 @@ class Service:
 
 
 def _new_click_id() -> str:
-    """Return a random name for an event; later ones sort behind, at the end of the store's index."""
+    """Return a random name; later ones sort behind, at the end of the store's index."""
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
 
 
