@@ -191,8 +191,8 @@ class Inbox:
 
         It may wait `company_seconds` longer, for others to share its commit. The same event again
         is fine and stays one row. `detail` is what was seen of a click. The deadline is for the
-        store, `keeping_seconds` for keeping, which comes on top. Raises `EventConflict` when another
-        event has its id, `InboxUnavailable` when it could not be made durable.
+        store, `keeping_seconds` for the spill file, which comes on top. Raises `EventConflict` when
+        another event has its id, `InboxUnavailable` when it could not be made durable.
         """
         if event.type in DERIVED_ONLY:
             raise EventError("type", f"{event.type} follows from a rule and is not reported")

@@ -255,8 +255,7 @@ class Registration:
         }
 
         async def act(_fields: Mapping[str, str]) -> Response:
-            event_id = await _in_thread(lambda: self._confirmed(found.value, now))
-            if event_id:
+            if event_id := await _in_thread(lambda: self._confirmed(found.value, now)):
                 self._count(Step.CONFIRMED)
                 await self._apply(event_id)
             return self._show(request, "confirmed.html.j2", delete_url=values["delete_url"])
@@ -379,9 +378,9 @@ class Registration:
         return read_confirmation(self._around.ring(), purpose, text, self._around.clock())
 
     def _stale(self, request: Request, error: Exception) -> Response:
-        why = "expired" if isinstance(error, ExpiredLink) else "broken"
-        self._count(Step(why))
-        return self._show(request, "stale.html.j2", 410 if why == "expired" else 404, why=why)
+        why = Step.EXPIRED if isinstance(error, ExpiredLink) else Step.BROKEN
+        self._count(why)
+        return self._show(request, "stale.html.j2", 410 if why is Step.EXPIRED else 404, why=why)
 
     def _count(self, step: Step) -> None:
         self._around.counts.add(What.REGISTRATIONS, step)

@@ -63,6 +63,10 @@ class Postgres:
     def start(self) -> None:
         """Make the cluster and start it."""
         self._run("initdb", "-D", str(self._data), "-A", "trust", "-U", "root", "-N")
+        self.start_again()
+
+    def start_again(self) -> None:
+        """Start it as it was left."""
         options = f"-p {self.port} -k {self._folder} -c listen_addresses=127.0.0.1"
         self._control("-o", options, "start")
 
