@@ -6,7 +6,7 @@ BIN    := .venv/bin
 PIP    := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 CODE   := relay signer queue tests bench
 
-.PHONY: help run test lint mypy pyright check format bench splice fuzz model needs lock readers clean
+.PHONY: help run test lint mypy pyright check format bench clicks splice fuzz model needs lock readers clean
 
 help:
 	@echo "make run    the whole pipeline on this machine, with sample letters   (ARGS=\"--once --json\")"
@@ -14,6 +14,7 @@ help:
 	@echo "make readers  npm's mailparser and axe-core, without which the tests that need them are skipped"
 	@echo "make check  format, lint, types, tests: the whole gate"
 	@echo "make bench  what it costs, beside no relay, Haraka and Postfix       (ARGS=\"--quick\")"
+	@echo "make clicks what a durable click costs, also with the database away  (ARGS=\"--postgres\")"
 	@echo "make recognise  how well rejections are told, beside three others    (ARGS=\"--quick\")"
 	@echo "make hostile    how long letters made to take long hold the relay   (ARGS=\"--quick\")"
 	@echo "make splice     whether the splice takes linear time, beside email   (ARGS=\"--quick\")"
@@ -72,6 +73,9 @@ bench: .venv/dev
 	@$(BIN)/python bench/smtp.py $(ARGS)
 	@$(BIN)/python bench/judge.py
 	@$(BIN)/python bench/record.py
+
+clicks: .venv/dev
+	@$(BIN)/python bench/clicks.py $(ARGS)
 
 recognise: .venv/dev
 	@$(BIN)/python bench/recognise.py $(ARGS)

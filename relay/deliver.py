@@ -20,7 +20,7 @@ from typing import TypeVar
 import structlog
 
 from ledger import events
-from ledger.inbox import EventConflict, Inbox, InboxError
+from ledger.inbox import COMPANY_SECONDS, EventConflict, Inbox, InboxError
 from relay.arcseal import ArcSealer
 from relay.dkimsign import SigningError
 from relay.downstream import NextHopAway, NextHopLost
@@ -353,7 +353,7 @@ class Delivery:
 
     async def _submit(self, event: events.Event, incident: str) -> None:
         try:
-            await self._inbox.submit(event, is_urgent=False)
+            await self._inbox.submit(event, company_seconds=COMPANY_SECONDS)
         except InboxError as error:
             log.warning("delivery_not_recorded", incident=incident, error=str(error))
 

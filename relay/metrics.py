@@ -33,6 +33,26 @@ _QUEUE = {
     "dead": "Events and jobs that failed for good and wait for a person.",
 }
 
+# What the intake counts: by name, a text, the label, and all its values.
+_INTAKE = {
+    "links_followed": (
+        "Links that were followed, by what they were.",
+        "outcome",
+        "whole mended damaged malformed unknown_key bad_tag revoked link_revoked",
+    ),
+    "clicks": ("Clicks, by who is behind them.", "class", "human scanner unknown"),
+    "click_records": (
+        "Clicks, by what became of their record.",
+        "kept",
+        "store spill thinned lost",
+    ),
+    "registrations": (
+        "What people did on our own pages.",
+        "step",
+        "received not_kept confirmed opted_out opted_in deleted expired broken",
+    ),
+}
+
 
 class Metrics:
     """The counters of one process; every method is cheap and never raises."""
@@ -105,6 +125,13 @@ class Metrics:
             )
             for name, text in _QUEUE.items()
         }
+        self._intake = {
+            name: Counter(f"careerrelay_{name}", text, (label,), registry=registry)
+            for name, (text, label, _) in _INTAKE.items()
+        }
+        for name, (_, _, values) in _INTAKE.items():
+            for value in values.split():  # From 0 on, so that the first one is seen to be more.
+                self._intake[name].labels(value)
         # A look-up of labels takes a lock and a tuple of texts; each is made once.
         self._add: dict[tuple[Counter, tuple[str, ...]], Callable[[], None]] = {}
         self._observe = {
@@ -151,6 +178,10 @@ class Metrics:
     def in_flight(self, change_bytes: int) -> None:
         """Note that messages in flight take more bytes, or fewer."""
         self._in_flight.inc(change_bytes)
+
+    def intake(self, what: str, how: str) -> None:
+        """Count what the intake did, under the names of `_INTAKE`."""
+        self._count(self._intake[what], how)
 
     def queue(self, values: Mapping[str, float]) -> None:
         """Note how the queue stands, under the names of `_QUEUE`."""

@@ -13,6 +13,7 @@ import hmac
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from itsdangerous.encoding import base64_decode, base64_encode
 from itsdangerous.signer import Signer, SigningAlgorithm
@@ -76,7 +77,7 @@ class _ShortHmac(SigningAlgorithm):
     """HMAC-SHA256 cut to 128 bit (RFC 2104 §5)."""
 
     def get_signature(self, key: bytes, value: bytes) -> bytes:
-        return hmac.new(key, value, hashlib.sha256).digest()[:TAG_BYTES]
+        return hmac.digest(key, value, "sha256")[:TAG_BYTES]
 
 
 def make_token(ring: KeyRing, company: str, link_id: str) -> str:
@@ -84,7 +85,8 @@ def make_token(ring: KeyRing, company: str, link_id: str) -> str:
     if not _LINK_ID.match(link_id):
         raise ValueError(f"a link id has {LINK_ID_CHARS} characters of a-z, 2-7")
     signed = ring.active.id + link_id
-    tag = base64_decode(_signer(ring.active, company).get_signature(signed))
+    signer = _signer(ring.active.derive(PURPOSE, company))
+    tag = base64_decode(signer.get_signature(signed))
     return signed + encode_base32(tag)
 
 
@@ -148,16 +150,17 @@ def _claims(reading: Reading, token: str) -> Claims:
 
 def _signed_for(key: Key, signed: str, tag: bytes, companies: Iterable[str]) -> str | None:
     for company in companies:
-        if _signer(key, company).verify_signature(signed, tag):
+        if _signer(key.derive(PURPOSE, company)).verify_signature(signed, tag):
             return company
     return None
 
 
-def _signer(key: Key, company: str) -> Signer:
-    # Both defaults of the library (SHA-1, "django-concat") are replaced; the key is derived here as
-    # "hmac" would do, because ours are kept.
+@lru_cache(maxsize=4096)  # As many as there are derived keys.
+def _signer(derived: bytes) -> Signer:
+    # Both defaults of the library (SHA-1, "django-concat") are replaced; the key is derived before
+    # as "hmac" would do, because ours are kept.
     return Signer(
-        key.derive(PURPOSE, company),
+        derived,
         key_derivation="none",
         digest_method=hashlib.sha256,
         algorithm=_ShortHmac(),

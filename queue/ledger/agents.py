@@ -8,7 +8,8 @@ module and comes first, because it says what kind of program it is.
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 from typing import cast
@@ -30,22 +31,29 @@ class Agents:
     """Pieces of User-Agent values that give programs away, by the signal they mean."""
 
     pieces: tuple[tuple[Signal, tuple[str, ...]], ...]
+    _remembered: Callable[[str], Signal | None] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        remember = lru_cache(maxsize=AGENTS_REMEMBERED_MAX)
+        object.__setattr__(self, "_remembered", remember(self._look_up))
 
     def signal_of(self, agent: str) -> Signal | None:
         """Return what the agent is known to be."""
-        agent = agent[:AGENT_MAX_CHARS]
+        return self._remembered(agent[:AGENT_MAX_CHARS])
+
+    def _look_up(self, agent: str) -> Signal | None:
         lowered = agent.lower()
         for signal, pieces in self.pieces:
             if any(piece in lowered for piece in pieces):
                 return signal
-        return Signal.ROBOT if _is_listed(agent) else None
+        return Signal.ROBOT if is_crawler(agent) else None
 
 
 def load_agents() -> Agents:
     """Return the agents of `scanners.toml`, and make the list of crawlers ready."""
     data = tomllib.loads(files("ledger").joinpath("scanners.toml").read_text(encoding="utf-8"))
     groups = cast("dict[str, list[str]]", data)
-    _is_listed(_BROWSER)
+    is_crawler(_BROWSER)
     return Agents(
         (
             (Signal.GATEWAY, tuple(groups["gateways"])),
@@ -53,8 +61,3 @@ def load_agents() -> Agents:
             (Signal.ROBOT, tuple(groups["robots"])),
         )
     )
-
-
-@lru_cache(maxsize=AGENTS_REMEMBERED_MAX)
-def _is_listed(agent: str) -> bool:
-    return bool(is_crawler(agent))

@@ -10,34 +10,39 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from ledger.clicks import network_of
-
 # Browsers and scanners are told apart within these; what follows may single a device out.
 AGENT_KEPT_CHARS: Final = 200
 # The longest value that browsers send in the headers below is "same-origin" or "empty".
 HEADER_KEPT_CHARS: Final = 40
 METHOD_KEPT_CHARS: Final = 10
 
-_HEADERS: Final = (
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+# Lower-case names.
+_BROWSERS_SAY: Final = (
     "sec-fetch-dest",
     "sec-fetch-mode",
     "sec-fetch-site",
     "sec-fetch-user",
     "sec-purpose",
 )
+# What `raw_detail` looks at.
+HEADERS_KEPT: Final = ("user-agent", *_BROWSERS_SAY)
 
 
 def raw_detail(
-    method: str, headers: Mapping[str, str], address: str, signals: Iterable[str] = ()
+    method: str, headers: Mapping[str, str], network: str, signals: Iterable[str] = ()
 ) -> bytes:
-    """Return what is kept of a request, as JSON; `headers` has lower-case names."""
+    """Return what is kept of a request, as JSON.
+
+    `headers` has lower-case names, `network` is what `ledger.clicks.network_of` returned.
+    """
     found = {
         "agent": headers.get("user-agent", "")[:AGENT_KEPT_CHARS],
         "method": method[:METHOD_KEPT_CHARS],
-        "network": network_of(address),
+        "network": network,
         "signals": ",".join(signals),
     }
-    for name in _HEADERS:
+    for name in _BROWSERS_SAY:
         if value := headers.get(name, ""):
             found[name.replace("-", "_")] = value[:HEADER_KEPT_CHARS]
-    return json.dumps(found, sort_keys=True, separators=(",", ":")).encode()
+    return _ENCODER.encode(found).encode()

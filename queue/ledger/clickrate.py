@@ -60,6 +60,10 @@ class ClickRate:
         self._thinned[company, minute] += 1
         return False
 
+    def has_finished(self, now: datetime) -> bool:
+        """Tell whether there is something to take."""
+        return bool(self._thinned) and any(minute != _minute(now) for _, minute in self._thinned)
+
     def take_finished(self, now: datetime | None) -> list[Thinned]:
         """Return what was not kept in minutes that are over, once; all with `None` for now."""
         found = [

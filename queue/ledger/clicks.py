@@ -33,6 +33,14 @@ _PREFETCH_HEADERS = ("purpose", "sec-purpose", "x-purpose", "x-moz")
 # Chrome, and what is built from it, has said since version 80 what a request is for.
 _SAYS_WHY = re.compile(r"Chrome/([89][0-9]|[1-9][0-9][0-9])\.")
 _PREFETCH_WORDS = ("prefetch", "preview", "prerender")
+# What `read_click` looks at.
+HEADERS_READ = (
+    "user-agent",
+    *_PREFETCH_HEADERS,
+    "sec-fetch-mode",
+    "sec-fetch-dest",
+    "accept-language",
+)
 
 
 def read_click(
@@ -79,14 +87,17 @@ class LinkWatch:
         self._secret = secret
         self._requests: OrderedDict[str, list[tuple[datetime, bytes]]] = OrderedDict()
 
-    def note(self, link_id: str, address: str, now: datetime) -> tuple[Signal, ...]:
-        """Count a request for a link and return what its last minute shows."""
+    def note(self, link_id: str, network: str, now: datetime) -> tuple[Signal, ...]:
+        """Count a request for a link and return what its last minute shows.
+
+        `network` is what `network_of` returned.
+        """
         recent = [
             (time, network)
             for time, network in self._requests.pop(link_id, [])
             if now - time < WINDOW
         ]
-        recent.append((now, self._network(address)))
+        recent.append((now, self._hashed(network)))
         self._requests[link_id] = recent[-REQUESTS_WATCHED_MAX:]
         while len(self._requests) > LINKS_WATCHED_MAX:
             self._requests.popitem(last=False)
@@ -97,8 +108,8 @@ class LinkWatch:
             signals.append(Signal.MANY_REQUESTS)
         return tuple(signals)
 
-    def _network(self, address: str) -> bytes:
-        text = network_of(address).encode()
+    def _hashed(self, network: str) -> bytes:
+        text = network.encode()
         return hashlib.blake2b(text, key=self._secret, digest_size=8).digest() if text else b""
 
 

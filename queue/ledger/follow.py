@@ -4,43 +4,53 @@ Whatever became of the link on its way, and whatever the store does, the candida
 once (promise 7): to the registration page with the token as it was issued, or to the friendly
 front page. Nothing that is asked here waits for the database but the record of the click, and that
 ends after `CLICK_MAX_SECONDS`.
+
+A mailing is opened by thousands in one minute, so this speaks ASGI itself: of a request it reads
+what it needs, once, and whole links are answered in front of the router.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Protocol
 from urllib.parse import urlsplit
 
 import structlog
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledger.agents import load_agents
-from ledger.clickdetail import raw_detail
+from ledger.clickdetail import HEADERS_KEPT, raw_detail
 from ledger.clickevents import clicks_thinned, link_clicked
 from ledger.clickrate import ClickRate
-from ledger.clicks import LOOPBACK, LinkWatch, network_of, read_click
-from ledger.inbox import Inbox
+from ledger.clicks import HEADERS_READ, LOOPBACK, LinkWatch, network_of, read_click
+from ledger.inbox import CLICK_COMPANY_SECONDS, Inbox
+from ledger.intakecounts import Counts, Kept, Outcome, What
 from ledger.pages import PAGE_HEADERS
 from ledger.scanranges import ScannerRanges
 from ledger.signals import Click, Signal
 from signer.errors import BadToken
 from signer.keyring import KeyRing
-from signer.tokens import Claims, read_link
+from signer.tokens import TOKEN_CHARS, Claims, read_link
 
 # How long a candidate waits for our disk. A group commit takes some 10 ms; over a second a person
 # notices, and is sent on without the record.
 CLICK_MAX_SECONDS = 1.0
 # How much of it is the store's; in the rest the click is kept in the spill file.
 CLICK_STORE_SECONDS = 0.5
+CLICK_SPILL_SECONDS = CLICK_MAX_SECONDS - CLICK_STORE_SECONDS
 FRONT_PATH = "/"
 REGISTER_PATH = "/register"
 NOTICE_QUERY = "notice=link"
+
+_METHODS = ("GET", "HEAD")
+_HEADERS = {name.encode(): name for name in (*HEADERS_READ, *HEADERS_KEPT)}
+_PAGE_HEADERS = tuple((name.encode(), value.encode()) for name, value in PAGE_HEADERS.items())
+_WHOLE = re.compile(rf"/[a-z2-7]{{{TOKEN_CHARS}}}")
 
 log = structlog.get_logger("intake")
 
@@ -60,13 +70,13 @@ class State(Protocol):
     """What changes while links are followed."""
 
     ring: KeyRing
-    counts: Counter[str]
+    counts: Counts
     watch: LinkWatch
     rate: ClickRate
 
 
 class Links:
-    """Follows links; one per application."""
+    """Follows links: an ASGI application, one for each that serves people."""
 
     def __init__(
         self,
@@ -84,46 +94,55 @@ class Links:
         self._clock = clock
         self._new_id = new_id
         self._agents = load_agents()
+        self._log = log.bind()  # Once: finding out where lines go takes half of a line.
 
-    async def follow(self, request: Request) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the candidate on, whatever became of the link on its way."""
-        if request.method not in ("GET", "HEAD"):
-            raise HTTPException(405, headers={"Allow": "GET, HEAD"})
-        claims = self._read(request.scope["path"].lstrip("/"))
+        if scope["method"] not in _METHODS:
+            raise HTTPException(405, headers={"Allow": ", ".join(_METHODS)})
+        claims = self._read(scope["path"].lstrip("/"))
         if claims is None:
-            return redirect(f"{FRONT_PATH}?{NOTICE_QUERY}")
-        await self._keep(claims, request)
+            await _send_on(send, f"{FRONT_PATH}?{NOTICE_QUERY}")
+            return
+        await self._keep(claims, scope)
         before, after = self._destination
-        return redirect(before + claims.token + after)
+        await _send_on(send, before + claims.token + after)
 
     def _read(self, text: str) -> Claims | None:
         try:
-            return read_link(self._state.ring, text, self._companies)
+            claims = read_link(self._state.ring, text, self._companies)
         except BadToken as error:
-            self._state.counts[f"link_{error.reason}"] += 1
+            self._state.counts.add(What.LINKS, Outcome(error.reason))
             return None
+        is_whole = claims.token == text
+        self._state.counts.add(What.LINKS, Outcome.WHOLE if is_whole else Outcome.MENDED)
+        return claims
 
-    async def _keep(self, claims: Claims, request: Request) -> None:
+    async def _keep(self, claims: Claims, scope: Scope) -> None:
         """Put the click on record; if that fails, the candidate does not notice (promise 7)."""
         try:
-            async with asyncio.timeout(CLICK_MAX_SECONDS):
-                await self._record(claims, request)
+            now = self._clock()
+            if self._state.rate.has_finished(now):
+                async with asyncio.timeout(CLICK_MAX_SECONDS):
+                    await record_thinned(self._state, self._inbox, now, self._new_id)
+                    kept = await self._record(claims, scope, now)
+            else:  # It keeps to the time by itself, which is cheaper.
+                kept = await self._record(claims, scope, now)
         except Exception as error:
             # Everything: no bug of the accounting may stand between a candidate and the page.
-            self._state.counts["click_lost"] += 1
+            kept = Kept.LOST
             log.warning("click lost", link_id=claims.link_id, reason=type(error).__name__)
+        self._state.counts.add(What.RECORDS, kept)
 
-    async def _record(self, claims: Claims, request: Request) -> None:
-        now = self._clock()
-        address = request.client.host if request.client else ""
-        click = self._judge(claims, request, address, now)
+    async def _record(self, claims: Claims, scope: Scope, now: datetime) -> Kept:
+        method, headers = scope["method"], _headers_of(scope)
+        address = scope["client"][0] if scope["client"] else ""
         network = network_of(address)
+        click = self._judge(claims, (method, headers), (address, network), now)
+        self._state.counts.add(What.CLICKS, click.click_class)
         rated = "" if network in LOOPBACK else network
-        is_kept = self._state.rate.admits(rated, claims.company, now)
-        await record_thinned(self._state, self._inbox, now, self._new_id)
-        if not is_kept:
-            self._state.counts["click_thinned"] += 1
-            return
+        if not self._state.rate.admits(rated, claims.company, now):
+            return Kept.THINNED
         event = link_clicked(
             claims.company,
             claims.link_id,
@@ -132,10 +151,15 @@ class Links:
             click_class=click.click_class,
             signals=",".join(click.signals),
         )
-        detail = raw_detail(request.method, request.headers, address, click.signals)
-        await self._inbox.submit(event, detail=detail, deadline_seconds=CLICK_STORE_SECONDS)
-        self._state.counts[f"click_{click.click_class}"] += 1
-        log.info(
+        detail = raw_detail(method, headers, network, click.signals)
+        place = await self._inbox.submit(
+            event,
+            company_seconds=CLICK_COMPANY_SECONDS,
+            detail=detail,
+            deadline_seconds=CLICK_STORE_SECONDS,
+            keeping_seconds=CLICK_SPILL_SECONDS,
+        )
+        self._log.info(
             "click",
             event_id=event.id,
             company=claims.company,
@@ -143,12 +167,51 @@ class Links:
             click_class=click.click_class,
             signals=event.data["signals"],
         )
+        return Kept(place)
 
-    def _judge(self, claims: Claims, request: Request, address: str, now: datetime) -> Click:
-        seen = list(self._state.watch.note(claims.link_id, address, now))
+    def _judge(
+        self,
+        claims: Claims,
+        said: tuple[str, Mapping[str, str]],
+        came_from: tuple[str, str],
+        now: datetime,
+    ) -> Click:
+        """Return the class: of what was said, method and headers, and where from, how often."""
+        address, network = came_from
+        seen = list(self._state.watch.note(claims.link_id, network, now))
         if self._ranges.name_of(address):
             seen.append(Signal.SCANNER_RANGE)
-        return read_click(request.method, request.headers, self._agents, seen)
+        return read_click(*said, self._agents, seen)
+
+
+class LinksFirst:
+    """Middleware that answers links which came through whole; the rest is for the application."""
+
+    def __init__(self, app: ASGIApp, links: Links) -> None:
+        self._app = app
+        self._links = links
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or hand it on."""
+        is_link = scope["type"] == "http" and _WHOLE.fullmatch(scope["path"])
+        app = self._links if is_link and scope["method"] in _METHODS else self._app
+        await app(scope, receive, send)
+
+
+def _headers_of(scope: Scope) -> dict[str, str]:
+    """Return the headers that are looked at, by lower-case names; of a repeated one the first."""
+    return {
+        _HEADERS[name]: value.decode("latin-1")
+        for name, value in reversed(scope["headers"])
+        if name in _HEADERS
+    }
+
+
+async def _send_on(send: Send, location: str) -> None:
+    """Send the answer of `redirect`."""
+    headers = [(b"location", location.encode("ascii")), (b"content-length", b"0"), *_PAGE_HEADERS]
+    await send({"type": "http.response.start", "status": 303, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def record_thinned(

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import queue
 import threading
 import time
@@ -27,6 +28,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Final
 
 from ledger import faults, store_inbox, store_subject
@@ -37,7 +39,7 @@ from ledger.spill import Record, Spill
 from ledger.store import RepeatedKey, Store, StoreError
 
 # Who submits catches these; the rest of them is in their own file.
-__all__ = ["EventConflict", "Inbox", "InboxError", "InboxUnavailable"]
+__all__ = ["EventConflict", "Inbox", "InboxError", "InboxUnavailable", "Place"]
 
 # A mail waits for this answer; beyond it the letter passes unchanged.
 DEADLINE_SECONDS: Final = 2.0
@@ -47,8 +49,11 @@ DEADLINE_SECONDS: Final = 2.0
 WAITING_MAX: Final = 4096
 
 # How long an event that nobody waits for may wait for others to share their commit, which is most
-# of what an event costs. Far below the deadline.
+# of its cost. Far below the deadline.
 COMPANY_SECONDS: Final = 0.1
+# The same for a click: nobody sees so little, and a mailing that is opened by thousands takes a
+# tenth of the commits.
+CLICK_COMPANY_SECONDS: Final = 0.005
 
 # Events in one commit: a few milliseconds of work, beside which the disk's flush stops mattering.
 BATCH_EVENTS: Final = 256
@@ -76,6 +81,14 @@ KEEPABLE: Final = frozenset(
 CLOSE_SECONDS: Final = 10.0
 
 _log: Final = logging.getLogger(__name__)
+
+
+class Place(StrEnum):
+    """Where an event is on disk."""
+
+    STORE = "store"
+    SPILL = "spill"
+
 
 # Called in the publisher thread with ids of events that are on disk; must not raise.
 Announce = Callable[[Sequence[str]], None]
@@ -118,7 +131,6 @@ class Inbox:
         announce: Announce | None = None,
         spill: Spill | None = None,
         deadline_seconds: float = DEADLINE_SECONDS,
-        company_seconds: float = COMPANY_SECONDS,
         waiting_max: int = WAITING_MAX,
         away_seconds: float = AWAY_SECONDS,
     ) -> None:
@@ -132,12 +144,11 @@ class Inbox:
         self._away_until = 0.0
         self._away_seconds = away_seconds
         self._deadline_seconds = deadline_seconds
-        self._company_seconds = company_seconds
         self._waiting_max = waiting_max
         # Guards the three below; never held during I/O, so a handler may take it.
         self._condition = threading.Condition()
         self._waiting: deque[_Job] = deque()
-        self._is_urgent = False  # Of those waiting one at least is not to wait for others.
+        self._begin = math.inf  # When the writer is to begin, by the monotonic clock.
         self._open = False
         self._announcements: queue.Queue[Sequence[str] | None] = queue.Queue(ANNOUNCEMENTS_MAX)
         self._writer = threading.Thread(target=self._write_loop, name="inbox-writer", daemon=True)
@@ -171,16 +182,17 @@ class Inbox:
         self,
         event: Event,
         *,
-        is_urgent: bool = True,
+        company_seconds: float = 0.0,
         detail: bytes = b"",
         deadline_seconds: float | None = None,
-    ) -> None:
+        keeping_seconds: float | None = None,
+    ) -> Place:
         """Return when the event is on disk: in the store or, if `KEEPABLE`, in the spill file.
 
-        One that is not urgent may take `COMPANY_SECONDS` longer. The same event again is fine and
-        stays one row. `detail` is what was seen of a click. The deadline is for the store; keeping
-        comes on top of it. Raises `EventConflict` when another event has its id, `InboxUnavailable`
-        when it could not be made durable.
+        It may wait `company_seconds` longer, for others to share its commit. The same event again
+        is fine and stays one row. `detail` is what was seen of a click. The deadline is for the
+        store, `keeping_seconds` for the spill file, which comes on top. Raises `EventConflict` when
+        another event has its id, `InboxUnavailable` when it could not be made durable.
         """
         if event.type in DERIVED_ONLY:
             raise EventError("type", f"{event.type} follows from a rule and is not reported")
@@ -188,14 +200,16 @@ class Inbox:
         row = row_of(event, received_ms, detail)
         keeper = self._keeper if event.type in KEEPABLE else None
         if keeper and keeper.is_waiting:
-            await keeper.keep_event(row)  # Behind those that wait already.
-            return
+            await keeper.keep_event(row, keeping_seconds)  # Behind those that wait already.
+            return Place.SPILL
         try:
-            await self._do(row, is_urgent=is_urgent, deadline_seconds=deadline_seconds)
+            await self._do(row, company_seconds, deadline_seconds)
         except InboxUnavailable as error:
             if keeper is None or error.reason == "closed":
                 raise
-            await keeper.keep_event(row)
+            await keeper.keep_event(row, keeping_seconds)
+            return Place.SPILL
+        return Place.STORE
 
     async def keep(self, kind: str, sealed: bytes, received: datetime) -> None:
         """Return when this is in the spill file, for the handler of its kind to take in later.
@@ -221,30 +235,36 @@ class Inbox:
         return found or ""
 
     async def _do(
-        self, work: _Work, *, is_urgent: bool = True, deadline_seconds: float | None = None
+        self, work: _Work, company_seconds: float = 0.0, deadline_seconds: float | None = None
     ) -> str | None:
         deadline = deadline_seconds or self._deadline_seconds
         loop = asyncio.get_running_loop()
         job = _Job(work, loop, loop.create_future())
+        now = time.monotonic()
         with self._condition:
             if not self._open:
                 raise InboxUnavailable("closed")
-            if time.monotonic() < self._away_until:
+            if now < self._away_until:
                 raise InboxUnavailable("store", "did not answer a moment ago")
             if len(self._waiting) >= self._waiting_max:
                 raise InboxUnavailable("full", f"{self._waiting_max} events are waiting")
             self._waiting.append(job)
-            if is_urgent or len(self._waiting) >= BATCH_EVENTS:
-                self._is_urgent = True
-            if self._is_urgent or len(self._waiting) == 1:
+            is_full = len(self._waiting) >= BATCH_EVENTS
+            begin = now if is_full else now + company_seconds
+            if begin < self._begin:  # Else the writer wakes up in time by itself.
+                self._begin = begin
                 self._condition.notify()
+        timer = loop.call_later(deadline, self._give_up, job, deadline)
         try:
-            async with asyncio.timeout(deadline):
-                return await job.future
-        except TimeoutError:
-            # The future is cancelled with it, so the writer leaves out what it has not begun.
+            return await job.future
+        finally:
+            timer.cancel()
+
+    def _give_up(self, job: _Job, deadline: float) -> None:
+        """Answer one that has waited too long; the writer leaves it out if it has not begun."""
+        if not job.future.done():
             self._away_until = time.monotonic() + self._away_seconds
-            raise InboxUnavailable("timeout", f"{deadline} s") from None
+            job.future.set_exception(InboxUnavailable("timeout", f"{deadline} s"))
 
     # ---------------------------------------------------------- the writer thread
 
@@ -263,19 +283,18 @@ class Inbox:
     def _take(self) -> list[_Job]:
         """Return the jobs of the next transaction; none when the inbox is closed and empty."""
         with self._condition:
-            self._condition.wait_for(lambda: self._waiting or not self._open)
-            self._condition.wait_for(
-                lambda: self._is_urgent or not self._open, self._company_seconds
-            )
+            while self._open and (left := self._begin - time.monotonic()) > 0:
+                self._condition.wait(None if math.isinf(left) else left)
             count = min(len(self._waiting), BATCH_EVENTS)
-            self._is_urgent = self._is_urgent and count < len(self._waiting)
+            if count == len(self._waiting):
+                self._begin = math.inf
             return [self._waiting.popleft() for _ in range(count)]
 
     def _write(self, jobs: Sequence[_Job]) -> None:
         rows: list[tuple[_Job, store_inbox.NewRow]] = []
         persons: list[tuple[_Job, _Person]] = []
         for job in jobs:
-            if not job.future.cancelled():
+            if not job.future.done():  # Else who wanted it has given up.
                 if isinstance(job.work, _Person):
                     persons.append((job, job.work))
                 else:

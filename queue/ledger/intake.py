@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -29,17 +28,19 @@ import structlog
 from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route, request_response
+from starlette.routing import Route
 
 from ledger.api import IntakeApp, make_router
 from ledger.apply import Applier
 from ledger.attribution import ATTRIBUTION_DAYS, Attribution
 from ledger.clickrate import ClickRate
 from ledger.clicks import LinkWatch
-from ledger.follow import FRONT_PATH, REGISTER_PATH, Links, redirect
+from ledger.follow import FRONT_PATH, REGISTER_PATH, Links, LinksFirst, redirect
 from ledger.inbox import Inbox
+from ledger.intakecounts import Counts, Hear
 from ledger.networkbound import NetworkBound
 from ledger.pages import PAGE_HEADERS, Page, Pages, choose_language, find_templates
 from ledger.registration import Registration
@@ -108,14 +109,12 @@ def _new_rate() -> ClickRate:
 class IntakeState:
     """What changes while an intake runs.
 
-    `ring` may be replaced. `counts` is written here: `click_human`,
-    `click_scanner`, `click_unknown`, `click_lost`, `click_thinned`, `link_damaged`,
-    `link_malformed`, `link_unknown_key`, `link_bad_tag`, `link_revoked`, `link_link_revoked`.
-    `watch` and `rate` are what clicks have shown so far, `bound` is who has sent forms.
+    `ring` may be replaced. `counts` is what has happened since the process began. `watch` and
+    `rate` are what clicks have shown so far, `bound` is who has sent forms.
     """
 
     ring: KeyRing
-    counts: Counter[str] = field(default_factory=Counter[str])
+    counts: Counts = field(default_factory=Counts)
     watch: LinkWatch = field(default_factory=_new_watch)
     rate: ClickRate = field(default_factory=_new_rate)
     bound: NetworkBound = field(default_factory=NetworkBound)
@@ -131,15 +130,16 @@ def create_app(
     earlier: IntakeState | None = None,
     log_routes: Sequence[Route] = (),
     registration: RegistrationParts | None = None,
+    hear: Hear | None = None,
 ) -> FastAPI:
     """Return the application.
 
     `new_id` gives ids for clicks (letters, digits, `_.-`). What changes while it runs is in
     `app.state.intake`, an `IntakeState`; an application that takes another's place goes on with
     what that one has seen, `earlier`. `log_routes` publish checkpoints and tiles.
-    Without `registration` our own page says whom to write to.
+    Without `registration` our own page says whom to write to. `hear` hears what is counted.
     """
-    state = IntakeState(ring)
+    state = IntakeState(ring, Counts(hear))
     if earlier is not None:
         state.counts, state.watch, state.rate = earlier.counts, earlier.watch, earlier.rate
         state.bound = earlier.bound
@@ -158,6 +158,7 @@ def create_app(
             attribute=attribution.of,
             applier=applier,
             clock=clock,
+            counts=state.counts,
         )
         registering = Registration(registration, around, state.bound).routes()
     people = Starlette(
@@ -170,10 +171,11 @@ def create_app(
             *registering,
             *log_routes,
         ],
+        middleware=[Middleware(LinksFirst, links)],
         exception_handlers={HTTPException: pages.answer_http_error, Exception: pages.answer_bug},
     )
     # Not a route "/{path:path}": its pattern does not match a line end, which mail programs add.
-    people.router.default = request_response(links.follow)
+    people.router.default = links
     people.router.redirect_slashes = False
     app = IntakeApp(people)
     app.state.intake = state

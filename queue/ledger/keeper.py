@@ -59,9 +59,16 @@ class Keeper:
         self._thread.join(CLOSE_SECONDS)
         self._spill.close()
 
-    async def keep_event(self, row: store_inbox.NewRow) -> None:
-        """Return when the event is in the file; raises `InboxUnavailable`."""
-        await self.keep(Record(_EVENT, row.received_ms, row.body, row.detail))
+    async def keep_event(self, row: store_inbox.NewRow, max_seconds: float | None) -> None:
+        """Return when the event is in the file; raises `InboxUnavailable`.
+
+        After `max_seconds` nobody waits for the disk; the event is in the file when that has come.
+        """
+        try:
+            async with asyncio.timeout(max_seconds):
+                await self.keep(Record(_EVENT, row.received_ms, row.body, row.detail))
+        except TimeoutError:
+            raise InboxUnavailable("spill", f"{max_seconds} s") from None
 
     async def keep(self, record: Record) -> None:
         """Return when the record is in the file; raises `InboxUnavailable`."""

@@ -32,6 +32,7 @@ from starlette.routing import Route
 from ledger.domains import flags_for
 from ledger.events import Event, signup_verified
 from ledger.follow import REGISTER_PATH, redirect
+from ledger.intakecounts import Step, What
 from ledger.networkbound import NetworkBound
 from ledger.people import Consent, Person, PersonGone, new_person_id, signup_received
 from ledger.registrationform import (
@@ -115,6 +116,7 @@ class Registration:
             log.warning("registration not taken", reason=type(error).__name__)
             return self._form(request, checked.answers, 503, notice="away")
         log.info("registration", is_kept=is_kept)
+        self._count(Step.RECEIVED if is_kept else Step.NOT_KEPT)
         # Also where nothing is kept: nobody is told whose addresses are known here.
         await asyncio.sleep(until - loop.time())
         token = make_confirmation(self._around.ring(), Purpose.AGAIN, person_id, now)
@@ -221,8 +223,8 @@ class Registration:
                 return self._show(request, "stale.html.j2", 410, why="gone")
 
         async def act(_fields: Mapping[str, str]) -> Response:
-            event_id = await _in_thread(lambda: self._confirmed(found.value, now))
-            if event_id:
+            if event_id := await _in_thread(lambda: self._confirmed(found.value, now)):
+                self._count(Step.CONFIRMED)
                 await self._apply(event_id)
             return self._show(request, "confirmed.html.j2", delete_url=values["delete_url"])
 
@@ -277,8 +279,10 @@ class Registration:
         async def act(fields: Mapping[str, str]) -> Response:
             if is_ticked(fields, "undo"):
                 await _in_thread(lambda: self._suppression.take_back(hashed))
+                self._count(Step.OPTED_IN)
                 return self._show(request, "optout.html.j2", done="in")
             await _in_thread(lambda: self._suppression.add(hashed))
+            self._count(Step.OPTED_OUT)
             return self._show(request, "optout.html.j2", done="out")
 
         return await self._asked(request, "optout.html.j2", act, done="")
@@ -294,6 +298,7 @@ class Registration:
 
         async def act(_fields: Mapping[str, str]) -> Response:
             await _in_thread(lambda: self._deleted(person_id))
+            self._count(Step.DELETED)
             return self._show(request, "delete.html.j2", done=True)
 
         return await self._asked(request, "delete.html.j2", act, done=False)
@@ -359,8 +364,12 @@ class Registration:
         return read_confirmation(self._around.ring(), purpose, text, self._around.clock())
 
     def _stale(self, request: Request, error: Exception) -> Response:
-        why = "expired" if isinstance(error, ExpiredLink) else "broken"
-        return self._show(request, "stale.html.j2", 410 if why == "expired" else 404, why=why)
+        why = Step.EXPIRED if isinstance(error, ExpiredLink) else Step.BROKEN
+        self._count(why)
+        return self._show(request, "stale.html.j2", 410 if why is Step.EXPIRED else 404, why=why)
+
+    def _count(self, step: Step) -> None:
+        self._around.counts.add(What.REGISTRATIONS, step)
 
     def _show(
         self, request: Request, template: str, status: int = 200, **values: object

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ledger.apply import Applier
+from ledger.intakecounts import Counts
 from ledger.people import People
 from ledger.registrationform import Questions
 from ledger.registrationmail import RegistrationMail
@@ -51,3 +52,4 @@ class Surroundings:
     attribute: Callable[[str, datetime], tuple[str, str]]
     applier: Applier
     clock: Callable[[], datetime]
+    counts: Counts

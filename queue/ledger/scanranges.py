@@ -48,6 +48,8 @@ class ScannerRanges:
 
     def name_of(self, address: str) -> str:
         """Return whose network an address is in, empty for nobody's."""
+        if not self._by_prefix:
+            return ""
         try:
             parsed = ipaddress.ip_address(address)
         except ValueError:

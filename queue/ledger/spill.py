@@ -32,6 +32,7 @@ SIZE_MAX_BYTES: Final = 1 << 30
 # The largest record is a reported signup: its body and what sealing adds.
 RECORD_MAX_BYTES: Final = 64 * 1024
 BATCH_RECORDS: Final = 256
+CHUNK_BYTES: Final = 64 * 1024
 LAST_BYTES: Final = 64 * 1024  # A hundred clicks: some milliseconds.
 FILES_MAX: Final = 1000  # Processes of one machine.
 DIGEST_CHARS: Final = 32
@@ -236,16 +237,31 @@ def _take_in(handle: int, path: Path, start: int, end: int, take: Take) -> int:
 
 
 def _read(handle: int, start: int, end: int, damaged: list[bytes]) -> Iterator[Record]:
-    with os.fdopen(os.dup(handle), "rb") as file:
-        file.seek(start)
-        while file.tell() < end:
-            line = file.readline(2 * RECORD_MAX_BYTES)
-            record = _decode(line)
-            if record is not None:
-                yield record
-            elif file.tell() < end or line.endswith(b"\n"):
-                if line.strip():
-                    damaged.append(line)
+    for line in _lines(handle, start, end):
+        record = _decode(line)
+        if record is not None:
+            yield record
+        elif line.strip():
+            damaged.append(line)
+
+
+def _lines(handle: int, start: int, end: int) -> Iterator[bytes]:
+    """Yield the lines of a part of the file, but for a last one that is not whole.
+
+    The place in the file is ours to count: that of the handle moves to the end with each record
+    that another thread adds meanwhile.
+    """
+    rest = b""
+    while start < end:
+        chunk = os.pread(handle, min(CHUNK_BYTES, end - start), start)
+        if not chunk:
+            raise OSError(errno.EIO, "is shorter than what was written to it")
+        start += len(chunk)
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from (line + b"\n" for line in lines)
+        if len(rest) > RECORD_MAX_BYTES + DIGEST_CHARS + 1:  # No line of ours.
+            yield rest
+            rest = b""
 
 
 def _set_aside(path: Path, line: bytes) -> None:

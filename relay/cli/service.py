@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 import signal
+import time
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Annotated
@@ -201,7 +202,7 @@ class Service:
 
     async def _settle_clicks(self) -> None:
         state = self._candidates.app.state.intake
-        await record_thinned(state, self.inbox, None, lambda: secrets.token_hex(16))
+        await record_thinned(state, self.inbox, None, _new_click_id)
 
     def _make_intake(self, materials: Materials, earlier: IntakeState | None = None) -> Starlette:
         return create_app(
@@ -210,10 +211,11 @@ class Service:
             self.inbox,
             self.applier,
             now,
-            lambda: secrets.token_hex(16),
+            _new_click_id,
             earlier,
             make_log_routes(materials, self.store),
             make_registration(materials, self.store, self.suppression),
+            self.metrics.intake,
         )
 
     async def renew(self, materials: Materials) -> None:
@@ -239,6 +241,11 @@ class Service:
             except Exception:
                 log.exception("stop_failed")
         self.store.close()
+
+
+def _new_click_id() -> str:
+    """Return a random name; later ones sort behind, at the end of the store's index."""
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
 
 
 class _Replaceable:

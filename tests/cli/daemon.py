@@ -68,6 +68,12 @@ class Daemon:
         assert found, f"no {event} {fields} in:\n{''.join(self._text)}"
         return self.lines(event, **fields)
 
+    def wait_for_text(self, text: str) -> None:
+        """Return once there is this text in what was logged."""
+        with self._changed:
+            found = self._changed.wait_for(lambda: text in "".join(self._text), WAIT_SECONDS)
+        assert found, f"no {text} in:\n{''.join(self._text)}"
+
     def wait_until_started(self) -> None:
         """Return when all of the service runs."""
         # Each of several processes says so of itself, the first one of all.

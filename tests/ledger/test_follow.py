@@ -14,6 +14,7 @@ from ledger.clickrate import CLICKS_PER_MINUTE
 from ledger.events import EventType
 from ledger.follow import CLICK_MAX_SECONDS, record_thinned
 from ledger.intake import IntakeSettings
+from ledger.intakecounts import What
 from ledger.scanranges import parse_ranges
 from ledger.spill import Spill
 from tests.ledger.intake_world import LINK_ID, SECRET, World, visit
@@ -53,7 +54,7 @@ def test_revoked_link_is_friendly_and_unattributed(tmp_path: Path) -> None:
         world.app.state.intake.ring = type(ring)(ring.keys, frozenset({LINK_ID}))
         answer = await world.http.get(f"/{token}")
         assert (answer.status_code, answer.headers["location"]) == (303, "/?notice=link")
-        assert world.app.state.intake.counts["link_link_revoked"] == 1
+        assert world.app.state.intake.counts[What.LINKS, "link_revoked"] == 1
         signup = await world.report(token)
         assert (signup.status_code, signup.json()["decision"]) == (202, "unattributed")
         other = await world.report(await world.deliver("bbcdefghijklmnop"), "sgn_2", "person-2")
@@ -117,7 +118,7 @@ def test_flood_of_one_network_is_sent_on_and_counted(tmp_path: Path) -> None:
         assert [(one.time, one.data) for one in thinned] == [
             (world.now[0] - timedelta(minutes=1), {"count": 5})
         ]
-        assert world.app.state.intake.counts["click_thinned"] == 5
+        assert world.app.state.intake.counts[What.RECORDS, "thinned"] == 5
 
     visit(tmp_path, steps)
 
@@ -161,7 +162,8 @@ def test_clicks_while_the_store_is_away_are_fast_and_kept(tmp_path: Path) -> Non
                 slow.append(time.monotonic() - started)
         world.inbox.close()
         assert len(world.clicks()) == 20
-        assert world.app.state.intake.counts["click_lost"] == 0
+        counts = world.app.state.intake.counts
+        assert (counts[What.RECORDS, "spill"], counts[What.RECORDS, "lost"]) == (20, 0)
 
     visit(tmp_path, steps, spill=Spill(tmp_path / "spill"))
     # The first one finds out; those behind it wait for the disk alone.

@@ -19,7 +19,7 @@ from sqlalchemy import text
 
 from ledger import store_subject
 from ledger.events import Event, EventError, EventType, derived, encode
-from ledger.inbox import EventConflict, Inbox, InboxUnavailable
+from ledger.inbox import EventConflict, Inbox, InboxUnavailable, Place
 from tests.ledger.parts import (
     NOW,
     SUBJECT_KEY,
@@ -135,7 +135,7 @@ def test_another_event_of_the_id_is_a_conflict(tmp_path: Path) -> None:
     async def steps(inbox: Inbox) -> None:
         others = [signup(1), signup(1, "midori"), issue(2)]
         answers = await asyncio.gather(*map(inbox.submit, others), return_exceptions=True)
-        assert [type(answer) for answer in answers] == [type(None), EventConflict, type(None)]
+        assert [type(answer) for answer in answers] == [Place, EventConflict, Place]
         with pytest.raises(EventConflict):
             await inbox.submit(signup(1, of_link=7))
 

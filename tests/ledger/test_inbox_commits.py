@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from ledger.inbox import Inbox
+from ledger.inbox import COMPANY_SECONDS, Inbox
 from tests.ledger.parts import issue, rows, run, store_in
 
 FOREVER = 3600.0  # Seconds; longer than any deadline here.
@@ -43,17 +43,18 @@ def test_who_is_in_no_hurry_shares_a_commit(tmp_path: Path) -> None:
 
     async def steps(inbox: Inbox) -> None:
         patient = [
-            asyncio.create_task(inbox.submit(issue(number), is_urgent=False)) for number in (1, 2)
+            asyncio.create_task(inbox.submit(issue(number), company_seconds=FOREVER))
+            for number in (1, 2)
         ]
         await asyncio.sleep(0)  # Both are with the inbox now.
         await inbox.submit(issue(3))
         await asyncio.gather(*patient)
-        last = asyncio.create_task(inbox.submit(issue(4), is_urgent=False))
+        last = asyncio.create_task(inbox.submit(issue(4), company_seconds=FOREVER))
         await asyncio.sleep(0)
         await asyncio.to_thread(inbox.close)
         await last
 
-    run(store, steps, announce=announce, company_seconds=FOREVER)
+    run(store, steps, announce=announce)
     assert announced == [[issue(number).id for number in (1, 2, 3)], [issue(4).id]]
 
 
@@ -62,7 +63,27 @@ def test_who_is_in_no_hurry_is_not_forgotten(tmp_path: Path) -> None:
     store = store_in(tmp_path)
 
     async def steps(inbox: Inbox) -> None:
-        await inbox.submit(issue(1), is_urgent=False)
+        await inbox.submit(issue(1), company_seconds=COMPANY_SECONDS)
 
     run(store, steps)
     assert [name for name, _ in rows(store.path)] == [issue(1).id]
+
+
+def test_the_hurry_of_one_is_that_of_all_before_it(tmp_path: Path) -> None:
+    """Whoever may wait the least says when the commit begins; no one waits longer than asked."""
+    store = store_in(tmp_path)
+    announced: list[list[str]] = []
+
+    def announce(ids: Sequence[str]) -> None:
+        announced.append(list(ids))
+
+    async def steps(inbox: Inbox) -> None:
+        waits = (FOREVER, COMPANY_SECONDS, FOREVER)
+        tasks = [
+            asyncio.create_task(inbox.submit(issue(number), company_seconds=wait))
+            for number, wait in enumerate(waits)
+        ]
+        await asyncio.gather(*tasks)
+
+    run(store, steps, announce=announce)
+    assert announced == [[issue(number).id for number in range(3)]]

@@ -11,6 +11,7 @@ import pytest
 
 from ledger.follow import CLICK_MAX_SECONDS
 from ledger.intake import IntakeSettings
+from ledger.intakecounts import What
 from signer.tokens import make_token
 from tests.ledger.intake_world import LINK_ID, NOON, World, visit
 
@@ -121,7 +122,7 @@ def test_revoked_and_changed_tokens_are_friendly_too(tmp_path: Path) -> None:
         answer = await world.http.get(f"/{token}")
         assert answer.headers["location"] == "/?notice=link"
         assert world.clicks() == []
-        assert world.app.state.intake.counts["link_revoked"] == 1
+        assert world.app.state.intake.counts[What.LINKS, "revoked"] == 1
 
     visit(tmp_path, steps)
 
@@ -172,7 +173,7 @@ def test_redirect_happens_without_the_record(tmp_path: Path) -> None:
         world.inbox.close()
         answer = await world.http.get(f"/{world.token()}")
         assert answer.headers["location"] == f"/register?t={world.token()}"
-        assert world.app.state.intake.counts["click_lost"] == 1
+        assert world.app.state.intake.counts[What.RECORDS, "lost"] == 1
 
     visit(tmp_path, steps)
 
@@ -187,7 +188,7 @@ def test_slow_store_does_not_keep_a_candidate(tmp_path: Path) -> None:
             answer = await world.http.get(f"/{world.token()}")
             assert time.monotonic() - started < CLICK_MAX_SECONDS + 1.0
         assert answer.headers["location"] == f"/register?t={world.token()}"
-        assert world.app.state.intake.counts["click_lost"] == 1
+        assert world.app.state.intake.counts[What.RECORDS, "lost"] == 1
 
     visit(tmp_path, steps)
 

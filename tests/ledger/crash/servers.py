@@ -69,14 +69,14 @@ class Postgres:
         """Make the cluster and start it."""
         made = ("-D", str(self._data), "-A", "trust", "-U", "root", "-N", "--wal-segsize=1")
         self._run("initdb", *made)
-        self._start()
+        self.start_again()
 
     @contextmanager
     def killed(self) -> Generator[None]:
         """Kill all its processes, and have it recover."""
         self.stop()
         yield
-        self._start()
+        self.start_again()
 
     def stop(self) -> None:
         """End it."""
@@ -91,13 +91,14 @@ class Postgres:
         try:
             self._control("status")
         except subprocess.CalledProcessError:
-            self._start()
+            self.start_again()
 
     def url(self) -> str:
         """Return the URL of a store."""
         return f"postgresql+psycopg://root@127.0.0.1:{self.port}/postgres"
 
-    def _start(self) -> None:
+    def start_again(self) -> None:
+        """Start it as it was left."""
         options = f"-p {self.port} -k {self._folder} -c listen_addresses=127.0.0.1"
         options += " -c min_wal_size=2MB -c max_wal_size=16MB"
         self._control("-o", options, "start")
