@@ -125,13 +125,11 @@ class Metrics:
             )
             for name, text in _QUEUE.items()
         }
-        self._intake = {
-            name: Counter(f"careerrelay_{name}", text, (label,), registry=registry)
-            for name, (text, label, _) in _INTAKE.items()
-        }
-        for name, (_, _, values) in _INTAKE.items():
+        self._intake: dict[tuple[str, str], Callable[[], None]] = {}
+        for name, (text, label, values) in _INTAKE.items():
+            counter = Counter(f"careerrelay_{name}", text, (label,), registry=registry)
             for value in values.split():  # From 0 on, so that the first one is seen to be more.
-                self._intake[name].labels(value)
+                self._intake[name, value] = counter.labels(value).inc
         # A look-up of labels takes a lock and a tuple of texts; each is made once.
         self._add: dict[tuple[Counter, tuple[str, ...]], Callable[[], None]] = {}
         self._observe = {
@@ -181,7 +179,7 @@ class Metrics:
 
     def intake(self, what: str, how: str) -> None:
         """Count what the intake did, under the names of `_INTAKE`."""
-        self._count(self._intake[what], how)
+        self._intake[what, how]()
 
     def queue(self, values: Mapping[str, float]) -> None:
         """Note how the queue stands, under the names of `_QUEUE`."""

@@ -28,7 +28,7 @@ from ledger.clickdetail import HEADERS_KEPT, raw_detail
 from ledger.clickevents import clicks_thinned, link_clicked
 from ledger.clickrate import ClickRate
 from ledger.clicks import HEADERS_READ, LOOPBACK, LinkWatch, network_of, read_click
-from ledger.inbox import CLICK_COMPANY_SECONDS, Inbox
+from ledger.inbox import Inbox
 from ledger.intakecounts import Counts, Kept, Outcome, What
 from ledger.pages import PAGE_HEADERS
 from ledger.scanranges import ScannerRanges
@@ -49,7 +49,12 @@ NOTICE_QUERY = "notice=link"
 
 _METHODS = ("GET", "HEAD")
 _HEADERS = {name.encode(): name for name in (*HEADERS_READ, *HEADERS_KEPT)}
-_PAGE_HEADERS = tuple((name.encode(), value.encode()) for name, value in PAGE_HEADERS.items())
+# Without a body there is nothing to sniff.
+_HEADERS_SENT = tuple(
+    (name.lower().encode(), value.encode())
+    for name, value in PAGE_HEADERS.items()
+    if name != "X-Content-Type-Options"
+)
 _WHOLE = re.compile(rf"/[a-z2-7]{{{TOKEN_CHARS}}}")
 
 log = structlog.get_logger("intake")
@@ -154,7 +159,6 @@ class Links:
         detail = raw_detail(method, headers, network, click.signals)
         place = await self._inbox.submit(
             event,
-            company_seconds=CLICK_COMPANY_SECONDS,
             detail=detail,
             deadline_seconds=CLICK_STORE_SECONDS,
             keeping_seconds=CLICK_SPILL_SECONDS,
@@ -209,7 +213,7 @@ def _headers_of(scope: Scope) -> dict[str, str]:
 
 async def _send_on(send: Send, location: str) -> None:
     """Send the answer of `redirect`."""
-    headers = [(b"location", location.encode("ascii")), (b"content-length", b"0"), *_PAGE_HEADERS]
+    headers = [(b"location", location.encode("ascii")), (b"content-length", b"0"), *_HEADERS_SENT]
     await send({"type": "http.response.start", "status": 303, "headers": headers})
     await send({"type": "http.response.body", "body": b""})
 

@@ -51,9 +51,6 @@ WAITING_MAX: Final = 4096
 # How long an event that nobody waits for may wait for others to share their commit, which is most
 # of its cost. Far below the deadline.
 COMPANY_SECONDS: Final = 0.1
-# The same for a click: nobody sees so little, and a mailing that is opened by thousands takes a
-# tenth of the commits.
-CLICK_COMPANY_SECONDS: Final = 0.005
 
 # Events in one commit: a few milliseconds of work, beside which the disk's flush stops mattering.
 BATCH_EVENTS: Final = 256
@@ -253,12 +250,16 @@ class Inbox:
             begin = now if is_full else now + company_seconds
             if begin < self._begin:  # Else the writer wakes up in time by itself.
                 self._begin = begin
-                self._condition.notify()
+                loop.call_soon(self._wake)  # All that came with this one share its commit.
         timer = loop.call_later(deadline, self._give_up, job, deadline)
         try:
             return await job.future
         finally:
             timer.cancel()
+
+    def _wake(self) -> None:
+        with self._condition:
+            self._condition.notify()
 
     def _give_up(self, job: _Job, deadline: float) -> None:
         """Answer one that has waited too long; the writer leaves it out if it has not begun."""

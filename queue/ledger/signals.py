@@ -67,6 +67,8 @@ class Click:
 def judge_click(signals: Iterable[Signal]) -> Click:
     """Return what these signals come to."""
     found = frozenset(signals)
+    if not found:
+        return Click(ClickClass.HUMAN, ())
     ordered = tuple(signal for signal in Signal if signal in found)
     if STRONG & found:
         return Click(ClickClass.SCANNER, ordered)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import select
@@ -47,6 +48,14 @@ def _describe(exc_info: ExcInfo) -> list[dict[str, object]]:
         described.append({"type": type(error).__name__, "frames": frames})
         error = error.__cause__ or error.__context__
     return described
+
+
+# Made once: to make one takes as long as to write a line with it.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=repr)
+
+
+def _encode(fields: structlog.typing.EventDict, **_options: object) -> str:
+    return _ENCODER.encode(fields)
 
 
 _TRACEBACKS = structlog.processors.ExceptionRenderer(_describe)
@@ -118,7 +127,7 @@ def configure_logs(stream: TextIO | None = None) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_pid(os.getpid()),
     ]
-    renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
+    renderer = structlog.processors.JSONRenderer(_encode)
     structlog.configure(
         processors=[
             *shared,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger.agents import load_agents
-from ledger.clicks import LINKS_WATCHED_MAX, LinkWatch, read_click
+from ledger.clicks import LINKS_WATCHED_MAX, LinkWatch, network_of, read_click
 from ledger.signals import NEUTRAL, STRONG, ClickClass, Signal, judge_click
 
 NOON = datetime(2026, 1, 15, 3, 0, tzinfo=UTC)
@@ -130,25 +130,25 @@ def test_endless_agent_is_cut() -> None:
 def test_several_networks_within_a_minute_are_seen() -> None:
     """Three networks in a minute are more than a phone shows; a minute later it is over."""
     watch = LinkWatch(b"k" * 32)
-    assert watch.note("link", "192.0.2.1", NOON) == ()
-    assert watch.note("link", "198.51.100.7", NOON) == ()
-    third = watch.note("link", "2001:db8::1", NOON)
+    assert watch.note("link", network_of("192.0.2.1"), NOON) == ()
+    assert watch.note("link", network_of("198.51.100.7"), NOON) == ()
+    third = watch.note("link", network_of("2001:db8::1"), NOON)
     assert third == (Signal.SEVERAL_NETWORKS,)
-    assert watch.note("other", "203.0.113.5", NOON) == ()
-    assert watch.note("link", "203.0.113.5", NOON + timedelta(minutes=2)) == ()
+    assert watch.note("other", network_of("203.0.113.5"), NOON) == ()
+    assert watch.note("link", network_of("203.0.113.5"), NOON + timedelta(minutes=2)) == ()
 
 
 def test_one_network_is_one_however_it_is_written() -> None:
     """Addresses of one site are one network; what is no address is one, too."""
     watch = LinkWatch(b"k" * 32)
     for address in ("192.0.2.1", "192.0.2.200", "not an address"):
-        assert watch.note("link", address, NOON) == ()
+        assert watch.note("link", network_of(address), NOON) == ()
 
 
 def test_many_requests_are_seen() -> None:
     """More than an impatient person's taps is a signal."""
     watch = LinkWatch(b"k" * 32)
-    found = [watch.note("link", "192.0.2.1", NOON) for _ in range(4)]
+    found = [watch.note("link", network_of("192.0.2.1"), NOON) for _ in range(4)]
     assert found == [(), (), (), (Signal.MANY_REQUESTS,)]
 
 
@@ -156,10 +156,10 @@ def test_watch_forgets_the_oldest_link() -> None:
     """The memory of links has an end: the one not asked for the longest goes first."""
     watch = LinkWatch(b"k" * 32)
     for _ in range(3):
-        watch.note("first", "192.0.2.1", NOON)
+        watch.note("first", network_of("192.0.2.1"), NOON)
     for number in range(LINKS_WATCHED_MAX):
         watch.note(str(number), "192.0.2.1", NOON)
-    assert watch.note("first", "192.0.2.1", NOON) == ()
+    assert watch.note("first", network_of("192.0.2.1"), NOON) == ()
 
 
 @pytest.mark.parametrize("name", ["links.md", "links.ja.md"])

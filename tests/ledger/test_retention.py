@@ -172,7 +172,7 @@ def test_networks(address: str, network: str) -> None:
 def test_networks_are_told_apart_behind_one_kind_of_socket() -> None:
     """A listener on :: sees IPv4 clients as mapped addresses: they are not all one network."""
     watch = LinkWatch(b"k" * 32)
-    seen = [watch.note("link", f"::ffff:198.51.{number}.7", NOW) for number in range(3)]
+    seen = [watch.note("link", network_of(f"::ffff:198.51.{number}.7"), NOW) for number in range(3)]
     assert [Signal.SEVERAL_NETWORKS in one for one in seen] == [False, False, True]
 
 
