@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from ledger.clicks import Network
+
 # Browsers and scanners are told apart within these; what follows may single a device out.
 AGENT_KEPT_CHARS: Final = 200
 # The longest value that browsers send in the headers below is "same-origin" or "empty".
@@ -30,12 +32,9 @@ HEADERS_KEPT: Final = ("user-agent", *_BROWSERS_SAY)
 
 
 def raw_detail(
-    method: str, headers: Mapping[str, str], network: str, signals: Iterable[str] = ()
+    method: str, headers: Mapping[str, str], network: Network, signals: Iterable[str] = ()
 ) -> bytes:
-    """Return what is kept of a request, as JSON.
-
-    `headers` has lower-case names, `network` is what `ledger.clicks.network_of` returned.
-    """
+    """Return what is kept of a request, as JSON; `headers` has lower-case names."""
     found = {
         "agent": headers.get("user-agent", "")[:AGENT_KEPT_CHARS],
         "method": method[:METHOD_KEPT_CHARS],

@@ -15,6 +15,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import NewType
 
 from ledger.agents import AGENT_MAX_CHARS, Agents
 from ledger.signals import Click, Signal, judge_click
@@ -27,6 +28,9 @@ REQUESTS_FEW = 3  # An impatient person taps three times.
 IPV4_PREFIX, IPV6_PREFIX = 24, 48  # What one site usually has.
 # A proxy that does not say for whom it asks: everybody comes from there, so it is nobody's network.
 LOOPBACK = ("127.0.0.0/24", "::/48")
+
+# What `network_of` returned: a type of its own, so that no address is taken for one.
+Network = NewType("Network", str)
 
 # Headers in which browsers say that nobody has clicked yet.
 _PREFETCH_HEADERS = ("purpose", "sec-purpose", "x-purpose", "x-moz")
@@ -87,11 +91,8 @@ class LinkWatch:
         self._secret = secret
         self._requests: OrderedDict[str, list[tuple[datetime, bytes]]] = OrderedDict()
 
-    def note(self, link_id: str, network: str, now: datetime) -> tuple[Signal, ...]:
-        """Count a request for a link and return what its last minute shows.
-
-        `network` is what `network_of` returned.
-        """
+    def note(self, link_id: str, network: Network, now: datetime) -> tuple[Signal, ...]:
+        """Count a request for a link and return what its last minute shows."""
         recent = [
             (time, network)
             for time, network in self._requests.pop(link_id, [])
@@ -108,21 +109,21 @@ class LinkWatch:
             signals.append(Signal.MANY_REQUESTS)
         return tuple(signals)
 
-    def _hashed(self, network: str) -> bytes:
+    def _hashed(self, network: Network) -> bytes:
         text = network.encode()
         return hashlib.blake2b(text, key=self._secret, digest_size=8).digest() if text else b""
 
 
-def network_of(address: str) -> str:
+def network_of(address: str) -> Network:
     """Return the /24 or /48 an address is in, empty for what is none."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
-        return ""
+        return Network("")
     # Both hold a whole IPv4 address, the second within its first 48 bits (RFC 3056 §2).
     if isinstance(parsed, ipaddress.IPv6Address):
         parsed = parsed.ipv4_mapped or parsed.sixtofour or parsed
     # As a number: the text of an address may have a zone behind it.
     if isinstance(parsed, ipaddress.IPv4Address):
-        return str(ipaddress.IPv4Network((int(parsed), IPV4_PREFIX), strict=False))
-    return str(ipaddress.IPv6Network((int(parsed), IPV6_PREFIX), strict=False))
+        return Network(str(ipaddress.IPv4Network((int(parsed), IPV4_PREFIX), strict=False)))
+    return Network(str(ipaddress.IPv6Network((int(parsed), IPV6_PREFIX), strict=False)))

@@ -27,7 +27,7 @@ from ledger.agents import load_agents
 from ledger.clickdetail import HEADERS_KEPT, raw_detail
 from ledger.clickevents import clicks_thinned, link_clicked
 from ledger.clickrate import ClickRate
-from ledger.clicks import HEADERS_READ, LOOPBACK, LinkWatch, network_of, read_click
+from ledger.clicks import HEADERS_READ, LOOPBACK, LinkWatch, Network, network_of, read_click
 from ledger.inbox import Inbox
 from ledger.intakecounts import Counts, Kept, Outcome, What
 from ledger.pages import PAGE_HEADERS
@@ -177,7 +177,7 @@ class Links:
         self,
         claims: Claims,
         said: tuple[str, Mapping[str, str]],
-        came_from: tuple[str, str],
+        came_from: tuple[str, Network],
         now: datetime,
     ) -> Click:
         """Return the class: of what was said, method and headers, and where from, how often."""

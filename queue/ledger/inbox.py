@@ -163,9 +163,8 @@ class Inbox:
 
     def close(self) -> None:
         """Write what was submitted, announce it, stop the threads. To be called once."""
-        with self._condition:
-            self._open = False
-            self._condition.notify()
+        self._open = False
+        self._wake()
         self._writer.join(CLOSE_SECONDS)
         if self._keeper:
             self._keeper.close()

@@ -158,7 +158,7 @@ def test_watch_forgets_the_oldest_link() -> None:
     for _ in range(3):
         watch.note("first", network_of("192.0.2.1"), NOON)
     for number in range(LINKS_WATCHED_MAX):
-        watch.note(str(number), "192.0.2.1", NOON)
+        watch.note(str(number), network_of("192.0.2.1"), NOON)
     assert watch.note("first", network_of("192.0.2.1"), NOON) == ()
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from ledger import store_log, store_subject
 from ledger.clickdetail import raw_detail
+from ledger.clicks import network_of
 from ledger.erase import Erasure, erase_person
 from ledger.events import INSTALLATION as INSTALLATION_LOG
 from ledger.events import Event, EventType, parse, signup_verified
@@ -83,7 +84,7 @@ def erase(store: Store, person: str = HANAKO) -> Erasure:
 
 def click_on(store: Store, numbers: Sequence[int]) -> None:
     """Follow links, as the intake reports it; no click is applied yet."""
-    detail = raw_detail("GET", {"user-agent": AGENT}, "203.0.113.77")
+    detail = raw_detail("GET", {"user-agent": AGENT}, network_of("203.0.113.77"))
 
     async def steps(inbox: Inbox) -> None:
         for number in numbers:

@@ -14,6 +14,7 @@ from sqlalchemy.engine import make_url
 from ledger.audit import Damage
 from ledger.backup import checkpoints_path
 from ledger.clickdetail import raw_detail
+from ledger.clicks import network_of
 from ledger.erase import Erasure, erase_person
 from ledger.events import INSTALLATION as INSTALLATION_LOG
 from ledger.events import signup_verified
@@ -63,7 +64,7 @@ def take_part(store: Store) -> None:
     """Let a person click and register by the first link; another clicks on the second."""
 
     async def steps(inbox: Inbox) -> None:
-        detail = raw_detail("GET", {"user-agent": "Browser"}, "203.0.113.77")
+        detail = raw_detail("GET", {"user-agent": "Browser"}, network_of("203.0.113.77"))
         for number in (1, 2):
             await inbox.submit(click(number), detail=detail)
         await inbox.submit(

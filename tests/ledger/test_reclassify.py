@@ -13,6 +13,7 @@ from ledger.apply import Applier
 from ledger.checkpoint import Checkpointer
 from ledger.clickdetail import raw_detail
 from ledger.clickevents import link_clicked
+from ledger.clicks import network_of
 from ledger.events import Event, letter_delivered, link_issued
 from ledger.jobs import Jobs
 from ledger.keeper import row_of
@@ -43,7 +44,7 @@ def click(
 
 def put(store: Store, events: Sequence[Event], networks: Sequence[str] = ()) -> None:
     """Put events, with the networks that clicks came from, into the log."""
-    details = [raw_detail("GET", {}, address) for address in networks]
+    details = [raw_detail("GET", {}, network_of(address)) for address in networks]
     details += [b""] * (len(events) - len(details))
     pairs = zip(events, details, strict=True)
     insert_rows(store, [row_of(event, 0, detail) for event, detail in pairs])

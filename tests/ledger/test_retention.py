@@ -140,7 +140,7 @@ def test_a_detail_has_the_network_and_no_address() -> None:
         "sec-fetch-mode": "navigate",
         "sec-fetch-site": "y" * 100,
     }
-    found = json.loads(raw_detail("GET", headers, "203.0.113.77", ["head", "robot"]))
+    found = json.loads(raw_detail("GET", headers, network_of("203.0.113.77"), ["head", "robot"]))
     assert found == {
         "agent": ("Mozilla/5.0 " + "x" * 300)[:200],
         "method": "GET",
@@ -192,7 +192,7 @@ def test_no_detail_holds_an_address(
 ) -> None:
     """Whatever a client sends, the last bits of its address are zero and the rest is short."""
     headers = {"user-agent": agent, "sec-fetch-site": site}
-    raw = raw_detail(method, headers, str(address), signals)
+    raw = raw_detail(method, headers, network_of(str(address)), signals)
     found = json.loads(raw)
     network = ipaddress.ip_network(found["network"])
     assert network.prefixlen == (24 if network.version == 4 else 48)
