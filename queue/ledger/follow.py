@@ -99,7 +99,6 @@ class Links:
         self._clock = clock
         self._new_id = new_id
         self._agents = load_agents()
-        self._log = log.bind()  # Once: finding out where lines go takes half of a line.
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the candidate on, whatever became of the link on its way."""
@@ -162,14 +161,6 @@ class Links:
             detail=detail,
             deadline_seconds=CLICK_STORE_SECONDS,
             keeping_seconds=CLICK_SPILL_SECONDS,
-        )
-        self._log.info(
-            "click",
-            event_id=event.id,
-            company=claims.company,
-            link_id=claims.link_id,
-            click_class=click.click_class,
-            signals=event.data["signals"],
         )
         return Kept(place)
 

@@ -76,7 +76,7 @@ def test_nothing_personal_is_left_behind(next_hop: Hop, tmp_path: Path, url: str
             finally:
                 story.close()
     (made / "stderr").write_text(running.wait_until_closed())
-    assert '"event": "click"' in (made / "stderr").read_text()
+    assert '"event": "registration"' in (made / "stderr").read_text()
     look()
     assert story.policies == {"no-referrer"}
     assert not marks_in("\n".join(story.places()).encode(), NOWHERE)
