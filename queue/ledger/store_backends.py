@@ -173,6 +173,15 @@ class SqliteFile:
             connection.exec_driver_sql(begin)
 
 
+# Those of the server or the role may be weaker. And before a table's first statistics a server
+# finds the next entries of a log by sorting all that is left of it.
+POSTGRES_SETTINGS: Final = (
+    "synchronous_commit=on",
+    f"lock_timeout={BUSY_TIMEOUT_MS}",
+    "enable_bitmapscan=off",
+)
+
+
 class PostgresServer:
     """A database of a PostgreSQL server; processes on any number of machines use it.
 
@@ -196,8 +205,7 @@ class PostgresServer:
                 "tcp_user_timeout": SILENT_MAX_MS,
                 "keepalives_idle": SILENT_MAX_MS // 1000,
                 "application_name": "careerrelay",
-                # The setting of the server or the role may be weaker.
-                "options": f"-c synchronous_commit=on -c lock_timeout={BUSY_TIMEOUT_MS}",
+                "options": " ".join(f"-c {setting}" for setting in POSTGRES_SETTINGS),
             },
         )
         self.reader: Engine = engine.execution_options(isolation_level="REPEATABLE READ")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from sqlalchemy import Select, Table, bindparam, false, func, insert, or_, select
 
@@ -19,8 +18,6 @@ DROPPED: Final = "dropped"
 
 # Entries read at once when a whole log is walked: a few megabytes.
 CHUNK_ENTRIES: Final = 4096
-
-_cursors: Final = itertools.count()
 
 
 # Built once: putting a statement together costs more than running it.
@@ -57,9 +54,9 @@ _ISSUED: Final = select(entry.c.event_id, entry.c.log).where(
 # all the same.
 _ENTRIES: Final = {
     "sqlite": "SELECT seq, CAST(event_id AS BLOB), body, leaf FROM entry"
-    " WHERE log = ? AND seq >= ? ORDER BY seq",
+    " WHERE log = ? AND seq > ? ORDER BY seq LIMIT ?",
     "postgresql": "SELECT seq, convert_to(event_id, 'UTF8'), body, leaf FROM entry"
-    " WHERE log = %s AND seq >= %s ORDER BY seq",
+    " WHERE log = %s AND seq > %s ORDER BY seq LIMIT %s",
 }
 
 
@@ -223,28 +220,31 @@ def insert_nodes(transaction: Transaction, log: str, nodes: Sequence[Node]) -> N
 
 
 def entries(transaction: Transaction, log: str, start: int = 0) -> Iterator[list[EntryRow]]:
-    """Yield the entries from `start` on in chunks, in order, whatever gaps there are.
+    """Yield the entries from `start` on in chunks, in order, whatever gaps there are."""
+    query, after = _ENTRIES[transaction.dialect.name], start - 1
+    while True:
+        rows = [
+            EntryRow(
+                seq, event_id.decode(errors="backslashreplace"), as_bytes(body), as_bytes(leaf)
+            )
+            for seq, event_id, body, leaf in _fetch(transaction, query, (log, after, CHUNK_ENTRIES))
+        ]
+        if not rows:
+            return
+        yield rows
+        after = rows[-1].seq
 
-    One statement for all of them: a server asked for each chunk may sort the rest for each.
-    """
-    with contextlib.closing(_streaming_cursor(transaction)) as cursor:
-        cursor.execute(_ENTRIES[transaction.dialect.name], (log, start))
-        while rows := cursor.fetchmany(CHUNK_ENTRIES):
-            yield [
-                EntryRow(
-                    seq, event_id.decode(errors="backslashreplace"), as_bytes(body), as_bytes(leaf)
-                )
-                for seq, event_id, body, leaf in rows
-            ]
 
-
-def _streaming_cursor(transaction: Transaction) -> Any:
-    """Return a cursor of the driver's that holds some rows at a time, however many there are."""
+def _fetch(
+    transaction: Transaction, query: str, values: Sequence[object]
+) -> Sequence[Sequence[Any]]:
+    """Return the driver's own rows: of a million, the library's take longer than their hashes."""
     driver: Any = transaction.connection.driver_connection
-    if transaction.dialect.name == "sqlite":
-        return driver.cursor()
-    # On a server a cursor has a name, and several may be open.
-    return driver.cursor(f"entries_{next(_cursors)}", binary=True)
+    # A server's rows come as bytes that need not be read as text first.
+    binary = {} if transaction.dialect.name == "sqlite" else {"binary": True}
+    with contextlib.closing(driver.cursor(**binary)) as cursor:
+        cursor.execute(query, values)
+        return cast("Sequence[Sequence[Any]]", cursor.fetchall())
 
 
 def nodes(
