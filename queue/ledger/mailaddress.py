@@ -42,11 +42,13 @@ def parse_address(text: str) -> str:
     if _QUOTED.fullmatch(local) and _LENIENT.fullmatch(local[1:-1]):
         local = local[1:-1]
     try:
+        # The dot of the root, which some write and a phone's keyboard adds.
+        domain = domain.removesuffix(".").removesuffix("。")
         if _LENIENT.fullmatch(local) and len(local) <= LOCAL_MAX_OCTETS:
             # The domain is all that is left to look at.
             checked = validate_email(f"a@{domain}", check_deliverability=False)
             return f"{local}@{(checked.ascii_domain or checked.domain).lower()}"
-        return validate_email(address, check_deliverability=False).normalized
+        return validate_email(f"{local}@{domain}", check_deliverability=False).normalized
     except EmailNotValidError:
         raise BadAddress("not an address") from None
 
