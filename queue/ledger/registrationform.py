@@ -8,6 +8,7 @@ comes back with the complaint. Pure but for reading the questions and the body.
 from __future__ import annotations
 
 import asyncio
+import re
 import tomllib
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -29,6 +30,13 @@ FIELD_KEPT_MAX_CHARS: Final = 300  # What comes back of a field that is too long
 
 QUESTIONS_FILE: Final = "registration.toml"
 _TICKED: Final = "yes"
+_URLENCODED: Final = "application/x-www-form-urlencoded"
+_MULTIPART: Final = "multipart/form-data"
+# RFC 8058 §3.1: what a mail program's own button to opt out sends.
+ONE_CLICK: Final = ("List-Unsubscribe", "One-Click")
+_ONE_CLICK_PART: Final = re.compile(
+    rb'\bname="?List-Unsubscribe"?[ \t]*(?:\r\n[^\r\n]+)*\r\n\r\nOne-Click\r\n--'
+)
 
 
 class BadForm(ValueError):
@@ -92,10 +100,12 @@ def load_questions(directory: Path) -> Questions:
 async def read_form(request: Request) -> dict[str, str]:
     """Return the fields of a form, within the limits; raises `BadForm`.
 
-    `application/x-www-form-urlencoded` alone (WHATWG URL, section 5); of a repeated field the last.
+    `application/x-www-form-urlencoded` (WHATWG URL, section 5); of a repeated field the last. Of
+    `multipart/form-data` (RFC 7578), which no form of ours is sent as, only what RFC 8058 §3.1 has
+    a mail program's own button send is found.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
+    if kind not in (_URLENCODED, _MULTIPART):
         raise BadForm("not a form")
     body = bytearray()
     try:
@@ -104,6 +114,8 @@ async def read_form(request: Request) -> dict[str, str]:
                 body += chunk
                 if len(body) > BODY_MAX_BYTES:
                     raise BadForm("too large")
+        if kind == _MULTIPART:
+            return _read_one_click(body)
         fields = parse_qsl(
             body.decode("ascii"),
             keep_blank_values=True,
@@ -113,6 +125,12 @@ async def read_form(request: Request) -> dict[str, str]:
     except (TimeoutError, ClientDisconnect, ValueError) as error:
         raise BadForm("not a form of ours") from error
     return dict(fields)
+
+
+def _read_one_click(body: bytearray) -> dict[str, str]:
+    if _ONE_CLICK_PART.search(body) is None:
+        raise BadForm("not a form of ours")
+    return dict([ONE_CLICK])
 
 
 def is_ticked(fields: Mapping[str, str], name: str) -> bool:
