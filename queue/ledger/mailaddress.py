@@ -32,9 +32,11 @@ class BadAddress(ValueError):
 def parse_address(text: str) -> str:
     """Return the address as it is kept and written to; raises `BadAddress`.
 
-    Phones type wide letters and paste more than the address: both are forgiven.
+    Phones type wide letters and paste more than the address, invisible characters (category Cf)
+    included: all of it is forgiven.
     """
-    address = unicodedata.normalize("NFKC", text).strip()
+    seen = (char for char in text if unicodedata.category(char) != "Cf")
+    address = unicodedata.normalize("NFKC", "".join(seen)).strip()
     address = address.removeprefix("mailto:").removeprefix("<").removesuffix(">").strip()
     if not address or len(address) > ADDRESS_MAX_CHARS:
         raise BadAddress("not an address")

@@ -26,6 +26,7 @@ BODY_MAX_BYTES: Final = 16 * 1024  # Ours has under 1 KiB; percent-encoding make
 BODY_MAX_SECONDS: Final = 10.0  # A phone in a train; the head has had as long.
 FIELDS_MAX: Final = 20
 NAME_MAX_CHARS: Final = 100  # The longest names on record fit.
+_JOINERS: Final = "\u200c\u200d"  # Of category Cf, and part of names in Persian or Sinhala.
 FIELD_KEPT_MAX_CHARS: Final = 300  # What comes back of a field that is too long.
 
 QUESTIONS_FILE: Final = "registration.toml"
@@ -141,8 +142,8 @@ def is_ticked(fields: Mapping[str, str], name: str) -> bool:
 def check_answers(fields: Mapping[str, str], questions: Questions) -> Checked:
     """Return what of a form is taken, and what is wrong with it."""
     errors: dict[str, str] = {}
-    name = unicodedata.normalize("NFC", fields.get("name", "")).strip()
-    if not name:
+    name = _seen(fields.get("name", ""))
+    if not name.strip(_JOINERS):
         errors["name"] = "name_missing"
     elif len(name) > NAME_MAX_CHARS:
         errors["name"] = "name_long"
@@ -165,6 +166,17 @@ def check_answers(fields: Mapping[str, str], questions: Questions) -> Checked:
     return Checked(answers, name, address, errors)
 
 
+def _seen(text: str) -> str:
+    """Return a name without what is pasted with it and nobody sees: category Cf, tabs of tables."""
+    chars = unicodedata.normalize("NFC", text.replace("\t", " "))
+    return "".join(
+        char for char in chars if char in _JOINERS or unicodedata.category(char) != "Cf"
+    ).strip()
+
+
 def _is_one_line(text: str) -> bool:
     # Wide spaces between family and given name are no printable characters to Python.
-    return all(char.isprintable() or unicodedata.category(char) == "Zs" for char in text)
+    return all(
+        char.isprintable() or char in _JOINERS or unicodedata.category(char) == "Zs"
+        for char in text
+    )

@@ -153,6 +153,7 @@ def test_what_is_wrong_is_said_at_its_field(
         (" <Taro+job@Softbank.ne.jp> ", "Taro+job@softbank.ne.jp"),
         ("taro@日本語.jp", "taro@xn--wgv71a119e.jp"),
         ("taro@softbank.ne.jp.", "taro@softbank.ne.jp"),
+        ("\u200btaro@soft\u00adbank.ne.jp\ufeff", "taro@softbank.ne.jp"),
         ("山田@日本語.jp", "山田@日本語.jp"),
     ],
 )

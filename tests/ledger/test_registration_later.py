@@ -274,3 +274,26 @@ def test_an_address_in_other_letters_at_a_server_that_cannot(tmp_path: Path) -> 
         assert dead.error == "the server offers no SMTPUTF8"
 
     visit(tmp_path, steps)
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("\u200b佐藤\u3000結衣\ufeff", "佐藤\u3000結衣"),  # Out of a chat, a document.
+        ("佐藤\t結衣", "佐藤 結衣"),  # Two cells of a table.
+        ("\u202eolleh\u202c", "olleh"),
+        ("نرگس\u200cبانو", "نرگس\u200cبانو"),  # A letter of Persian: it stays.
+    ],
+)
+def test_what_nobody_sees_is_in_no_name(tmp_path: Path, typed: str, kept: str) -> None:
+    """Who pastes a name is not asked to find in it what cannot be seen."""
+
+    async def steps(world: World) -> None:
+        await world.send(name=typed)
+        await world.http.post((await world.links())["confirm"], data=SURE)
+        (row,) = world.people.waiting_for_handover()
+        assert world.people.open(row.id, "test", "me").person.name == kept
+        for empty in ("\u200b\ufeff", "\u200d"):
+            assert "お名前を入力してください" in (await world.send(name=empty)).text
+
+    visit(tmp_path, steps)
