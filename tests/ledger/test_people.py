@@ -338,6 +338,6 @@ def test_of_keys_that_are_added_at_once_none_is_lost(tmp_path: Path) -> None:
     path = tmp_path / "person-keys"
     create_person_keys(path)
     with ThreadPoolExecutor(8) as threads:
-        counts = list(threads.map(lambda _: add_person_key(path), range(24)))
+        counts = list(threads.map(add_person_key, [path] * 24))
     assert sorted(counts) == list(range(2, 26))
     assert len(set(load_person_keys(path))) == 25

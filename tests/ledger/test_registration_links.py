@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
 
 from signer.confirmations import Purpose, make_confirmation
@@ -120,6 +121,7 @@ def test_deleted_by_the_link_of_one_that_was_never_confirmed(tmp_path: Path) -> 
 
     async def steps(world: World) -> None:
         await world.confirm(await world.issue())
+        world.now[0] += timedelta(minutes=1)
         await world.send(await world.issue("b" * 16))
         links = await world.links()
         await world.send(await world.issue("b" * 16), address="taro@mail.example")
