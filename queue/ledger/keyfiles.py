@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from ledger.store import LedgerError
+from signer.errors import KeyRingError
+from signer.files import locked, write_file
 
 KEY_SIZE_BYTES: Final = 32
 LOG_KEY: Final = "careerrelay-log-key-v1"
@@ -54,23 +56,21 @@ def load_person_keys(path: Path) -> tuple[bytes, ...]:
 
 
 def add_person_key(path: Path, random_bytes: Callable[[int], bytes] = os.urandom) -> int:
-    """Put a new key into the ring, which seals from then on; return how many there are."""
-    keys = load_person_keys(path)
-    if len(keys) == PERSON_KEYS_MAX:
-        raise KeyFileError(f"{path}: has {len(keys)} keys, the most that it can have")
-    text = "".join(_line(PERSON_KEY, key) for key in (*keys, random_bytes(KEY_SIZE_BYTES)))
-    # A crash leaves the ring of before; the other file is in the way of nothing.
-    beside = path.with_name(f"{path.name}.{os.getpid()}")
-    _write(beside, text)
+    """Put a new key into the ring, which seals from then on; return how many there are.
+
+    A crash leaves the ring of before, or the new one. Where the name is a link to the file, it
+    stays one; a file that root writes stays that of its owner.
+    """
     try:
-        os.replace(beside, path)
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-    except OSError as error:
-        raise KeyFileError(f"{path}: {error.strerror}") from error
+        # Two at once wait for each other: a key that is lost takes with it whom it has sealed.
+        with locked(path):
+            keys = load_person_keys(path)
+            if len(keys) == PERSON_KEYS_MAX:
+                raise KeyFileError(f"{path}: has {len(keys)} keys, the most that it can have")
+            text = "".join(_line(PERSON_KEY, key) for key in (*keys, random_bytes(KEY_SIZE_BYTES)))
+            write_file(path, text.encode(), is_replacing=True)
+    except KeyRingError as error:
+        raise KeyFileError(str(error)) from error
     return len(keys) + 1
 
 

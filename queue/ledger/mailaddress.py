@@ -32,9 +32,11 @@ class BadAddress(ValueError):
 def parse_address(text: str) -> str:
     """Return the address as it is kept and written to; raises `BadAddress`.
 
-    Phones type wide letters and paste more than the address: both are forgiven.
+    Phones type wide letters and paste more than the address, invisible characters (category Cf)
+    included: all of it is forgiven.
     """
-    address = unicodedata.normalize("NFKC", text).strip()
+    seen = (char for char in text if unicodedata.category(char) != "Cf")
+    address = unicodedata.normalize("NFKC", "".join(seen)).strip()
     address = address.removeprefix("mailto:").removeprefix("<").removesuffix(">").strip()
     if not address or len(address) > ADDRESS_MAX_CHARS:
         raise BadAddress("not an address")
@@ -42,11 +44,13 @@ def parse_address(text: str) -> str:
     if _QUOTED.fullmatch(local) and _LENIENT.fullmatch(local[1:-1]):
         local = local[1:-1]
     try:
+        # The dot of the root, which some write and a phone's keyboard adds.
+        domain = domain.removesuffix(".").removesuffix("。")
         if _LENIENT.fullmatch(local) and len(local) <= LOCAL_MAX_OCTETS:
             # The domain is all that is left to look at.
             checked = validate_email(f"a@{domain}", check_deliverability=False)
             return f"{local}@{(checked.ascii_domain or checked.domain).lower()}"
-        return validate_email(address, check_deliverability=False).normalized
+        return validate_email(f"{local}@{domain}", check_deliverability=False).normalized
     except EmailNotValidError:
         raise BadAddress("not an address") from None
 

@@ -86,7 +86,9 @@ class Mailer:
         settings = self._settings
         if not settings.sender:
             raise JobFailed("no mail is sent: set mail.from", is_final=True)
-        message = EmailMessage(policy=SMTP)
+        # RFC 6531 §3.2: only where the recipient's address cannot be written otherwise.
+        utf8 = not recipient.isascii()
+        message = EmailMessage(policy=SMTP.clone(utf8=utf8))
         message["From"] = Address(manner.sender_name, addr_spec=settings.sender)
         message["To"] = recipient
         message["Subject"] = subject
@@ -106,21 +108,24 @@ class Mailer:
             )
         octets = _unsubscribing(manner.unsubscribe) + message.as_bytes()
         try:
-            asyncio.run(self._send(octets, recipient))
+            asyncio.run(self._send(octets, recipient, utf8=utf8))
         except aiosmtplib.SMTPResponseException as error:
             raise JobFailed(f"the server said {error.code}", is_final=error.code >= 500) from error
+        except aiosmtplib.SMTPNotSupported as error:
+            raise JobFailed("the server offers no SMTPUTF8", is_final=True) from error
         except aiosmtplib.SMTPRecipientsRefused as error:
             codes = [one.code for one in error.recipients]
             raise JobFailed(f"refused: {codes}", is_final=min(codes, default=0) >= 500) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise JobFailed(f"the server is away: {type(error).__name__}") from error
 
-    async def _send(self, message: bytes, recipient: str) -> None:
+    async def _send(self, message: bytes, recipient: str, *, utf8: bool) -> None:
         async with asyncio.timeout(TIMEOUT_SECONDS):  # The library's limit is for each reply.
             await aiosmtplib.send(
                 message,
                 sender=self._settings.sender,
                 recipients=[recipient],
+                mail_options=["SMTPUTF8"] if utf8 else [],
                 hostname=self._settings.host,
                 port=self._settings.port,
                 start_tls=_START_TLS[self._settings.tls],

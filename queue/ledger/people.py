@@ -36,8 +36,7 @@ from ledger.store_people import PersonRow, PersonState
 
 # How long a registration waits for its confirmation, and the link in the mail is good.
 PENDING_MAX: Final = timedelta(days=7)
-# How long a confirmed one waits to be handed over; a placement service that has not asked for it
-# in half a year does not want it.
+# A placement service that has not asked for one in half a year does not want it.
 CONFIRMED_KEPT: Final = timedelta(days=180)
 # What is handed over is the placement service's; we keep it for questions about the hand-over.
 HANDED_OVER_KEPT: Final = timedelta(days=30)
@@ -48,8 +47,9 @@ MAILS_PER_ADDRESS_MAX: Final = 3
 MAILS_PER_ADDRESS_TIME: Final = timedelta(days=1)
 
 ROWS_MAX: Final = 500
-_PURPOSE: Final = "person"
-# What the hashes of `ledger.suppression` are made for.
+HASH_CHARS: Final = 64  # Of SHA-256 in hexadecimal; a registration's id has 16.
+# What is sealed, and what hashes of addresses are made for: here, and in `ledger.suppression`.
+PERSON: Final = "person"
 SUPPRESSION: Final = "suppression"
 _ID_BYTES: Final = 10  # 80 bit, as a link's.
 
@@ -110,7 +110,7 @@ class People:
     ) -> None:
         """`keys` go from the oldest to the newest, which seals."""
         self._store = store
-        self._seal = RingSeal(keys, _PURPOSE)
+        self._seal = RingSeal(keys, PERSON)
         self._subject_key = subject_key
         self._clock = clock
         self._confirmed_kept = confirmed_kept
@@ -129,7 +129,6 @@ class People:
         """Keep a registration, its event and its mail; tells whether that was done.
 
         `link` is company and link id, or the installation's log and `""` where no link explains it.
-
         It is not where the address asked for no more mail, or has had enough of it today; whoever
         sent the form is not told.
         """
@@ -169,6 +168,20 @@ class People:
             number = store_people.count_mail(transaction, person_id)
             self._add_job(transaction, job(person, number), now_ms)
         return True
+
+    def name_of(self, person_id: str) -> str:
+        """Return the hash of a registration's address in hexadecimal; its id where none is kept."""
+        with self._store.read() as transaction:
+            found = store_people.find_sealed(transaction, person_id)
+        return (found[1].hex() if found else "") or person_id
+
+    def kept_of(self, name: str) -> list[PersonRow]:
+        """Return what is kept of a person, by what `name_of` returned or a registration's id."""
+        hashed = name if len(name) == HASH_CHARS else self.name_of(name)
+        if len(hashed) != HASH_CHARS:
+            return []
+        with self._store.read() as transaction:
+            return store_people.alive_of(transaction, bytes.fromhex(hashed))
 
     def find(self, person_id: str) -> PersonRow | None:
         """Return a registration without what is personal."""
@@ -232,11 +245,6 @@ class People:
         """Return confirmed registrations that nobody was handed, the longest waiting first."""
         with self._store.read() as transaction:
             return store_people.waiting(transaction, count)
-
-    def confirmed_since(self, since: datetime, count: int = ROWS_MAX) -> list[PersonRow]:
-        """Return registrations confirmed since then that hold a person still, in their order."""
-        with self._store.read() as transaction:
-            return store_people.confirmed_since(transaction, _at_ms(since), count)
 
     def recalled_since(self, since: datetime, count: int = ROWS_MAX) -> list[PersonRow]:
         """Return what was handed over since then and erased after that."""
@@ -320,7 +328,7 @@ class People:
         return store_subject.reference(transaction, self._subject_key, row.company, name, salt)
 
     def _lookup(self, address: str) -> bytes:
-        return mailaddress.lookup(self._subject_key, _PURPOSE, address)
+        return mailaddress.lookup(self._subject_key, PERSON, address)
 
     def _may_write(self, transaction: Transaction, address: str, now_ms: int) -> bool:
         if self._is_suppressed(transaction, address):
@@ -348,7 +356,7 @@ def erase_address(store: Store, subject_key: bytes, address: str, now: datetime)
     """
     name = mailaddress.canonical(address)
     done = erase.erase_person(store, subject_key=subject_key, person=name, now=now)
-    hashed = mailaddress.lookup(subject_key, _PURPOSE, address)
+    hashed = mailaddress.lookup(subject_key, PERSON, address)
     with store.write() as transaction:
         ids = store_people.ids_of(transaction, hashed)
         for one in ids:

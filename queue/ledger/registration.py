@@ -22,6 +22,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -36,6 +37,7 @@ from ledger.intakecounts import Step, What
 from ledger.networkbound import NetworkBound
 from ledger.people import Consent, Person, PersonGone, new_person_id, signup_received
 from ledger.registrationform import (
+    ONE_CLICK,
     Answers,
     BadForm,
     Checked,
@@ -177,6 +179,8 @@ class Registration:
         except BadToken:
             return self._show_sent(request, may_repeat=False)
         now = self._around.clock()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._answer
         try:
             await _in_thread(
                 lambda: self._people.send_again(
@@ -186,6 +190,7 @@ class Registration:
             )
         except (LedgerError, TimeoutError):
             return self._show_sent(request, 503, may_repeat=True, notice="away")
+        await asyncio.sleep(until - loop.time())  # As for the form.
         return self._to_sent(request, request.query_params["r"], again="1")
 
     def _to_sent(self, request: Request, token: str, **more: str) -> Response:
@@ -211,12 +216,12 @@ class Registration:
             return self._stale(request, error)
         until = (found.time + LIFETIMES[Purpose.CONFIRM]).astimezone(_JAPAN)
         now = self._around.clock()
+        state, name = await self._look(found.value)
         values = {
             "until": until.strftime(_UNTIL[self._around.language(request)]),
-            "delete_url": self._mail.delete_link(found.value, self._around.language(request), now),
+            "delete_url": self._mail.delete_link(name, self._around.language(request), now),
         }
         if request.method != "POST":
-            state = await self._state_of(found.value)
             if state in (PersonState.CONFIRMED, PersonState.HANDED_OVER):
                 return self._show(request, "confirmed.html.j2", delete_url=values["delete_url"])
             if state in _GONE:
@@ -289,31 +294,27 @@ class Registration:
 
     async def _delete(self, request: Request) -> Response:
         try:
-            person_id = self._read(request, Purpose.DELETE, "d").value
+            name = self._read(request, Purpose.DELETE, "d").value
         except BadToken as error:
             return self._stale(request, error)
 
-        if request.method != "POST" and await self._state_of(person_id) in _GONE:
+        if request.method != "POST" and not await self._is_kept(name):
             return self._show(request, "delete.html.j2", done=True)
 
         async def act(_fields: Mapping[str, str]) -> Response:
-            await _in_thread(lambda: self._deleted(person_id))
+            await _in_thread(lambda: self._deleted(name))
             self._count(Step.DELETED)
             return self._show(request, "delete.html.j2", done=True)
 
         return await self._asked(request, "delete.html.j2", act, done=False)
 
-    def _deleted(self, person_id: str) -> None:
-        row = self._people.find(person_id)
-        if row is None:
-            return
-        if row.state is PersonState.RECEIVED:
-            self._people.withdraw(person_id)
-            return
+    def _deleted(self, name: str) -> None:
         now = self._around.clock()
-        self._people.erase(
-            person_id, "person", lambda person: self._mail.deleted(person_id, person, now)
-        )
+        for row in self._people.kept_of(name):
+            # One that is confirmed at this moment is not taken back but erased.
+            if row.state is PersonState.RECEIVED and self._people.withdraw(row.id):
+                continue
+            self._people.erase(row.id, "person", partial(self._mail.deleted, row.id, now=now))
 
     async def _asked(
         self,
@@ -333,8 +334,8 @@ class Registration:
             fields = await read_form(request)
         except BadForm:
             return ask(400, {}, "odd")
-        # RFC 8058 §3.1: what a mail program's own button sends; and the button that takes it back.
-        is_one_click = fields.get("List-Unsubscribe") == "One-Click"
+        # Also: the button that takes it back.
+        is_one_click = ONE_CLICK in fields.items()
         is_sure = is_ticked(fields, "sure") or (
             request.url.path == OPT_OUT and (is_one_click or is_ticked(fields, "undo"))
         )
@@ -350,14 +351,26 @@ class Registration:
 
     # -------------------------------------------------------------------- inside
 
-    async def _state_of(self, person_id: str) -> PersonState | None:
-        """Return how far a registration has come; while the store is away: that all is open."""
+    async def _look(self, person_id: str) -> tuple[PersonState | None, str]:
+        """Return how far a registration has come, and what to delete it by.
+
+        While the store is away: that all is open.
+        """
         try:
             async with asyncio.timeout(LOOK_MAX_SECONDS):
                 row = await asyncio.to_thread(self._people.find, person_id)
+                name = await asyncio.to_thread(self._people.name_of, person_id)
         except (LedgerError, TimeoutError):
-            return PersonState.RECEIVED
-        return row.state if row else None
+            return PersonState.RECEIVED, person_id
+        return row.state if row else None, name
+
+    async def _is_kept(self, name: str) -> bool:
+        """Tell whether there is anything to delete; while the store is away, there is."""
+        try:
+            async with asyncio.timeout(LOOK_MAX_SECONDS):
+                return bool(await asyncio.to_thread(self._people.kept_of, name))
+        except (LedgerError, TimeoutError):
+            return True
 
     def _read(self, request: Request, purpose: Purpose, name: str) -> Confirmation:
         text = request.query_params.get(name, "")

@@ -8,6 +8,7 @@ comes back with the complaint. Pure but for reading the questions and the body.
 from __future__ import annotations
 
 import asyncio
+import re
 import tomllib
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -25,10 +26,18 @@ BODY_MAX_BYTES: Final = 16 * 1024  # Ours has under 1 KiB; percent-encoding make
 BODY_MAX_SECONDS: Final = 10.0  # A phone in a train; the head has had as long.
 FIELDS_MAX: Final = 20
 NAME_MAX_CHARS: Final = 100  # The longest names on record fit.
+_JOINERS: Final = "\u200c\u200d"  # Of category Cf, and part of names in Persian or Sinhala.
 FIELD_KEPT_MAX_CHARS: Final = 300  # What comes back of a field that is too long.
 
 QUESTIONS_FILE: Final = "registration.toml"
 _TICKED: Final = "yes"
+_URLENCODED: Final = "application/x-www-form-urlencoded"
+_MULTIPART: Final = "multipart/form-data"
+# RFC 8058 §3.1: what a mail program's own button to opt out sends.
+ONE_CLICK: Final = ("List-Unsubscribe", "One-Click")
+_ONE_CLICK_PART: Final = re.compile(
+    rb'\bname="?List-Unsubscribe"?[ \t]*(?:\r\n[^\r\n]+)*\r\n\r\nOne-Click\r\n--'
+)
 
 
 class BadForm(ValueError):
@@ -92,10 +101,12 @@ def load_questions(directory: Path) -> Questions:
 async def read_form(request: Request) -> dict[str, str]:
     """Return the fields of a form, within the limits; raises `BadForm`.
 
-    `application/x-www-form-urlencoded` alone (WHATWG URL, section 5); of a repeated field the last.
+    `application/x-www-form-urlencoded` (WHATWG URL, section 5); of a repeated field the last. Of
+    `multipart/form-data` (RFC 7578), which no form of ours is sent as, only what RFC 8058 §3.1 has
+    a mail program's own button send is found.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
+    if kind not in (_URLENCODED, _MULTIPART):
         raise BadForm("not a form")
     body = bytearray()
     try:
@@ -104,6 +115,8 @@ async def read_form(request: Request) -> dict[str, str]:
                 body += chunk
                 if len(body) > BODY_MAX_BYTES:
                     raise BadForm("too large")
+        if kind == _MULTIPART:
+            return _read_one_click(body)
         fields = parse_qsl(
             body.decode("ascii"),
             keep_blank_values=True,
@@ -115,6 +128,12 @@ async def read_form(request: Request) -> dict[str, str]:
     return dict(fields)
 
 
+def _read_one_click(body: bytearray) -> dict[str, str]:
+    if _ONE_CLICK_PART.search(body) is None:
+        raise BadForm("not a form of ours")
+    return dict([ONE_CLICK])
+
+
 def is_ticked(fields: Mapping[str, str], name: str) -> bool:
     """Tell whether a box was ticked."""
     return fields.get(name) == _TICKED
@@ -123,8 +142,8 @@ def is_ticked(fields: Mapping[str, str], name: str) -> bool:
 def check_answers(fields: Mapping[str, str], questions: Questions) -> Checked:
     """Return what of a form is taken, and what is wrong with it."""
     errors: dict[str, str] = {}
-    name = unicodedata.normalize("NFC", fields.get("name", "")).strip()
-    if not name:
+    name = _seen(fields.get("name", ""))
+    if not name.strip(_JOINERS):
         errors["name"] = "name_missing"
     elif len(name) > NAME_MAX_CHARS:
         errors["name"] = "name_long"
@@ -147,6 +166,17 @@ def check_answers(fields: Mapping[str, str], questions: Questions) -> Checked:
     return Checked(answers, name, address, errors)
 
 
+def _seen(text: str) -> str:
+    """Return a name without what is pasted with it and nobody sees: category Cf, tabs of tables."""
+    chars = unicodedata.normalize("NFC", text.replace("\t", " "))
+    return "".join(
+        char for char in chars if char in _JOINERS or unicodedata.category(char) != "Cf"
+    ).strip()
+
+
 def _is_one_line(text: str) -> bool:
     # Wide spaces between family and given name are no printable characters to Python.
-    return all(char.isprintable() or unicodedata.category(char) == "Zs" for char in text)
+    return all(
+        char.isprintable() or char in _JOINERS or unicodedata.category(char) == "Zs"
+        for char in text
+    )

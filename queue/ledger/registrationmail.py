@@ -13,10 +13,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from ledger.mailaddress import quoted
+from ledger.mailaddress import lookup, quoted
 from ledger.mailjobs import PersonalMail, mail_job
 from ledger.pages import MailTexts
-from ledger.people import Person
+from ledger.people import PERSON, Person
 from ledger.store_jobs import NewJob
 from ledger.store_people import mail_name
 from ledger.suppression import Suppression
@@ -66,9 +66,10 @@ class RegistrationMail:
     def confirmation(self, person_id: str, person: Person, number: int, now: datetime) -> NewJob:
         """Return the job that asks a person to confirm, for the so many-th time."""
         language = person.language
+        hashed = lookup(self._seal_key, PERSON, person.address).hex()
         links = {
             "confirm_url": self._link(CONFIRM_PATH, "c", Purpose.CONFIRM, person_id, language, now),
-            "delete_url": self.delete_link(person_id, language, now),
+            "delete_url": self.delete_link(hashed, language, now),
             "days": LIFETIMES[Purpose.CONFIRM].days,
         }
         return self._job("confirm", mail_name(person_id, number), person, now, links)
@@ -77,9 +78,13 @@ class RegistrationMail:
         """Return the job that tells a person that their data are gone."""
         return self._job("deleted", f"deleted/{person_id}", person, now, {})
 
-    def delete_link(self, person_id: str, language: str, now: datetime) -> str:
-        """Return the link to the page that deletes a registration, in a language."""
-        return self._link(DELETE_PATH, "d", Purpose.DELETE, person_id, language, now)
+    def delete_link(self, name: str, language: str, now: datetime) -> str:
+        """Return the link to the page that deletes a person, in a language.
+
+        `name` is `People.name_of`, the address and not one registration of it: a newer one may have
+        taken its place before the link is followed, and is meant as well.
+        """
+        return self._link(DELETE_PATH, "d", Purpose.DELETE, name, language, now)
 
     def _link(
         self, path: str, name: str, purpose: Purpose, value: str, language: str, now: datetime

@@ -127,17 +127,17 @@ def ids_of(transaction: Transaction, lookup: bytes) -> list[str]:
     return list(transaction.execute(query.order_by(person.c.created_ms, person.c.id)).scalars())
 
 
+def alive_of(transaction: Transaction, lookup: bytes) -> list[PersonRow]:
+    """Return the registrations of an address that hold a person still, the oldest first."""
+    query = select(person).where(
+        person.c.lookup == lookup, person.c.state.in_([str(one) for one in ALIVE])
+    )
+    return _rows(transaction, query.order_by(person.c.created_ms, person.c.id))
+
+
 def waiting(transaction: Transaction, count: int) -> list[PersonRow]:
     """Return confirmed registrations that nobody was handed, the longest waiting first."""
     return _rows(transaction, _in_state(PersonState.CONFIRMED).limit(count))
-
-
-def confirmed_since(transaction: Transaction, since_ms: int, count: int) -> list[PersonRow]:
-    """Return registrations confirmed since then that hold a person still, in their order."""
-    query = select(person).where(
-        person.c.confirmed_ms >= since_ms, person.c.state.in_([str(one) for one in ALIVE])
-    )
-    return _rows(transaction, query.order_by(person.c.confirmed_ms, person.c.id).limit(count))
 
 
 def recalled(transaction: Transaction, since_ms: int, count: int) -> list[PersonRow]:

@@ -65,7 +65,7 @@ def revoke_links(
     Times without a zone are Japan's. What is revoked cannot be taken back.
     """
     settings = read_config(config)
-    if not why and not is_dry:
+    if not why.strip() and not is_dry:
         fail('expected a reason: --why "sent by mistake"')
     named = [*(links or ()), *(_lines(file) if file else ())]
     if bool(named) == bool(since or until):

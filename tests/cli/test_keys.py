@@ -179,6 +179,7 @@ def test_mistaken_batch_is_found_in_the_log(installation: Installation) -> None:
     ("arguments", "code", "text"),
     [
         ((LINKS[0],), 2, "expected a reason"),
+        ((LINKS[0], "--why", " "), 2, "expected a reason"),
         (("--why", "x"), 2, "expected links, or --company"),
         (("--why", "x", "q" * 16), 1, "no letter with the link qqqqqqqqqqqqqqqq is on record"),
         (("--why", "x", "nonsense"), 1, "no link of ours: nonsense"),

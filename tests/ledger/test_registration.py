@@ -152,6 +152,9 @@ def test_what_is_wrong_is_said_at_its_field(
         ("ｔａｒｏ＠ｄｏｃｏｍｏ．ｎｅ．ｊｐ", "taro@docomo.ne.jp"),
         (" <Taro+job@Softbank.ne.jp> ", "Taro+job@softbank.ne.jp"),
         ("taro@日本語.jp", "taro@xn--wgv71a119e.jp"),
+        ("taro@softbank.ne.jp.", "taro@softbank.ne.jp"),
+        ("\u200btaro@soft\u00adbank.ne.jp\ufeff", "taro@softbank.ne.jp"),
+        ("山田@日本語.jp", "山田@日本語.jp"),
     ],
 )
 def test_odd_addresses_are_taken_and_written_to(
@@ -271,6 +274,10 @@ def test_the_time_of_an_answer_tells_nothing(tmp_path: Path) -> None:
             started = time.monotonic()
             await world.send(address=address)
             assert time.monotonic() - started >= 0.3
+        sent = await world.send(address="taro@mail.example")
+        started = time.monotonic()
+        await world.http.post(str(sent.url).replace("/sent", "/again"))
+        assert time.monotonic() - started >= 0.3
         assert world.people.states() == {"received": 1}
 
     visit(tmp_path, steps, answer_seconds=0.3)

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from ledger import store_jobs
 from ledger.events import INSTALLATION, EventType
 from ledger.pages import find_templates
 from ledger.registrationform import load_questions
 from tests.ledger.registration_world import HANAKO, LICENCE, SURE, World, body_of, visit
+from tests.relay.neighbours import offers
 
 MARKS = ("花子", "hanako", "mail.example")
 
@@ -232,5 +234,66 @@ def test_header_of_every_mail_is_parsed(tmp_path: Path) -> None:
         assert mail.defects == []
         assert all(not getattr(value, "defects", ()) for value in mail.values())
         assert HANAKO["address"] == mail["To"]
+
+    visit(tmp_path, steps)
+
+
+@pytest.mark.parametrize("more", ["", "Content-Type: text/plain; charset=utf-8\r\n"])
+def test_one_click_as_multipart(tmp_path: Path, more: str) -> None:
+    """What RFC 8058 has mail programs send rather than an URL-encoded form; nothing else is one."""
+
+    async def steps(world: World) -> None:
+        await world.send()
+        links = await world.links()
+        kind = {"Content-Type": "multipart/form-data; boundary=bb"}
+
+        async def press(name: str, value: str, link: str = links["optout"]) -> int:
+            head = f'--bb\r\nContent-Disposition: form-data; name="{name}"\r\n{more}\r\n'
+            body = f"{head}{value}\r\n--bb--\r\n"
+            return (await world.http.post(link, content=body, headers=kind)).status_code
+
+        assert await press("sure", "yes") == 400
+        assert await press("List-Unsubscribe", "No") == 400
+        assert await press("List-Unsubscribe", "One-Click", links["delete"]) == 422
+        assert not world.suppression.is_suppressed(HANAKO["address"])
+        assert await press("List-Unsubscribe", "One-Click") == 200
+        assert world.suppression.is_suppressed(HANAKO["address"])
+
+    visit(tmp_path, steps)
+
+
+def test_an_address_in_other_letters_at_a_server_that_cannot(tmp_path: Path) -> None:
+    """Who types one is served where the mail server offers SMTPUTF8; else the job says why not."""
+
+    async def steps(world: World) -> None:
+        world.hop.answers["EHLO"] = offers("SIZE 40000000", "8BITMIME")
+        await world.send(address="山田@mail.example")
+        assert await world.mails() == []
+        with world.store.read() as transaction:
+            (dead,) = store_jobs.dead_jobs(transaction)
+        assert dead.error == "the server offers no SMTPUTF8"
+
+    visit(tmp_path, steps)
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("\u200b佐藤\u3000結衣\ufeff", "佐藤\u3000結衣"),  # Out of a chat, a document.
+        ("佐藤\t結衣", "佐藤 結衣"),  # Two cells of a table.
+        ("\u202eolleh\u202c", "olleh"),
+        ("نرگس\u200cبانو", "نرگس\u200cبانو"),  # A letter of Persian: it stays.
+    ],
+)
+def test_what_nobody_sees_is_in_no_name(tmp_path: Path, typed: str, kept: str) -> None:
+    """Who pastes a name is not asked to find in it what cannot be seen."""
+
+    async def steps(world: World) -> None:
+        await world.send(name=typed)
+        await world.http.post((await world.links())["confirm"], data=SURE)
+        (row,) = world.people.waiting_for_handover()
+        assert world.people.open(row.id, "test", "me").person.name == kept
+        for empty in ("\u200b\ufeff", "\u200d"):
+            assert "お名前を入力してください" in (await world.send(name=empty)).text
 
     visit(tmp_path, steps)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import html
+import re
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
 
+from signer.confirmations import Purpose, make_confirmation
 from tests.ledger.registration_world import SURE, World, body_of, visit
 
 
@@ -89,3 +93,55 @@ def test_links_of_a_mail_are_in_its_language(tmp_path: Path) -> None:
         assert page.text.count("&amp;lang=en") == 2, "the form, and the link to delete"
 
     visit(tmp_path, steps, "ja-JP")
+
+
+def test_deleted_by_the_link_of_a_registration_that_was_replaced(tmp_path: Path) -> None:
+    """A person registers by two letters; the older mail's link, and page, delete the newer, too."""
+
+    async def steps(world: World) -> None:
+        await world.send(await world.issue())
+        old = await world.links()
+        page = (await world.http.get(old["confirm"])).text
+        await world.http.post(old["confirm"], data=SURE)
+        assert world.people.states() == {"confirmed": 1}
+        await world.confirm(await world.issue("b" * 16))
+        assert world.people.states() == {"withdrawn": 1, "confirmed": 1}
+        (of_page,) = re.findall(r'href="https://r.example.jp(/delete[^"]+)"', page)
+        for link in (old["delete"], html.unescape(of_page)):
+            assert "<form" in (await world.http.get(link)).text
+        await world.http.post(old["delete"], data=SURE)
+        assert world.people.states() == {"withdrawn": 1, "erased": 1}
+        assert "<form" not in (await world.http.get(old["delete"])).text
+
+    visit(tmp_path, steps)
+
+
+def test_deleted_by_the_link_of_one_that_was_never_confirmed(tmp_path: Path) -> None:
+    """Who registers anew and deletes by that mail is told that nothing is left: nothing is."""
+
+    async def steps(world: World) -> None:
+        await world.confirm(await world.issue())
+        world.now[0] += timedelta(minutes=1)
+        await world.send(await world.issue("b" * 16))
+        links = await world.links()
+        await world.send(await world.issue("b" * 16), address="taro@mail.example")
+        done = await world.http.post(links["delete"], data=SURE)
+        assert "削除しました" in done.text
+        assert world.people.states() == {"erased": 2, "received": 1}
+        subjects = [str(mail["Subject"]) for mail in await world.mails()]
+        assert subjects.count("ご登録の内容を削除しました") == 1
+
+    visit(tmp_path, steps)
+
+
+def test_links_to_delete_from_before_name_one_registration(tmp_path: Path) -> None:
+    """Mail that is out there already holds the registration's id: it deletes as much."""
+
+    async def steps(world: World) -> None:
+        await world.confirm(await world.issue())
+        (row,) = world.people.waiting_for_handover()
+        token = make_confirmation(world.ring, Purpose.DELETE, row.id, world.now[0])
+        await world.http.post("/delete", params={"d": token}, data=SURE)
+        assert world.people.states() == {"erased": 1}
+
+    visit(tmp_path, steps)
