@@ -73,7 +73,7 @@ class Store:
         self._failures: Final = (*_FAILURES, driver.Error)
         self._gate = Turnstile()
         self._prepare_lock = threading.Lock()
-        self._prepared = False  # Written under `_prepare_lock`.
+        self._prepared = self._was_there = False  # Written under `_prepare_lock`.
 
     @property
     def path(self) -> Path:
@@ -96,7 +96,9 @@ class Store:
             if self._prepared:
                 return
             try:
-                if self._may_create:
+                # A file that vanishes in use is away, like a server: begun anew it would hold no
+                # opt-out and no letter, and nobody would notice.
+                if self._may_create and not self._was_there:
                     self._backend.create()
                 self._backend.opened()
                 self._migrate()
@@ -104,7 +106,7 @@ class Store:
                 raise StoreError(self.where, error.strerror or str(error)) from error
             except self._failures as error:
                 raise StoreError(self.where, _reason(error)) from error
-            self._prepared = True
+            self._prepared = self._was_there = True
 
     @contextmanager
     def write(self) -> Generator[Transaction]:

@@ -213,6 +213,8 @@ def test_a_log_begun_anew_does_not_replace_what_was_published(
     record(store, tmp_path, [issue(1), issue(2), issue(3)])
     note = checkpoint_path(tmp_path, "aozora").read_bytes()
     store.path.unlink()
+    store.close()
+    store = store_in(tmp_path)
     record(store, tmp_path, [*events, issue(20, "midori")])
     assert checkpoint_path(tmp_path, "aozora").read_bytes() == note
     assert checkpoint_path(tmp_path, "midori").exists()

@@ -17,6 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, insert, text
 
 from ledger import store_inbox, store_migrate
+from ledger.inbox import InboxUnavailable
 from ledger.store import SCHEMA_REVISION, RepeatedKey, Store, StoreError, Turnstile
 from ledger.store_tables import inbox, metadata
 from tests.ledger.parts import issue, store_in, submit
@@ -171,16 +172,22 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
 
 def test_a_replaced_file_is_noticed(tmp_path: Path) -> None:
     """When the file at the path is another one, that one is written, not the one that is gone."""
-    store = store_in(tmp_path)
-    submit(store, [issue(1)])
-    shutil.rmtree(tmp_path)
+    folder, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    for each in (folder, elsewhere):
+        each.mkdir()
+        store = store_in(each)
+        submit(store, [issue(1 if each == folder else 2)])
+        store.close()
+    store = store_in(folder)
+    submit(store, [issue(3)])
+    shutil.rmtree(folder)
     with pytest.raises(StoreError), store.write():
         pass
-    tmp_path.mkdir()
-    submit(store, [issue(2)])
+    elsewhere.rename(folder)
+    submit(store, [issue(4)])
     store.close()
     found = sqlite3.connect(store.path)
-    assert found.execute("SELECT id FROM inbox").fetchall() == [(issue(2).id,)]
+    assert found.execute("SELECT id FROM inbox").fetchall() == [(issue(2).id,), (issue(4).id,)]
     found.close()
 
 
@@ -243,7 +250,7 @@ def test_a_schema_that_is_no_text_is_said(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_deleted_file_in_use_is_begun_anew(tmp_path: Path) -> None:
+def test_a_deleted_file_in_use_is_away_until_the_next_start(tmp_path: Path) -> None:
     """What SQLite left beside a deleted file that a process has open does not spoil the next."""
     store = store_in(tmp_path)
     submit(store, [issue(1)])
@@ -257,6 +264,11 @@ def test_a_deleted_file_in_use_is_begun_anew(tmp_path: Path) -> None:
         assert reader.stdout.readline() == b"reading\n"
         submit(store, [issue(2)])
         store.path.unlink()
+        with pytest.raises(InboxUnavailable, match="No such file"):
+            submit(store, [issue(3)])
+        assert not store.path.exists()
+        store.close()
+        store = store_in(tmp_path)
         submit(store, [issue(3)])
         with store.read() as transaction:
             assert store_inbox.company_of(transaction, issue(2).id) is None

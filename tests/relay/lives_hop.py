@@ -106,7 +106,7 @@ def _time_up(step: str) -> Way:
         stage.send()
 
     limits: tuple[Limit, ...] = ((transaction, "FINAL_DOT_MIN_SECONDS", SHORT_SECONDS / 5),)
-    return Way(f"at {step}", play, limits, lambda _hop: {"reply_max_seconds": SHORT_SECONDS}, True)
+    return Way(f"at {step}", play, limits, lambda _hop: {"reply_max_seconds": 3 * SHORT_SECONDS}, True)
 
 
 def _send(stage: Stage) -> None:
