@@ -106,7 +106,8 @@ def _time_up(step: str) -> Way:
         stage.send()
 
     limits: tuple[Limit, ...] = ((transaction, "FINAL_DOT_MIN_SECONDS", SHORT_SECONDS / 5),)
-    return Way(f"at {step}", play, limits, lambda _hop: {"reply_max_seconds": 3 * SHORT_SECONDS}, True)
+    longest = {"reply_max_seconds": 3 * SHORT_SECONDS}  # The steps before it take some of it.
+    return Way(f"at {step}", play, limits, lambda _hop: longest, True)
 
 
 def _send(stage: Stage) -> None:
