@@ -123,7 +123,12 @@ def network_of(address: str) -> Network:
     # Both hold a whole IPv4 address, the second within its first 48 bits (RFC 3056 §2).
     if isinstance(parsed, ipaddress.IPv6Address):
         parsed = parsed.ipv4_mapped or parsed.sixtofour or parsed
-    # As a number: the text of an address may have a zone behind it.
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return Network(str(ipaddress.IPv4Network((int(parsed), IPV4_PREFIX), strict=False)))
-    return Network(str(ipaddress.IPv6Network((int(parsed), IPV6_PREFIX), strict=False)))
+    # As a number: the text of an address may have a zone behind it. No network is made: that takes
+    # as long as all the rest.
+    kind, prefix = (
+        (ipaddress.IPv4Address, IPV4_PREFIX)
+        if isinstance(parsed, ipaddress.IPv4Address)
+        else (ipaddress.IPv6Address, IPV6_PREFIX)
+    )
+    hosts = parsed.max_prefixlen - prefix
+    return Network(f"{kind(int(parsed) >> hosts << hosts)}/{prefix}")
