@@ -54,7 +54,8 @@ def test_a_store_that_is_away(browser: Browser, service: Service) -> None:
         with sqlite3.connect(service.store, isolation_level=None) as blocker:
             blocker.execute("BEGIN EXCLUSIVE")
             person.visitor.press(person.words.send)
-            expect(person.page.get_by_role("alert")).to_be_visible()
+            # A form waits for the store for up to eight seconds.
+            expect(person.page.get_by_role("alert")).to_be_visible(timeout=20_000)
             blocker.execute("ROLLBACK")
         blocker.close()
         assert complaints(person.page, axe) == []
