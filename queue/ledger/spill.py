@@ -172,7 +172,11 @@ class Spill:
         elif not os.fstat(self._handle).st_nlink:
             _log.error("%s: was deleted while in use; it is made anew", self._path)
             path, handle = self._open()
-            _append(handle, 0, os.pread(self._handle, self._size, 0))
+            try:
+                _append(handle, 0, os.pread(self._handle, self._size, 0))
+            except OSError:
+                os.close(handle)  # The next record tries again, and needs the file's lock.
+                raise
             os.close(self._handle)  # Not before all that is in it is elsewhere.
             self._path, self._handle = path, handle
 

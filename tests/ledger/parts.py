@@ -102,18 +102,24 @@ def letters_and_signups(count: int, company: str = "aozora", start: int = 0) -> 
     return [event for n in numbers for event in (issue(n, company), signup(n, company))]
 
 
-def inbox_on(store: Store, announce: Announce | None = None) -> Inbox:
+def inbox_on(store: Store, announce: Announce | None = None, at: datetime = NOW) -> Inbox:
     """Return an inbox that is not started."""
     return Inbox(
-        store, subject_key=SUBJECT_KEY, clock=clock, random_bytes=os.urandom, announce=announce
+        store,
+        subject_key=SUBJECT_KEY,
+        clock=lambda: at,
+        random_bytes=os.urandom,
+        announce=announce,
     )
 
 
-def submit(store: Store, events: Iterable[Event], announce: Announce | None = None) -> None:
+def submit(
+    store: Store, events: Iterable[Event], announce: Announce | None = None, at: datetime = NOW
+) -> None:
     """Submit the events in order through an inbox of their own."""
 
     async def run() -> None:
-        inbox = inbox_on(store, announce)
+        inbox = inbox_on(store, announce, at)
         inbox.start()
         try:
             for event in events:

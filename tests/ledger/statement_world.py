@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,14 +10,13 @@ from ledger import store_log
 from ledger.apply import Applier
 from ledger.credits import Book
 from ledger.events import Event
-from ledger.inbox import Inbox
 from ledger.log import frontier_of, root
 from ledger.operations import change_confirmed, change_proposed, slot_reserved, slot_used
 from ledger.statement import Month
 from ledger.statement_store import issue_due
 from ledger.states import Action
 from ledger.store import Store
-from tests.ledger.parts import NOW, POLICIES, SUBJECT_KEY, letters_and_signups, signup, store_in
+from tests.ledger.parts import NOW, POLICIES, letters_and_signups, signup, store_in, submit
 
 APRIL, MAY, JUNE = Month(2026, 4), Month(2026, 5), Month(2026, 6)
 DAY = timedelta(days=1)
@@ -27,17 +24,7 @@ DAY = timedelta(days=1)
 
 def take(store: Store, events: Sequence[Event], at: datetime) -> None:
     """Submit the events at a time and apply them."""
-
-    async def run() -> None:
-        inbox = Inbox(store, subject_key=SUBJECT_KEY, clock=lambda: at, random_bytes=os.urandom)
-        inbox.start()
-        try:
-            for event in events:
-                await inbox.submit(event)
-        finally:
-            await asyncio.to_thread(inbox.close)
-
-    asyncio.run(run())
+    submit(store, events, at=at)
     Applier(store, POLICIES, clock=lambda: at).apply_all()
 
 
