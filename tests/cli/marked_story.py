@@ -23,6 +23,7 @@ from tests.cli.daemon import LINK, REJECTION, WAIT_SECONDS, Daemon
 from tests.cli.test_registering import Arrivals, links_in
 from tests.relay.certificates import make_authority
 from tests.relay.neighbours import Hop, always
+from tests.serverthread import answering
 
 # Who and what the letter is about.
 CANDIDATE, TITLE, WORDS = "Kouho.zq81@mail.example.com", "鯨海件名", "鯱山本文"
@@ -98,16 +99,11 @@ def receiver(folder: Path) -> Generator[Receiver]:
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        running = Receiver(f"https://localhost:{server.server_port}/people", authority.path)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield running
-        finally:
-            server.shutdown()
-            thread.join()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    running = Receiver(f"https://localhost:{server.server_port}/people", authority.path)
+    with answering(server):
+        yield running
 
 
 def prepare(config: Path, service: Receiver) -> None:

@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -28,6 +27,7 @@ from ledger.worker import Queue
 from tests.ledger.crash.player import CLICKS, NAMESPACE, SIGNUPS, STOPPED
 from tests.ledger.crash.servers import Postgres, Program
 from tests.ledger.parts import INSTALLATION, KEY, POLICIES, applier_on, issue, submit
+from tests.serverthread import answering
 
 PROJECT = Path(__file__).parents[3]
 PLAYER = str(Path(__file__).with_name("player.py"))
@@ -286,16 +286,13 @@ def stage(url: str, broker: str, folder: Path) -> Generator[Stage]:
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        made = Stage(url, broker, folder, server.server_port, delivered)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    made = Stage(url, broker, folder, server.server_port, delivered)
+    with answering(server):
         try:
             yield made
         finally:
             made.kill()
-            server.shutdown()
-            thread.join()
 
 
 EXPECTED: dict[str, int | bool] = {
