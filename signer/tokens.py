@@ -2,21 +2,18 @@
 
     key id (1) | link id (16, 80 bit) | tag (26, HMAC-SHA256 cut to 128 bit)
 
-The tag is made by itsdangerous' `Signer` under a key derived for the company. A token says nothing
-about anybody and holds no destination. The format is written down in docs/formats.md.
+The tag is made by a signing algorithm of itsdangerous under a key derived for the company. A token
+says nothing about anybody and holds no destination. The format is written down in docs/formats.md.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-from itsdangerous.encoding import base64_decode, base64_encode
-from itsdangerous.signer import Signer, SigningAlgorithm
+from itsdangerous.signer import SigningAlgorithm
 
 from signer.base32 import encode_base32, parse_base32
 from signer.damage import TOKEN_CHARS, find_candidates, find_token
@@ -80,14 +77,17 @@ class _ShortHmac(SigningAlgorithm):
         return hmac.digest(key, value, "sha256")[:TAG_BYTES]
 
 
+# Without the library's `Signer` around it: its keys and texts are not ours, its tags are base64.
+_ALGORITHM = _ShortHmac()
+
+
 def make_token(ring: KeyRing, company: str, link_id: str) -> str:
     """Return the token of a letter, signed with the active key."""
     if not _LINK_ID.match(link_id):
         raise ValueError(f"a link id has {LINK_ID_CHARS} characters of a-z, 2-7")
     signed = ring.active.id + link_id
-    signer = _signer(ring.active.derive(PURPOSE, company))
-    tag = base64_decode(signer.get_signature(signed))
-    return signed + encode_base32(tag)
+    key = ring.active.derive(PURPOSE, company)
+    return signed + encode_base32(_ALGORITHM.get_signature(key, signed.encode()))
 
 
 def check_token(ring: KeyRing, token: str, companies: Iterable[str]) -> Claims:
@@ -125,7 +125,7 @@ def read_token(ring: KeyRing, token: str, companies: Iterable[str]) -> Reading:
         return Reading("", "", None, None, "malformed")
     key_id, link_id = token[0], token[1 : 1 + LINK_ID_CHARS]
     try:
-        tag = base64_encode(parse_base32(token[1 + LINK_ID_CHARS :]))
+        tag = parse_base32(token[1 + LINK_ID_CHARS :])
     except ValueError:
         return Reading(key_id, link_id, None, None, "malformed")
     key = ring.find(key_id)
@@ -149,19 +149,8 @@ def _claims(reading: Reading, token: str) -> Claims:
 
 
 def _signed_for(key: Key, signed: str, tag: bytes, companies: Iterable[str]) -> str | None:
+    value = signed.encode()
     for company in companies:
-        if _signer(key.derive(PURPOSE, company)).verify_signature(signed, tag):
+        if _ALGORITHM.verify_signature(key.derive(PURPOSE, company), value, tag):
             return company
     return None
-
-
-@lru_cache(maxsize=4096)  # As many as there are derived keys.
-def _signer(derived: bytes) -> Signer:
-    # Both defaults of the library (SHA-1, "django-concat") are replaced; the key is derived before
-    # as "hmac" would do, because ours are kept.
-    return Signer(
-        derived,
-        key_derivation="none",
-        digest_method=hashlib.sha256,
-        algorithm=_ShortHmac(),
-    )

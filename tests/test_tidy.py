@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -20,6 +22,11 @@ PACKAGES = {"relay": ROOT / "relay", "signer": ROOT / "signer", "ledger": ROOT /
 FILES = sorted(path for folder in PACKAGES.values() for path in folder.rglob("*.py"))
 COMPOSITION_ROOT = ("relay/__main__.py", "relay/cli/")
 LINES_MAX = 400
+TOP_LEVEL = {
+    *("CHANGELOG.md", "Makefile", "README.ja.md", "README.md", "pyproject.toml"),
+    *("requirements.txt", "requirements-dev.txt"),
+    *("bench", "deploy", "docs", "queue", "relay", "signer", "templates", "tests"),
+}
 
 # What a package may import of ours besides itself. The composition root may import everything.
 ALLOWED = {
@@ -58,6 +65,12 @@ HOMES = {
     "itsdangerous": {"signer/tokens.py", "signer/confirmations.py"},
     "jinja2": {"relay/note.py", "queue/ledger/pages.py"},
     "prometheus_client": {"relay/metrics.py", "relay/admin.py"},
+    "pydantic_core": {
+        "queue/ledger/clickdetail.py",
+        "queue/ledger/events.py",
+        "queue/ledger/store_additions.py",
+        "relay/mistakes.py",
+    },
     "redis": {"queue/ledger/broker_redis.py"},
     "pydantic_settings": {"relay/config.py", "relay/relayconfig.py"},
     "ahocorasick_rs": {"relay/needles.py"},
@@ -173,6 +186,17 @@ def test_requirements_are_pinned_and_name_no_index() -> None:
         for entry in entries:
             assert re.match(r"[A-Za-z0-9._-]+(\[[a-z,]+\])?==\S+", entry)
             assert "--hash=sha256:" in entry
+
+
+def test_the_top_level_holds_what_is_meant_to_be_there() -> None:
+    """No program that tests start leaves something of its own in the repository."""
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        pytest.skip("not a checkout")
+    command = [git, "-c", "safe.directory=*", "ls-files"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    names = {name.partition("/")[0] for name in listed.stdout.decode().splitlines()}
+    assert {name for name in names if not name.startswith(".")} == TOP_LEVEL
 
 
 def test_possessive_groups_repeat_nothing() -> None:

@@ -6,9 +6,10 @@ in which browsers say what a request is for. It is kept beside the log and never
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Final
+
+from pydantic_core import to_json
 
 from ledger.clicks import Network
 
@@ -18,7 +19,6 @@ AGENT_KEPT_CHARS: Final = 200
 HEADER_KEPT_CHARS: Final = 40
 METHOD_KEPT_CHARS: Final = 10
 
-_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 # Lower-case names.
 _BROWSERS_SAY: Final = (
     "sec-fetch-dest",
@@ -44,4 +44,4 @@ def raw_detail(
     for name in _BROWSERS_SAY:
         if value := headers.get(name, ""):
             found[name.replace("-", "_")] = value[:HEADER_KEPT_CHARS]
-    return _ENCODER.encode(found).encode()
+    return to_json(found)

@@ -122,5 +122,4 @@ def _event(
 
 def _record(transaction: Transaction, store: Store, event: Event, now: datetime) -> None:
     row = row_of(event, int(now.timestamp() * 1000), b"")
-    for sql, values in store_inbox.insertions(store, [row]):
-        transaction.exec_driver_sql(sql, tuple(values))
+    store.add_in(transaction, *store_inbox.additions([row]))

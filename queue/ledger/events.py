@@ -27,6 +27,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, NoReturn, cast
 
+from pydantic_core import PydanticSerializationError, to_json
+
 from ledger.signupflags import join_flags
 
 # The log of the installation itself: keys, configuration, users, and signups that no company's
@@ -47,8 +49,6 @@ YEAR_MAX: Final = 2999
 SPEC_VERSION: Final = "1.0"
 # CloudEvents wants source + id unique; our ids are unique alone, so the source is a constant.
 SOURCE: Final = "/careerrelay"
-
-_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 _COMPANY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}|_installation")
 _ID = re.compile(r"[a-z][a-z_]*\.[a-z][a-z_]*:[A-Za-z0-9_./-]+")
@@ -155,7 +155,7 @@ class Event:
         object.__setattr__(self, "time", utc)
         object.__setattr__(self, "data", MappingProxyType(dict(self.data)))
         _check_data(self.data)
-        body = _canonical({"time": format_time(utc), **_untimed(self)})
+        body = _canonical(self)
         if len(body) > EVENT_SIZE_MAX_BYTES:
             raise EventError("event", f"is {len(body)} bytes, the limit is {EVENT_SIZE_MAX_BYTES}")
         object.__setattr__(self, "_body", body)
@@ -351,24 +351,22 @@ def make_id(kind: EventType, name: str) -> str:
     return f"{kind}:{name}"
 
 
-def _untimed(event: Event) -> dict[str, object]:
-    return {
-        "specversion": SPEC_VERSION,
+def _canonical(event: Event) -> bytes:
+    # Field names are ASCII, so sorting by code point is also RFC 8785's order, and pydantic-core
+    # writes strings as RFC 8785 §3.2.2.2 does, in a third of the time of `json`.
+    fields = {
+        "company": event.company,
+        "data": dict(sorted(event.data.items())),
         "id": event.id,
         "source": SOURCE,
-        "type": str(event.type),
-        "company": event.company,
+        "specversion": SPEC_VERSION,
         "subject": event.subject,
-        "data": dict(event.data),
+        "time": format_time(event.time),
+        "type": event.type.value,
     }
-
-
-def _canonical(fields: Mapping[str, object]) -> bytes:
-    # Field names are ASCII, so sorting by code point is also RFC 8785's order, and Python writes
-    # strings as RFC 8785 §3.2.2.2 does.
     try:
-        return _ENCODER.encode(fields).encode()
-    except UnicodeEncodeError:
+        return to_json(fields)
+    except PydanticSerializationError:
         raise EventError("event", "holds half of a surrogate pair") from None
 
 
@@ -382,9 +380,12 @@ def _check_data(data: Mapping[str, object]) -> None:
     for name, value in data.items():
         if not _FIELD.fullmatch(name):
             raise EventError("data", f"not a field name: {name[:80]!r}")
-        if isinstance(value, bool) or not isinstance(value, str | int) or "\0" in str(value):
-            raise EventError(f"data.{name}", "is no integer, and no string without U+0000")
-        if isinstance(value, int) and abs(value) > INTEGER_MAX:
+        if isinstance(value, str):
+            if "\0" in value:
+                raise EventError(f"data.{name}", "holds U+0000")
+        elif isinstance(value, bool) or not isinstance(value, int):
+            raise EventError(f"data.{name}", "is no integer and no string")
+        elif abs(value) > INTEGER_MAX:
             raise EventError(f"data.{name}", "is larger than 2^53-1")
 
 

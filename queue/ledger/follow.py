@@ -180,7 +180,7 @@ class Links:
 
 
 class LinksFirst:
-    """Middleware that answers links which came through whole; the rest is for the application."""
+    """Answers links which came through whole; the rest is for the application behind it."""
 
     def __init__(self, app: ASGIApp, links: Links) -> None:
         self._app = app
@@ -189,8 +189,15 @@ class LinksFirst:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or hand it on."""
         is_link = scope["type"] == "http" and _WHOLE.fullmatch(scope["path"])
-        app = self._links if is_link and scope["method"] in _METHODS else self._app
-        await app(scope, receive, send)
+        if is_link and scope["method"] in _METHODS:
+            try:
+                await self._links(scope, receive, send)
+                return
+            except Exception:
+                # Nothing is sent before all that can fail. The application follows links, too, and
+                # has a calm answer for a bug.
+                log.exception("link_failed")
+        await self._app(scope, receive, send)
 
 
 def _headers_of(scope: Scope) -> dict[str, str]:

@@ -28,7 +28,6 @@ import structlog
 from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -171,13 +170,12 @@ def create_app(
             *registering,
             *log_routes,
         ],
-        middleware=[Middleware(LinksFirst, links)],
         exception_handlers={HTTPException: pages.answer_http_error, Exception: pages.answer_bug},
     )
     # Not a route "/{path:path}": its pattern does not match a line end, which mail programs add.
     people.router.default = links
     people.router.redirect_slashes = False
-    app = IntakeApp(people)
+    app = IntakeApp(LinksFirst(people, links))
     app.state.intake = state
     signups = None
     if settings.webhook_secret:

@@ -31,7 +31,7 @@ from ledger import erase, mailaddress, store_erase, store_people, store_subject
 from ledger.events import Event, EventType, installation_event, signup_digest
 from ledger.sealed import RingSeal, SealError
 from ledger.store import LedgerError, Store, Transaction
-from ledger.store_jobs import NewJob, insertion
+from ledger.store_jobs import NewJob, addition
 from ledger.store_people import PersonRow, PersonState
 
 # How long a registration waits for its confirmation, and the link in the mail is good.
@@ -342,8 +342,7 @@ class People:
         return store_people.is_suppressed(transaction, hashed)
 
     def _add_job(self, transaction: Transaction, job: NewJob, now_ms: int) -> None:
-        statement, values = insertion(self._store, [job], now_ms)
-        transaction.exec_driver_sql(statement, tuple(values))
+        self._store.add_in(transaction, addition([job], now_ms))
 
     def _now_ms(self) -> int:
         return _at_ms(self._clock())

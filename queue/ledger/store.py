@@ -13,22 +13,20 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
 
+from ledger.store_additions import Addition
 from ledger.store_backends import BACKENDS, Backend, SqliteFile
 
 # A transaction, as the other modules name it; only the store_* modules look inside.
 Transaction = Connection
-
-# A statement in the driver's own spelling, and its values.
-Statement = tuple[str, Sequence[object]]
 
 # The schema this code works with: the newest revision in ledger/migrations/versions. Kept here so
 # that opening an up-to-date store does not have to load Alembic.
@@ -67,10 +65,10 @@ class Store:
     def __init__(self, url: str, *, may_create: bool = True) -> None:
         self._backend: Final = _backend(url)
         self.where: Final = self._backend.where
-        self.mark: Final = self._backend.mark
         self._may_create = may_create
         driver = self._backend.reader.dialect.loaded_dbapi
         self._failures: Final = (*_FAILURES, driver.Error)
+        self._repetitions: Final = (IntegrityError, driver.IntegrityError)
         self._gate = Turnstile()
         self._prepare_lock = threading.Lock()
         self._prepared = self._was_there = False  # Written under `_prepare_lock`.
@@ -118,23 +116,19 @@ class Store:
         with self._gate, self._connection(self._backend.writer) as connection, connection.begin():
             yield connection
 
-    def write_at_once(self, *statements: Statement) -> int:
-        """Run statements that only add rows, all or none; return how many rows the first added.
+    def add(self, *additions: Addition) -> int:
+        """Add rows, all or none; return how many of the first addition were not there before.
 
-        Each value stands in a statement as `mark`. They need not be the only writer. Each call into
-        the driver lets other threads run and then waits for them: for one statement there are two,
-        where `write()` has six.
+        Durable as `write()`, and need not be the only writer.
         """
         gate = self._gate if self._backend.one_writer else nullcontext()
-        engine = self._backend.alone if len(statements) == 1 else self._backend.adder
-        with gate, self._connection(engine) as connection:
-            counts = [
-                connection.exec_driver_sql(statement, tuple(values)).rowcount
-                for statement, values in statements
-            ]
-            if engine is self._backend.adder:
-                connection.commit()
-            return counts[0]
+        with gate, self._asking(), self._driver() as connection:
+            return self._backend.add(connection, additions)
+
+    def add_in(self, transaction: Transaction, *additions: Addition) -> None:
+        """Add rows in a transaction of `write()`."""
+        for statement, values in self._backend.statements(additions):
+            transaction.exec_driver_sql(statement, values)
 
     @contextmanager
     def read(self) -> Generator[Transaction]:
@@ -152,12 +146,28 @@ class Store:
 
     @contextmanager
     def _connection(self, engine: Engine) -> Generator[Connection]:
+        with self._asking(), engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _driver(self) -> Generator[Any]:
+        """Lend the driver's own connection."""
+        connection = self._backend.reader.raw_connection()
+        try:
+            yield connection.driver_connection
+        except BaseException:
+            connection.invalidate()  # With whatever it has begun.
+            raise
+        connection.close()
+
+    @contextmanager
+    def _asking(self) -> Generator[None]:
+        """Open the database if it is not, and tell its errors as ours."""
         self._forget_replaced()
         self.prepare()
         try:
-            with engine.connect() as connection:
-                yield connection
-        except IntegrityError as error:
+            yield
+        except self._repetitions as error:
             raise RepeatedKey(_reason(error)) from error
         except self._failures as error:
             # A connection that failed is not trusted with the next transaction.

@@ -1,8 +1,8 @@
 """What the databases do differently: SQLite, one file on this machine, and PostgreSQL.
 
-A backend opens connections for four uses: `reader` sees one snapshot, `writer` is the only one of
-its kind while its transaction lasts, `alone` runs single statements that are transactions by
-themselves, `adder` a few that only add rows. All keep what was committed through a loss of power.
+A backend opens connections for two uses: `reader` sees one snapshot, `writer` is the only one of
+its kind while its transaction lasts. Rows that are only added go past both, on a connection of the
+driver. What was committed is kept through a loss of power.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ import fcntl
 import os
 import sqlite3
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from ledger.store_additions import Addition, Statement, for_postgres, for_sqlite
 
 # How long a writer waits for another process's transaction. Under the inbox's deadline, so that a
 # caller hears "locked" and not merely "timeout".
@@ -33,6 +36,8 @@ SILENT_MAX_MS: Final = 5_000
 # The lock of the one writer, "cr-log" in bytes: nobody else's number by accident.
 SEQUENCER_LOCK: Final = int.from_bytes(b"cr-log")
 
+_BEGIN_WRITING: Final = "BEGIN IMMEDIATE"
+
 # SQLite's, beside the file itself.
 _BESIDE: Final = ("-wal", "-shm")
 
@@ -42,10 +47,7 @@ class Backend(Protocol):
 
     reader: Engine
     writer: Engine
-    alone: Engine
-    adder: Engine
     where: str  # Without credentials.
-    mark: str  # What stands for a value in a statement.
     has_tables: str  # A statement that has a row when the database is in use.
     one_writer: bool  # Whether inserting waits for the writer, and had better queue up for it.
 
@@ -77,12 +79,23 @@ class Backend(Protocol):
         """Return the first thing that is wrong with the storage itself."""
         ...
 
+    def add(self, connection: Any, additions: Sequence[Addition]) -> int:
+        """Add the rows, all or none, on a connection of the driver, outside of a transaction.
+
+        Returns how many of the first addition were new. Each call into the driver lets other
+        threads run and then waits for them, so there are as few as can be.
+        """
+        ...
+
+    def statements(self, additions: Sequence[Addition]) -> list[Statement]:
+        """Return the statements that add the rows, for a transaction of the caller's."""
+        ...
+
 
 class SqliteFile:
     """A file; all processes that use it are on this machine."""
 
     def __init__(self, url: URL) -> None:
-        self.mark = "?"
         self.has_tables = "SELECT name FROM sqlite_master WHERE name = 'alembic_version'"
         self.one_writer = True
         self.path: Final = Path(url.database or "")
@@ -91,9 +104,7 @@ class SqliteFile:
         self.reader: Engine = create_engine(
             url, pool_size=POOL_SIZE_MAX, max_overflow=0, pool_timeout=POOL_TIMEOUT_SECONDS
         )
-        self.writer: Engine = self.reader.execution_options(careerrelay_begin="BEGIN IMMEDIATE")
-        self.alone: Engine = self.reader.execution_options(careerrelay_begin="")
-        self.adder: Engine = self.writer
+        self.writer: Engine = self.reader.execution_options(careerrelay_begin=_BEGIN_WRITING)
         event.listen(self.reader, "connect", self._on_connect)
         event.listen(self.reader, "begin", self._on_begin)
 
@@ -158,6 +169,18 @@ class SqliteFile:
         found = str(connection.execute(text("PRAGMA integrity_check(1)")).scalar())
         return None if found == "ok" else found
 
+    def add(self, connection: sqlite3.Connection, additions: Sequence[Addition]) -> int:
+        """Add the rows; one statement is a transaction by itself."""
+        if len(additions) > 1:
+            connection.execute(_BEGIN_WRITING)
+        counts = [connection.execute(*each).rowcount for each in self.statements(additions)]
+        connection.commit()
+        return counts[0]
+
+    def statements(self, additions: Sequence[Addition]) -> list[Statement]:
+        """Return a statement for each table."""
+        return [for_sqlite(each) for each in additions]
+
     def _on_connect(self, connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
         # We send BEGIN ourselves: the driver's own transactions begin deferred.
         connection.isolation_level = None
@@ -169,8 +192,7 @@ class SqliteFile:
 
     def _on_begin(self, connection: Connection) -> None:
         options: dict[str, Any] = dict(connection.get_execution_options())
-        if begin := str(options.get("careerrelay_begin", "BEGIN")):
-            connection.exec_driver_sql(begin)
+        connection.exec_driver_sql(str(options.get("careerrelay_begin", "BEGIN")))
 
 
 # Those of the server or the role may be weaker. And before a table's first statistics a server
@@ -190,7 +212,6 @@ class PostgresServer:
     """
 
     def __init__(self, url: URL) -> None:
-        self.mark = "%s"
         self.has_tables = "SELECT 1 WHERE to_regclass('alembic_version') IS NOT NULL"
         self.one_writer = False
         self.where = f"{url.drivername}://{url.host or ''}/{url.database or ''}"
@@ -212,8 +233,6 @@ class PostgresServer:
         self.writer: Engine = engine.execution_options(
             isolation_level="READ COMMITTED", careerrelay_lock=True
         )
-        self.alone: Engine = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self.adder: Engine = engine.execution_options(isolation_level="READ COMMITTED")
         event.listen(engine, "begin", self._on_begin)
 
     def exists(self) -> bool:
@@ -240,6 +259,20 @@ class PostgresServer:
     def problem(self, connection: Connection) -> str | None:
         """Return nothing: a server checks its pages as it reads them (data checksums)."""
         return None
+
+    def add(self, connection: Any, additions: Sequence[Addition]) -> int:
+        """Add the rows by one statement, which is a transaction by itself."""
+        connection.autocommit = True
+        try:
+            (statement,) = self.statements(additions)
+            return int(connection.execute(*statement).rowcount)
+        finally:
+            if not connection.closed:
+                connection.autocommit = False
+
+    def statements(self, additions: Sequence[Addition]) -> list[Statement]:
+        """Return one statement for all."""
+        return [for_postgres(*additions)]
 
     def _on_begin(self, connection: Connection) -> None:
         if connection.get_execution_options().get("careerrelay_lock"):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, Final
 
 from sqlalchemy import bindparam, func, or_, select, update
 
 from ledger.credits import Decision, Outcome
 from ledger.events import EventType
-from ledger.store import Statement, Store, Transaction, as_bytes
+from ledger.store import Store, Transaction, as_bytes
+from ledger.store_additions import Addition
 from ledger.store_tables import inbox
 
 # The longest that an event is put aside: the cap that message brokers impose on delayed messages,
@@ -33,17 +33,16 @@ _PENDING: Final = (
 _FINGERPRINTS: Final = select(inbox.c.id, inbox.c.fingerprint).where(
     inbox.c.id.in_(bindparam("ids", expanding=True))
 )
-# Mail waits for this one: by way of the expression language it takes twice the time.
-_INSERT: Final = (
-    "INSERT INTO inbox (id, company, body, fingerprint, received_ms, failures, retry_ms)"
-    " VALUES {} ON CONFLICT (id) DO NOTHING"
+_COLUMNS: Final = (
+    "id",
+    "company",
+    "body",
+    "fingerprint",
+    "received_ms",
+    "failures",
+    "retry_ms",
 )
-_ROW: Final = "({0}, {0}, {0}, {0}, {0}, 0, 0)"
-_INSERT_DETAIL: Final = (
-    "INSERT INTO click_detail (event_id, received_ms, detail)"
-    " VALUES {} ON CONFLICT (event_id) DO NOTHING"
-)
-_DETAIL: Final = "({0}, {0}, {0})"
+_DETAIL_COLUMNS: Final = ("event_id", "received_ms", "detail")
 _MARK: Final = (
     update(inbox)
     .where(inbox.c.seq == bindparam("at"))
@@ -101,20 +100,17 @@ def fingerprints(transaction: Transaction, ids: Sequence[str]) -> dict[str, byte
 
 def insert_rows(store: Store, rows: Sequence[NewRow]) -> int:
     """Add the rows whose ids are not on record yet, all or none; return how many these are."""
-    return store.write_at_once(*insertions(store, rows)) if rows else 0
+    return store.add(*additions(rows)) if rows else 0
 
 
-def insertions(store: Store, rows: Sequence[NewRow]) -> list[Statement]:
-    """Return the statements of that: the first adds the rows, another what was seen of clicks."""
-    values = chain.from_iterable(
-        (row.id, row.company, row.body, row.fingerprint, row.received_ms) for row in rows
-    )
-    found: list[Statement] = [(_INSERT.format(_places(store, _ROW, len(rows))), tuple(values))]
-    seen = [row for row in rows if row.detail]
-    if seen:
-        details = chain.from_iterable((row.id, row.received_ms, row.detail) for row in seen)
-        places = _places(store, _DETAIL, len(seen))
-        found.append((_INSERT_DETAIL.format(places), tuple(details)))
+def additions(rows: Sequence[NewRow]) -> list[Addition]:
+    """Return what that adds: first the rows, then what was seen of clicks."""
+    values = [
+        (row.id, row.company, row.body, row.fingerprint, row.received_ms, 0, 0) for row in rows
+    ]
+    found = [Addition("inbox", _COLUMNS, values)]
+    if details := [(row.id, row.received_ms, row.detail) for row in rows if row.detail]:
+        found.append(Addition("click_detail", _DETAIL_COLUMNS, details))
     return found
 
 
@@ -122,10 +118,6 @@ def body_of(transaction: Transaction, event_id: str) -> bytes:
     """Return the bytes of an event that is not applied, none when there is no such event."""
     query = select(inbox.c.body).where(inbox.c.id == event_id)
     return as_bytes(transaction.execute(query).scalar() or b"")
-
-
-def _places(store: Store, row: str, count: int) -> str:
-    return ", ".join([row.format(store.mark)] * count)
 
 
 def pending(transaction: Transaction, limit: int, now_ms: int, after: int = -1) -> list[PendingRow]:

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from sqlalchemy import and_, bindparam, func, or_, select, update
 
-from ledger.store import Statement, Store, Transaction, as_bytes
+from ledger.store import Store, Transaction, as_bytes
+from ledger.store_additions import Addition, Value
 from ledger.store_log import DROPPED
 from ledger.store_tables import inbox, job
 
@@ -21,11 +22,16 @@ PAYLOAD_MAX_BYTES: Final = 64 * 1024
 # Of an error, what an admin reads; the log has all of it.
 ERROR_MAX_CHARS: Final = 500
 
-_INSERT: Final = (
-    "INSERT INTO job (id, kind, payload, state, created_ms, due_ms, failures, error)"
-    " VALUES {} ON CONFLICT (id) DO NOTHING"
+_COLUMNS: Final = (
+    "id",
+    "kind",
+    "payload",
+    "state",
+    "created_ms",
+    "due_ms",
+    "failures",
+    "error",
 )
-_ROW: Final = "({0}, {0}, {0}, 'waiting', {0}, {0}, 0, '')"
 # Due, or put off for longer than can be: the clock was ahead then.
 _IS_DUE: Final = and_(
     job.c.state == "waiting",
@@ -79,21 +85,21 @@ class DeadRow:
     error: str
 
 
-def insertion(store: Store, jobs: Sequence[NewJob], now_ms: int) -> Statement:
-    """Return the statement that puts jobs on record, due now, unless they are."""
-    values: list[object] = []
+def addition(jobs: Sequence[NewJob], now_ms: int) -> Addition:
+    """Return what puts jobs on record, due now, unless they are."""
+    rows: list[tuple[Value, ...]] = []
     for one in jobs:
         payload = json.dumps(dict(one.payload), sort_keys=True).encode()
         if len(payload) > PAYLOAD_MAX_BYTES:
             raise ValueError(f"job {one.id}: {len(payload)} bytes, at most {PAYLOAD_MAX_BYTES}")
-        values += [one.id, one.kind, payload, now_ms, now_ms]
-    rows = ", ".join([_ROW.format(store.mark)] * len(jobs))
-    return _INSERT.format(rows), tuple(values)
+        state = str(JobState.WAITING)
+        rows.append((one.id, one.kind, payload, state, now_ms, now_ms, 0, ""))
+    return Addition("job", _COLUMNS, rows)
 
 
 def add_jobs(store: Store, jobs: Sequence[NewJob], now_ms: int) -> int:
     """Put jobs on record, due now; return how many were not there before."""
-    return store.write_at_once(insertion(store, jobs, now_ms)) if jobs else 0
+    return store.add(addition(jobs, now_ms)) if jobs else 0
 
 
 def due(transaction: Transaction, now_ms: int, count: int) -> list[str]:

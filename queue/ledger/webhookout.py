@@ -113,8 +113,7 @@ class Outlet:
                 jobs.append(NewJob(job_id, DELIVER_WEBHOOK, payload))
             if jobs:
                 now_ms = int(self._clock().timestamp() * 1000)
-                sql, values = store_jobs.insertion(self._store, jobs, now_ms)
-                transaction.exec_driver_sql(sql, tuple(values))
+                self._store.add_in(transaction, store_jobs.addition(jobs, now_ms))
             store_progress.move(transaction, name, end)
         return len(jobs)
 

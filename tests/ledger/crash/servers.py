@@ -247,6 +247,8 @@ class RabbitMQ(Program):
                 # Files that are not there: the machine's own are not to be used.
                 "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),
                 "RABBITMQ_CONF_ENV_FILE": str(folder / "environment"),
+                # By default into the folder that the tests are run from.
+                "ERL_CRASH_DUMP": str(folder / "crash.dump"),
             },
         )
 
