@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -67,6 +68,23 @@ def test_encode_then_parse_is_the_identity(event: Event) -> None:
     """Every event comes back from its bytes, and they from it."""
     assert parse(encode(event)) == event
     assert encode(parse(encode(event))) == encode(event)
+
+
+@given(events)
+def test_bytes_are_those_of_a_canonical_json_writer(event: Event) -> None:
+    """Python's `json` writes the same: keys sorted, no white space, RFC 8785's strings."""
+    fields = {
+        "id": event.id,
+        "type": str(event.type),
+        "company": event.company,
+        "time": format_time(event.time),
+        "subject": event.subject,
+        "data": dict(event.data),
+        "source": "/careerrelay",
+        "specversion": "1.0",
+    }
+    text = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert encode(event) == text.encode()
 
 
 @given(st.binary(max_size=400))

@@ -254,6 +254,20 @@ def test_store_away_is_healthy_but_not_ready(tmp_path: Path) -> None:
     visit(tmp_path, steps)
 
 
+def test_a_bug_of_ours_leads_on(tmp_path: Path) -> None:
+    """Where even reading a link fails, the candidate meets the front page."""
+
+    async def steps(world: World) -> None:
+        token = world.token()
+        world.app.state.intake.ring = None
+        for path in (token, f"{token}%20x"):
+            answer = await world.http.get(f"/{path}")
+            assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        assert world.clicks() == []
+
+    visit(tmp_path, steps)
+
+
 def test_other_methods_on_links_are_a_page(tmp_path: Path) -> None:
     """A scanner that submits a form behind the link gets a page and leaves no trace."""
 
