@@ -96,7 +96,10 @@ def dead_list(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     if not rows:
         Console().print("Nothing has failed for good.")
         return
-    table = Table("id", "kind", "since", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("id", no_wrap=True)  # Whole: it is copied into the next command.
+    table.add_column("kind")
+    table.add_column("since")
     table.add_column("failures", justify="right")
     table.add_column("last error")
     for row in rows:

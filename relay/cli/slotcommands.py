@@ -207,7 +207,10 @@ def print_slots(rows: Sequence[dict[str, str | None]], console: Console) -> None
     if not rows:
         console.print("No slot was granted yet.")
         return
-    table = Table("slot", "state", "granted", "expires", "reserved until", box=None)
+    table = Table(box=None)
+    table.add_column("slot", no_wrap=True)  # Whole: it is copied into the next command.
+    for column in ("state", "granted", "expires", "reserved until"):
+        table.add_column(column)
     for row in rows:
         cells = (row["slot"], row["state"], row["granted"], row["expires"], row["until"])
         table.add_row(*(Text(printable(cell or "")) for cell in cells))
