@@ -21,8 +21,6 @@ from ledger.store_jobs import DeadRow, JobRow
 # By then an event has failed for some twenty minutes.
 DEAD_FAILURES: Final = 10
 
-WHY_MAX_CHARS: Final = 200
-
 
 class NotDead(LedgerError):
     """There is no dead event or job of this id."""
@@ -115,7 +113,7 @@ def _event(
         "failures": row.failures,
         "digest": hashlib.sha256(body).hexdigest(),
         "by": by,
-        "why": why[:WHY_MAX_CHARS],
+        "why": why,
     }
     return installation_event(kind, now, event_id=request, subject=f"queue:{row.kind}", data=data)
 

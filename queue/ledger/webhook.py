@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
@@ -22,6 +23,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -40,6 +42,11 @@ TIMESTAMP_MAX_DIGITS = 12  # Seconds until the year 33658.
 # The one in use, the next one, and room for a sender with several machines.
 SECRETS_MAX = 5
 
+_RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?"
+    r"(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+
 _SIGNATURE_TITLE = "The call is not signed as it must be"
 
 
@@ -50,7 +57,17 @@ def _in_range(time: datetime) -> datetime:
     return time
 
 
-_Time = Annotated[AwareDatetime, AfterValidator(_in_range)]
+def _rfc_3339(value: object) -> datetime:
+    # To the library numbers are times, too, also as texts, and so are times without seconds.
+    try:
+        if isinstance(value, str) and _RFC_3339.fullmatch(value):
+            return datetime.fromisoformat(value.upper())
+    except ValueError:
+        pass  # No such day, hour, or offset.
+    raise ValueError("expected a time like 2026-04-01T09:00:00Z (RFC 3339)")
+
+
+_Time = Annotated[AwareDatetime, BeforeValidator(_rfc_3339), AfterValidator(_in_range)]
 _Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", max_length=64)]
 
 

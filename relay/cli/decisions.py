@@ -7,6 +7,7 @@ another name confirms.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +37,9 @@ ByOption = Annotated[
 WhyOption = Annotated[
     str, typer.Option("--why", help="The reason, in a sentence; it stays on record. No names.")
 ]
+
+# What ends a line or moves the cursor of whoever reads the log.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 # What a refusal means, and what to do about it.
 _REASONS = {
@@ -97,8 +101,10 @@ def check_words(by: str, why: str | None = None) -> None:
     """End the command unless the operator's id and the reason can be put on record."""
     if not is_operator(by):
         fail(f"--by {by!r}: expected a short id of a-z, 0-9 and . _ -, at most 32 characters")
-    if why is not None and not 0 < len(why.strip()) <= len(why) <= WHY_LENGTH_MAX:
-        fail(f"--why: expected a reason of 1 to {WHY_LENGTH_MAX} characters")
+    if why is None:
+        return
+    if not 0 < len(why.strip()) <= len(why) <= WHY_LENGTH_MAX or _CONTROLS.search(why):
+        fail(f"--why: expected a reason of 1 to {WHY_LENGTH_MAX} characters on one line")
 
 
 def bring_about(store: Store, event: Event) -> Done:

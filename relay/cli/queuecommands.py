@@ -29,6 +29,7 @@ from relay.cli.common import (
     printable,
     read_config,
 )
+from relay.cli.decisions import ByOption, WhyOption, check_words
 from relay.cli.record import open_store
 
 app = typer.Typer(help="Events and jobs that wait.", no_args_is_help=True)
@@ -38,8 +39,6 @@ app.add_typer(dead, name="dead")
 REQUEST_BYTES = 8
 
 Id = Annotated[str, typer.Argument(help="The id, as `queue dead list` shows it.")]
-By = Annotated[str, typer.Option("--by", help="Who decides: your name here, 1 to 32 characters.")]
-Why = Annotated[str, typer.Option("--why", help="Why; it stands in the log for good.")]
 
 
 @app.command("status")
@@ -131,24 +130,21 @@ def dead_show(job_id: Id, config: ConfigOption = None, as_json: JsonOption = Fal
 
 
 @dead.command("retry")
-def dead_retry(job_id: Id, by: By, why: Why, config: ConfigOption = None) -> None:
+def dead_retry(job_id: Id, by: ByOption, why: WhyOption, config: ConfigOption = None) -> None:
     """Have it tried again now, from the beginning."""
     _decide(deadletters.retry, job_id, by, why, config)
     typer.echo(f"{printable(job_id)} is tried again; {by} is on record.")
 
 
 @dead.command("drop")
-def dead_drop(job_id: Id, by: By, why: Why, config: ConfigOption = None) -> None:
+def dead_drop(job_id: Id, by: ByOption, why: WhyOption, config: ConfigOption = None) -> None:
     """Give it up for good; its row stays."""
     _decide(deadletters.drop, job_id, by, why, config)
     typer.echo(f"{printable(job_id)} is given up; {by} is on record.")
 
 
 def _decide(do: Callable[..., None], job_id: str, by: str, why: str, config: ConfigOption) -> None:
-    if not 1 <= len(by) <= 32 or not by.isascii() or not by.isprintable():
-        fail(f"--by {printable(by)}: expected a name of 1 to 32 ASCII characters")
-    if not why.strip():
-        fail("--why: expected a reason")
+    check_words(by, why)
     store = _store(config)
     try:
         do(store, job_id, by=by, why=why, request=secrets.token_hex(REQUEST_BYTES), now=now())

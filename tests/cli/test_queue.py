@@ -126,7 +126,9 @@ def test_mistakes_are_said(folder: Path, what: str) -> None:
     for words, code, expected in (
         ((JOB + "x", "--by", "sato", "--why", "x"), 1, "queue dead list"),
         ((JOB, "--by", "sato", "--why", " "), 2, "expected a reason"),
-        ((JOB, "--by", "佐藤", "--why", "x"), 2, "ASCII"),
+        ((JOB, "--by", "佐藤", "--why", "x"), 2, "a-z"),
+        ((JOB, "--by", "sato", "--why", "two\nlines"), 2, "on one line"),
+        ((JOB, "--by", "sato", "--why", "\x1b[2J"), 2, "on one line"),
         ((JOB, "--by", "sato", "--why", "a\ud800".encode("utf-8", "replace").decode()), 0, ""),
     ):
         outcome = queue(folder, "dead", what, *words)
