@@ -43,7 +43,7 @@ from ledger.events import (
     signup_verified,
 )
 from ledger.inbox import Inbox
-from ledger.keeper import row_of
+from ledger.inbox_jobs import row_of
 from ledger.policies import read_policies
 from ledger.proofs import prove_inclusion
 from ledger.store import Store

@@ -14,7 +14,7 @@ from typing import Final
 
 from ledger import store_inbox, store_jobs
 from ledger.events import Event, EventType, installation_event
-from ledger.keeper import row_of
+from ledger.inbox_jobs import row_of
 from ledger.store import LedgerError, Store, Transaction
 from ledger.store_jobs import DeadRow, JobRow
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -24,15 +24,15 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ledger.agents import load_agents
-from ledger.clickdetail import HEADERS_KEPT, raw_detail
-from ledger.clickevents import clicks_thinned, link_clicked
+from ledger.clickevents import clicks_thinned
 from ledger.clickrate import ClickRate
-from ledger.clicks import HEADERS_READ, LOOPBACK, LinkWatch, Network, network_of, read_click
+from ledger.clickrecord import ClickRecord
+from ledger.clicks import LOOPBACK, LinkWatch, Network, network_of
 from ledger.inbox import Inbox
 from ledger.intakecounts import Counts, Kept, Outcome, What
 from ledger.pages import PAGE_HEADERS
 from ledger.scanranges import ScannerRanges
-from ledger.signals import Click, Signal
+from ledger.signals import Signal
 from signer.errors import BadToken
 from signer.keyring import KeyRing
 from signer.tokens import TOKEN_CHARS, Claims, read_link
@@ -48,7 +48,6 @@ REGISTER_PATH = "/register"
 NOTICE_QUERY = "notice=link"
 
 _METHODS = ("GET", "HEAD")
-_HEADERS = {name.encode(): name for name in (*HEADERS_READ, *HEADERS_KEPT)}
 # Without a body there is nothing to sniff.
 _HEADERS_SENT = tuple(
     (name.lower().encode(), value.encode())
@@ -139,44 +138,38 @@ class Links:
         self._state.counts.add(What.RECORDS, kept)
 
     async def _record(self, claims: Claims, scope: Scope, now: datetime) -> Kept:
-        method, headers = scope["method"], _headers_of(scope)
         address = scope["client"][0] if scope["client"] else ""
         network = network_of(address)
-        click = self._judge(claims, (method, headers), (address, network), now)
-        self._state.counts.add(What.CLICKS, click.click_class)
-        rated = "" if network in LOOPBACK else network
-        if not self._state.rate.admits(rated, claims.company, now):
-            return Kept.THINNED
-        event = link_clicked(
+        click = ClickRecord(
             claims.company,
             claims.link_id,
+            self._new_id(),
             now,
-            click_id=self._new_id(),
-            click_class=click.click_class,
-            signals=",".join(click.signals),
+            scope["method"],
+            scope["headers"],
+            network,
+            self._seen(claims.link_id, address, network, now),
+            self._agents,
         )
-        detail = raw_detail(method, headers, network, click.signals)
-        place = await self._inbox.submit(
-            event,
-            detail=detail,
-            deadline_seconds=CLICK_STORE_SECONDS,
-            keeping_seconds=CLICK_SPILL_SECONDS,
-        )
-        return Kept(place)
+        rated = "" if network in LOOPBACK else network
+        try:
+            if not self._state.rate.admits(rated, claims.company, now):
+                return Kept.THINNED
+            place = await self._inbox.submit_made(
+                click.make,
+                deadline_seconds=CLICK_STORE_SECONDS,
+                keeping_seconds=CLICK_SPILL_SECONDS,
+            )
+            return Kept(place)
+        finally:
+            self._state.counts.add(What.CLICKS, click.judged.click_class)
 
-    def _judge(
-        self,
-        claims: Claims,
-        said: tuple[str, Mapping[str, str]],
-        came_from: tuple[str, Network],
-        now: datetime,
-    ) -> Click:
-        """Return the class: of what was said, method and headers, and where from, how often."""
-        address, network = came_from
-        seen = list(self._state.watch.note(claims.link_id, network, now))
-        if self._ranges.name_of(address):
-            seen.append(Signal.SCANNER_RANGE)
-        return read_click(*said, self._agents, seen)
+    def _seen(
+        self, link_id: str, address: str, network: Network, now: datetime
+    ) -> tuple[Signal, ...]:
+        """Return what address and link show, and remember the request."""
+        seen = self._state.watch.note(link_id, network, now)
+        return (*seen, Signal.SCANNER_RANGE) if self._ranges.name_of(address) else seen
 
 
 class LinksFirst:
@@ -198,15 +191,6 @@ class LinksFirst:
                 # has a calm answer for a bug.
                 log.exception("link_failed")
         await self._app(scope, receive, send)
-
-
-def _headers_of(scope: Scope) -> dict[str, str]:
-    """Return the headers that are looked at, by lower-case names; of a repeated one the first."""
-    return {
-        _HEADERS[name]: value.decode("latin-1")
-        for name, value in reversed(scope["headers"])
-        if name in _HEADERS
-    }
 
 
 async def _send_on(send: Send, location: str) -> None:

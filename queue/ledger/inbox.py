@@ -25,8 +25,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -34,7 +33,20 @@ from typing import Final
 from ledger import faults, store_inbox, store_subject
 from ledger.events import DERIVED_ONLY, Event, EventError, EventType
 from ledger.inbox_errors import EventConflict, InboxError, InboxUnavailable
-from ledger.keeper import Keeper, TakeKept, row_of
+from ledger.inbox_jobs import (
+    Answer,
+    Job,
+    Make,
+    Making,
+    Person,
+    Work,
+    answer,
+    made,
+    refused,
+    result,
+    row_of,
+)
+from ledger.keeper import Keeper, TakeKept
 from ledger.spill import Record, Spill
 from ledger.store import RepeatedKey, Store, StoreError
 
@@ -91,30 +103,6 @@ class Place(StrEnum):
 Announce = Callable[[Sequence[str]], None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Person:
-    """The wish for a person's reference in a company's log."""
-
-    company: str
-    person: str
-
-
-_Work = store_inbox.NewRow | _Person
-_Result = str | InboxError | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """Work for the writer, and the future of the loop that waits for it."""
-
-    work: _Work
-    loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[str | None]
-
-
-_Answer = tuple[_Job, _Result]
-
-
 class Inbox:
     """Takes events, answers when they are on disk; `start` and `close` block shortly."""
 
@@ -144,7 +132,7 @@ class Inbox:
         self._waiting_max = waiting_max
         # Guards the three below; never held during I/O, so a handler may take it.
         self._condition = threading.Condition()
-        self._waiting: deque[_Job] = deque()
+        self._waiting: deque[Job] = deque()
         self._begin = math.inf  # When the writer is to begin, by the monotonic clock.
         self._open = False
         self._announcements: queue.Queue[Sequence[str] | None] = queue.Queue(ANNOUNCEMENTS_MAX)
@@ -192,20 +180,45 @@ class Inbox:
         """
         if event.type in DERIVED_ONLY:
             raise EventError("type", f"{event.type} follows from a rule and is not reported")
-        received_ms = int(self._clock().timestamp() * 1000)
-        row = row_of(event, received_ms, detail)
-        keeper = self._keeper if event.type in KEEPABLE else None
+        row = row_of(event, self._now_ms(), detail)
+        if event.type not in KEEPABLE:
+            await self._do(row, company_seconds, deadline_seconds)
+            return Place.STORE
+        return await self._store_or_keep(row, company_seconds, deadline_seconds, keeping_seconds)
+
+    async def submit_made(
+        self, make: Make, *, deadline_seconds: float, keeping_seconds: float
+    ) -> Place:
+        """Return when the event that `make` returns is on disk, as `submit` does; of `KEEPABLE`.
+
+        It is made in the writer's thread: many in a row take a fraction of the time that each one
+        takes between a server's answers. Raises what `submit` and `make` raise.
+        """
+        work = Making(make, self._now_ms())
+        return await self._store_or_keep(work, 0.0, deadline_seconds, keeping_seconds)
+
+    async def _store_or_keep(
+        self,
+        work: store_inbox.NewRow | Making,
+        company_seconds: float,
+        deadline_seconds: float | None,
+        keeping_seconds: float | None,
+    ) -> Place:
+        keeper = self._keeper
         if keeper and keeper.is_waiting:
-            await keeper.keep_event(row, keeping_seconds)  # Behind those that wait already.
+            await keeper.keep_event(made(work), keeping_seconds)  # Behind those that wait already.
             return Place.SPILL
         try:
-            await self._do(row, company_seconds, deadline_seconds)
+            await self._do(work, company_seconds, deadline_seconds)
         except InboxUnavailable as error:
             if keeper is None or error.reason == "closed":
                 raise
-            await keeper.keep_event(row, keeping_seconds)
+            await keeper.keep_event(made(work), keeping_seconds)
             return Place.SPILL
         return Place.STORE
+
+    def _now_ms(self) -> int:
+        return int(self._clock().timestamp() * 1000)
 
     async def keep(self, kind: str, sealed: bytes, received: datetime) -> None:
         """Return when this is in the spill file, for the handler of its kind to take in later.
@@ -227,15 +240,15 @@ class Inbox:
         `person` is whatever identifies the person to the caller: it is hashed, and not kept.
         Raises `InboxUnavailable`.
         """
-        found = await self._do(_Person(company, person))
+        found = await self._do(Person(company, person))
         return found or ""
 
     async def _do(
-        self, work: _Work, company_seconds: float = 0.0, deadline_seconds: float | None = None
+        self, work: Work, company_seconds: float = 0.0, deadline_seconds: float | None = None
     ) -> str | None:
         deadline = deadline_seconds or self._deadline_seconds
         loop = asyncio.get_running_loop()
-        job = _Job(work, loop, loop.create_future())
+        job = Job(work, loop, loop.create_future())
         now = time.monotonic()
         with self._condition:
             if not self._open:
@@ -260,7 +273,7 @@ class Inbox:
         with self._condition:
             self._condition.notify()
 
-    def _give_up(self, job: _Job, deadline: float) -> None:
+    def _give_up(self, job: Job, deadline: float) -> None:
         """Answer one that has waited too long; the writer leaves it out if it has not begun."""
         if not job.future.done():
             self._away_until = time.monotonic() + self._away_seconds
@@ -278,9 +291,9 @@ class Inbox:
                 self._open = False
                 left = list(self._waiting)
                 self._waiting.clear()
-            _answer([(job, InboxUnavailable("closed")) for job in left])
+            answer([(job, InboxUnavailable("closed")) for job in left])
 
-    def _take(self) -> list[_Job]:
+    def _take(self) -> list[Job]:
         """Return the jobs of the next transaction; none when the inbox is closed and empty."""
         with self._condition:
             while self._open and (left := self._begin - time.monotonic()) > 0:
@@ -290,18 +303,23 @@ class Inbox:
                 self._begin = math.inf
             return [self._waiting.popleft() for _ in range(count)]
 
-    def _write(self, jobs: Sequence[_Job]) -> None:
-        rows: list[tuple[_Job, store_inbox.NewRow]] = []
-        persons: list[tuple[_Job, _Person]] = []
+    def _write(self, jobs: Sequence[Job]) -> None:
+        rows: list[tuple[Job, store_inbox.NewRow]] = []
+        persons: list[tuple[Job, Person]] = []
+        failed: list[Answer] = []
         for job in jobs:
-            if not job.future.done():  # Else who wanted it has given up.
-                if isinstance(job.work, _Person):
-                    persons.append((job, job.work))
-                else:
-                    rows.append((job, job.work))
-        _answer([*self._take_in(rows), *self._refer(persons)])
+            if job.future.done():
+                continue  # Who wanted it has given up.
+            if isinstance(job.work, Person):
+                persons.append((job, job.work))
+                continue
+            try:
+                rows.append((job, made(job.work)))
+            except Exception as error:
+                failed.append((job, error))  # A bug in one costs the others nothing.
+        answer([*failed, *self._take_in(rows), *self._refer(persons)])
 
-    def _take_in(self, jobs: Sequence[tuple[_Job, store_inbox.NewRow]]) -> list[_Answer]:
+    def _take_in(self, jobs: Sequence[tuple[Job, store_inbox.NewRow]]) -> list[Answer]:
         """Put events on disk and return the answers."""
         rows = [row for _, row in jobs]
         started = time.monotonic()
@@ -313,17 +331,17 @@ class Inbox:
         except (StoreError, RepeatedKey) as error:
             if time.monotonic() - started > SLOW_SECONDS:
                 self._away_until = time.monotonic() + self._away_seconds
-            return _refused(jobs, error)
+            return refused([job for job, _ in jobs], error)
         faults.reach("inbox.written")
         if count:
             self._tell([row.id for row in rows])
-        return [(job, _result(row, known)) for job, row in jobs]
+        return [(job, result(row, known)) for job, row in jobs]
 
     def _known(self, rows: Sequence[store_inbox.NewRow]) -> dict[str, bytes]:
         with self._store.read() as transaction:
             return store_inbox.fingerprints(transaction, [row.id for row in rows])
 
-    def _refer(self, jobs: Sequence[tuple[_Job, _Person]]) -> list[_Answer]:
+    def _refer(self, jobs: Sequence[tuple[Job, Person]]) -> list[Answer]:
         """Return the references as answers, their salts on disk."""
         if not jobs:
             return []
@@ -343,7 +361,7 @@ class Inbox:
                     for job, work in jobs
                 ]
         except (StoreError, RepeatedKey) as error:
-            return _refused(jobs, error)
+            return refused([job for job, _ in jobs], error)
 
     # ------------------------------------------------------- the publisher thread
 
@@ -362,39 +380,3 @@ class Inbox:
             if self._announce:
                 self._announce(ids)
             faults.reach("inbox.announced")
-
-
-def _refused(jobs: Sequence[tuple[_Job, _Work]], error: Exception) -> list[_Answer]:
-    _log.warning("inbox: %d events refused: %s", len(jobs), error)
-    return [(job, InboxUnavailable("store", str(error))) for job, _ in jobs]
-
-
-def _result(row: store_inbox.NewRow, known: Mapping[str, bytes] | None) -> _Result:
-    """Return the answer for an event; `known` is what is on record, `None` where all are new."""
-    if known is None or known.get(row.id) == row.fingerprint:
-        return None
-    if row.id in known:
-        return EventConflict(row.id)
-    return InboxUnavailable("store", "the file was replaced meanwhile")
-
-
-def _answer(results: Sequence[tuple[_Job, _Result]]) -> None:
-    """Resolve the futures, each in its own loop, with one wake-up per loop."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Job, _Result]]] = {}
-    for job, result in results:
-        by_loop.setdefault(job.loop, []).append((job, result))
-    for loop, own in by_loop.items():
-        try:
-            loop.call_soon_threadsafe(_resolve, own)
-        except RuntimeError:
-            _log.info("inbox: %d answers had no one left to hear them", len(own))
-
-
-def _resolve(results: Sequence[tuple[_Job, _Result]]) -> None:
-    for job, result in results:
-        if job.future.done():
-            continue  # The caller gave up.
-        if isinstance(result, InboxError):
-            job.future.set_exception(result)
-        else:
-            job.future.set_result(result)

@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from ledger import store_inbox
-from ledger.events import Event, EventError, encode, fingerprint, parse
+from ledger.events import EventError, parse
 from ledger.inbox_errors import InboxError, InboxUnavailable
+from ledger.inbox_jobs import row_of
 from ledger.spill import Record, Spill, SpillError
 from ledger.store import LedgerError, Store
 
@@ -113,9 +114,3 @@ class Keeper:
     def _insert(self, rows: Sequence[store_inbox.NewRow]) -> None:
         if store_inbox.insert_rows(self._store, rows):
             self._tell(list(dict.fromkeys(row.id for row in rows)))
-
-
-def row_of(event: Event, received_ms: int, detail: bytes) -> store_inbox.NewRow:
-    """Return the event as it is put on record."""
-    body, digest = encode(event), fingerprint(event)
-    return store_inbox.NewRow(event.id, event.company, body, digest, received_ms, detail)

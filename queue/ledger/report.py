@@ -8,7 +8,7 @@ from datetime import datetime
 from ledger import store_inbox
 from ledger.events import Event
 from ledger.inbox_errors import EventConflict
-from ledger.keeper import row_of
+from ledger.inbox_jobs import row_of
 from ledger.store import Store
 
 

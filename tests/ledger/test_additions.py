@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from ledger import store_inbox
-from ledger.keeper import row_of
+from ledger.inbox_jobs import row_of
 from ledger.store import Store, StoreError
 from ledger.store_additions import Addition
 from ledger.store_inbox import NewRow

@@ -15,8 +15,8 @@ from ledger.clickdetail import raw_detail
 from ledger.clickevents import link_clicked
 from ledger.clicks import network_of
 from ledger.events import Event, letter_delivered, link_issued
+from ledger.inbox_jobs import row_of
 from ledger.jobs import Jobs
-from ledger.keeper import row_of
 from ledger.policies import read_policies
 from ledger.reclassify import DUE_MAX, ENTRIES_MAX, SETTLED, Reclassifier
 from ledger.report import report
