@@ -69,6 +69,10 @@ _MAY_BE_MISSING = ("relay.approved_letters", "store.person_keys", "store.spill")
 # Of no meaning to a service.
 _UNUSED = ("outside",)
 
+# Python looks for rings of objects that keep each other alive after so many new ones; 700 is less
+# than a few letters or clicks under way have. Large messages may wait in such a ring, so not more.
+YOUNG_OBJECTS_MAX = 5_000
+
 
 class MaterialError(Exception):
     """A file cannot be used; the text has a line for each mistake."""
@@ -173,6 +177,7 @@ def settle() -> None:
 
     It is kept to the end, and looking through it each time would hold up the mail for 45 ms.
     """
+    gc.set_threshold(YOUNG_OBJECTS_MAX)
     gc.unfreeze()  # What a reload has replaced may go.
     gc.collect()
     gc.freeze()
