@@ -17,6 +17,7 @@ from functools import lru_cache
 
 from relay.hazards import find_hazards
 from relay.htmlwords import CONTAINERS, EMPHASIS, INLINE, Element, Gap, Line, outline
+from relay.lotusnotes import is_doubtful
 from relay.newest import end_of_own_text
 from relay.partcharset import PartCharset
 from relay.typeset import block_tag, closing_tags, inline_tag
@@ -289,9 +290,12 @@ def own_counts(surfaces: Sequence[PlainSurface | HtmlSurface]) -> list[int]:
     """Return how many leading lines of each surface are the letter's own text.
 
     Of two alternatives one often shows better where that ends (a ruler in the text, a cell in the
-    HTML): the earlier end counts for both, where its last words are found once in the other.
+    HTML): the earlier end counts for both, where its last words are found once in the other. Raise
+    `NoPlace` where it cannot be told of whom the words are.
     """
     counts = [surface.own_count() for surface in surfaces]
+    if any(is_doubtful(each.lines[:n]) for each, n in zip(surfaces, counts, strict=True)):
+        raise NoPlace
     if len(counts) != 2:
         return counts
     (first, second), (first_count, second_count) = surfaces, counts
