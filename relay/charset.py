@@ -62,8 +62,8 @@ _ISO_2022_JP = frozenset(
     {"iso-2022-jp", "iso-2022-jp-1", "iso-2022-jp-2", "iso-2022-jp-3", "iso-2022-jp-ext"}
     | {"iso-2022-jp-2004", "iso-2022-jp-ms", "csiso2022jp", "cp50220", "cp50221", "cp50222", "jis"}
 )
-# Every octet is a letter in the first, half-width kana make many in the next two, nearly any pair of
-# octets is one in the last: that a text can be read as such proves nothing, hiragana in it do.
+# Every octet is a letter in the first, half-width kana make many in the next two, nearly any two
+# octets are one in the last: that a text can be read as such proves nothing, hiragana in it do.
 _OFTEN_WRONG = frozenset({"cp1252", "cp932", "euc_jp", "gb18030"})
 _SEVEN_BIT = {"utf-7": "utf-7", "hz-gb-2312": "hz", "hz": "hz", "iso-2022-kr": "iso2022_kr"}
 _BYTE_ORDER_MARKS = (
