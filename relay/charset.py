@@ -87,11 +87,13 @@ _SEVEN_BITS = bytes(byte & 0x7F for byte in range(256))
 _EUC_JP_RUN = re.compile(
     rb"((?:[\xa1-\xfe]{2})+)|(?:\x8e[\xa1-\xdf]|\x8f[\xa1-\xfe]{2}|[\x00-\x7f])+|."
 )
+_EUC_JP = re.compile(rb"(?:[\x00-\x7f]++|[\xa1-\xfe]{2}|\x8e[\xa1-\xdf]|\x8f[\xa1-\xfe]{2})*+\Z")
 # GB 18030: two or four octets, the euro sign of Windows, or one octet of anything else.
 _GBK_RUN = re.compile(
     rb"((?:[\x00-\x7f]|[\x81-\xfe](?:[\x40-\x7e\x80-\xfe]|[0-9][\x81-\xfe][0-9]))+)|(\x80+)|."
 )
 _HAS_ESCAPE = re.compile(rb"\x1b[$(]")
+_HIRAGANA = re.compile("[\u3041-\u3093]+")
 _UTF8_THREE_BYTES = re.compile(rb"[\xe1-\xef][\x80-\xbf]{2}")
 _UTF8_SEQUENCE = re.compile(rb"[\xc3-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}")
 _EIGHT_BIT = bytes(range(0x80, 0x100))
@@ -198,7 +200,9 @@ def _decode_eight_bit(data: bytes, name: str) -> str:
         return claimed
     if name in _ISO_2022_JP and _HAS_ESCAPE.search(data):
         return _decode_iso_2022_jp(data)
-    guesses = [text for guess in ("cp932", "euc_jp") if (text := _strictly(data, guess))]
+    # Hiragana are the same octets in GB 2312 and EUC-JP, and prove neither.
+    likely = ("cp932",) if codec == "gb18030" else ("cp932", "euc_jp")
+    guesses = [text for guess in likely if (text := _strictly(data, guess))]
     best = max(guesses, key=_kana_count, default="")
     is_guess = claimed is None and codec != "gb18030" and _is_dense(data)
     if _has_hiragana(best) or (best and is_guess):
@@ -239,6 +243,8 @@ def _strictly(data: bytes, codec: str) -> str | None:
     except (UnicodeError, LookupError):
         if codec not in ("euc_jp", "gb18030"):
             return None
+    if codec == "euc_jp" and not _EUC_JP.match(data):
+        return None  # Octet by octet it would take long to find that out.
     text = _decode_euc_jp(data) if codec == "euc_jp" else decode_gbk(data)
     return None if "\ufffd" in text else text
 
@@ -255,6 +261,10 @@ def _decode_euc_jp(data: bytes) -> str:
 
 def decode_gbk(data: bytes) -> str:
     """Return GBK or GB 18030 with the euro sign of Windows, which Python's codecs lack (CP936)."""
+    try:
+        return data.decode("gb18030")
+    except UnicodeDecodeError:
+        pass
     return "".join(
         run[1].decode("gb18030", "replace") if run[1] else "€" * len(run[2] or b"") or "\ufffd"
         for run in _GBK_RUN.finditer(data)
@@ -263,13 +273,13 @@ def decode_gbk(data: bytes) -> str:
 
 def _has_hiragana(text: str) -> bool:
     """Tell whether a text has as many hiragana as only Japanese that was read right has."""
-    others = sum(letter > "\x7f" for letter in text)
+    others = len(text) - len(text.encode("ascii", "ignore"))
     return others > 0 and HIRAGANA_MIN_SHARE * others <= _kana_count(text)
 
 
 def _kana_count(text: str) -> int:
     """Count hiragana: the wrong one of two Japanese codecs hardly ever yields any."""
-    return sum("\u3041" <= letter <= "\u3093" for letter in text) - text.count("\ufffd")
+    return sum(map(len, _HIRAGANA.findall(text))) - text.count("\ufffd")
 
 
 def _decode_iso_2022_jp(data: bytes) -> str:
