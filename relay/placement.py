@@ -268,8 +268,8 @@ def _decoded(body: bytes, raw_lines: Sequence[bytes], charset: PartCharset) -> l
     """Return the lines as text: as if decoded one by one, at once where that is the same."""
     text = _decoded_at_once(body, charset)
     if text is None:
-        return [charset.decode(line.removesuffix(b"\r")) for line in raw_lines]
-    return [line.removesuffix("\r") for line in text.split("\n")[: len(raw_lines)]]
+        return [charset.decode(line.rstrip(b"\r")) for line in raw_lines]
+    return [line.rstrip("\r") for line in text.split("\n")[: len(raw_lines)]]
 
 
 def _decoded_at_once(body: bytes, charset: PartCharset) -> str | None:

@@ -43,10 +43,12 @@ _POLITE = re.compile(
 )
 _KANA = re.compile(r"[ぁ-ゖ]")
 _LAST_WORD = re.compile(r"(?:敬具|草々|早々|かしこ|敬白|謹白)\s?[。.]?$")
-_POSTSCRIPT = re.compile(
-    r"追伸|追って|追記|なお|尚|P\.?\s?S|※|.*(?:ください|下さい|お願い|いたします)"
+_POSTSCRIPT = re.compile(r"追伸|追って|追記|なお|尚|P\.?\s?S|※")
+# What a letter says in such a line, and a company does not.
+_ASKS = re.compile(
+    r"ください|下さい|お願い|いただき|致し|いたし|ません|結果|採用を|不採用|応募を|ご応募|お待ち|お祈り"
+    r"|感謝|ありがとう|申し上げ|ございま"
 )
-_ASKS = re.compile(r"ください|下さい|お願い|いただき|致し|いたし|ません|結果|採用を|不採用")
 
 
 def is_ruler(line: str) -> bool:
@@ -82,13 +84,11 @@ def has_no_words(text: str) -> bool:
 
 def within_sides(text: str) -> str:
     """Return what stands between the sides of a box."""
-    return text.strip(_SIDES)
+    return text.strip().strip(_SIDES).strip()
 
 
 def _is_motto(text: str) -> bool:
     """Tell whether a line stands in quotes or between marks, or speaks to nobody."""
-    if _ASKS.search(text):
-        return False
     if _MOTTO.fullmatch(text):
         return True
     return _KANA.search(text) is not None and _POLITE.search(text) is None
@@ -110,7 +110,10 @@ def before_motto(lines: Sequence[str], cut: int, earliest: int) -> int:
     is_apart = not lines[top - 1].strip()
     if not is_apart or not 0 < len(mottoes) <= MOTTO_LINES_MAX:
         return cut
-    if any(len(motto) > MOTTO_MAX_CHARS or _POSTSCRIPT.match(motto) for motto in mottoes):
+    if any(
+        len(motto) > MOTTO_MAX_CHARS or _POSTSCRIPT.match(motto) or _ASKS.search(motto)
+        for motto in mottoes
+    ):
         return cut
     if all(map(_is_motto, mottoes)):
         return top

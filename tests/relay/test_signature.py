@@ -108,6 +108,8 @@ def test_a_polite_motto_is_known_behind_the_closing_word() -> None:
         ["なお、履歴書は返送いたしました。"],
         ["今後ともよろしくお願いいたします。"],
         ["お預かりした書類は廃棄いたします。", "ご了承ください。"],
+        ["★またのご応募をお待ちしております★"],
+        ["～ご応募ありがとうございました～"],
     ],
 )
 @pytest.mark.parametrize("own", [OWN, FORMAL], ids=["plain", "formal"])
@@ -232,6 +234,13 @@ def test_a_link_that_the_letter_speaks_of_stays_with_it() -> None:
     """The note does not come between a sentence and the link below it."""
     own = [*OWN, "", "ほかの求人は下記よりご覧いただけます。", "https://www.aozora.example.jp/jobs"]
     assert end_of_own_text([*own, "", "━━━━━━", *CONTACTS]) == len(own)
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\r", " ", "\t", "\u3000", "\xa0", " \u3000\t"], ids=repr)
+@pytest.mark.parametrize("signature", [*LONG.values(), BOX], ids=[*LONG.keys(), "box"])
+def test_white_space_behind_lines_does_not_matter(signature: list[str], end: str) -> None:
+    """Programs pad lines, and some write two carriage returns."""
+    assert end_of_own_text([line + end for line in [*OWN, "", *signature]]) == len(OWN)
 
 
 @pytest.mark.parametrize(
