@@ -87,7 +87,7 @@ _SEVEN_BITS = bytes(byte & 0x7F for byte in range(256))
 _EUC_JP_RUN = re.compile(
     rb"((?:[\xa1-\xfe]{2})+)|(?:\x8e[\xa1-\xdf]|\x8f[\xa1-\xfe]{2}|[\x00-\x7f])+|."
 )
-_EUC_JP = re.compile(rb"(?:[\x00-\x7f]++|[\xa1-\xfe]{2}|\x8e[\xa1-\xdf]|\x8f[\xa1-\xfe]{2})*+\Z")
+_EUC_JP = re.compile(rb"(?:[\x00-\x7f]|[\xa1-\xfe]{2}|\x8e[\xa1-\xdf]|\x8f[\xa1-\xfe]{2})*+\Z")
 # GB 18030: two or four octets, the euro sign of Windows, or one octet of anything else.
 _GBK_RUN = re.compile(
     rb"((?:[\x00-\x7f]|[\x81-\xfe](?:[\x40-\x7e\x80-\xfe]|[0-9][\x81-\xfe][0-9]))+)|(\x80+)|."
