@@ -20,7 +20,7 @@ CLEAN_SIZE_MAX_BYTES = 1024 * 1024
 
 # In mail GB 2312 is GBK, whatever the label says (WHATWG Encoding §4.2 takes most of these for it);
 # in Windows an octet of its own is the euro sign. GB 18030 reads all of it.
-GBK_LABELS = frozenset(
+GBK_LABELS: frozenset[str] = frozenset(
     "gb2312 gbk x-gbk gb_2312 gb_2312-80 gb2312-80 csgb2312 csiso58gb231280 chinese iso-ir-58 cp936"
     " ms936 windows-936 euc-cn euc_cn euccn x-euc-cn".split()
 )

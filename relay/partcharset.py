@@ -44,8 +44,6 @@ _CODECS = {
     **{f"iso-8859-{number}": f"iso8859-{number}" for number in (1, 2, 5, 7, 9, 15)},
     **{f"windows-{number}": f"cp{number}" for number in range(1250, 1259)},
 }
-# What readers of such a label know: GB 18030 has characters of four octets besides.
-_WRITTEN_AS = dict.fromkeys(GBK_LABELS, "gbk")
 _LATIN = frozenset({"iso8859-1", "iso8859-15", "cp1252"})
 # What Windows types for signs that JIS writes in another way (JIS X 0208 against CP932).
 _SIGNS_OF_WINDOWS = str.maketrans("～－∥￠￡￢", "〜−‖¢£¬")
@@ -165,7 +163,8 @@ def charset_of(part: Part, body: bytes, *, html: bool) -> PartCharset:
     )
     unlabelled_html = html and not label
     ascii_only = (seven_bit and codec != "iso2022_jp") or unlabelled_html
-    written_as = _WRITTEN_AS.get(label, codec) if codec == "gb18030" else codec
+    # What readers of such a label know: GB 18030 has characters of four octets besides.
+    written_as = "gbk" if codec == "gb18030" and label in GBK_LABELS else codec
     return PartCharset(codec, "ascii" if ascii_only else written_as)
 
 

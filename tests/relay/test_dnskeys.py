@@ -36,7 +36,7 @@ class Server:
     """A DNS server that counts what it is asked, and answers while `answers` is set."""
 
     port: int = 0
-    asked: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list[str])
     answers: threading.Event = field(default_factory=threading.Event)
     rcode: dns.rcode.Rcode = dns.rcode.NOERROR
     record: str = "v=DKIM1; p=AAAA"
