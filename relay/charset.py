@@ -5,7 +5,8 @@ ISO-2022-JP), and bodies whose label is wrong (Shift_JIS or UTF-8 called ISO-202
 never raises: what cannot be decoded becomes U+FFFD. This is for reading only; nothing decoded here
 is ever encoded again into a letter.
 
-Implements RFC 1468 and its extensions in the field (CP50220/50221), RFC 2047 encoded words.
+Implements RFC 1468 and its extensions in the field (CP50220/50221), GBK under any of its names, RFC
+2047 encoded words.
 """
 
 from __future__ import annotations
@@ -17,6 +18,12 @@ import re
 # Above this a text is not looked through for what Python's codec knows: it would take much memory.
 CLEAN_SIZE_MAX_BYTES = 1024 * 1024
 
+# In mail GB 2312 is GBK, whatever the label says (WHATWG Encoding §4.2 takes most of these for it);
+# in Windows an octet of its own is the euro sign. GB 18030 reads all of it.
+GBK_LABELS: frozenset[str] = frozenset(
+    "gb2312 gbk x-gbk gb_2312 gb_2312-80 gb2312-80 csgb2312 csiso58gb231280 chinese iso-ir-58 cp936"
+    " ms936 windows-936 euc-cn euc_cn euccn x-euc-cn".split()
+)
 # Labels seen in mail, and the superset codec that the sending software really used.
 _CODECS = {
     "": "",
@@ -46,8 +53,7 @@ _CODECS = {
     "iso-8859-1": "cp1252",
     "latin1": "cp1252",
     "windows-1252": "cp1252",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
+    **dict.fromkeys(GBK_LABELS, "gb18030"),
     "ks_c_5601-1987": "cp949",
     "euc-kr": "cp949",
     "utf-16": "utf-16",
@@ -56,9 +62,9 @@ _ISO_2022_JP = frozenset(
     {"iso-2022-jp", "iso-2022-jp-1", "iso-2022-jp-2", "iso-2022-jp-3", "iso-2022-jp-ext"}
     | {"iso-2022-jp-2004", "iso-2022-jp-ms", "csiso2022jp", "cp50220", "cp50221", "cp50222", "jis"}
 )
-# Every octet is a letter in the first, and half-width kana make many in the others: that a text can
-# be read as such proves nothing, that there are hiragana in it does.
-_OFTEN_WRONG = frozenset({"cp1252", "cp932", "euc_jp"})
+# Every octet is a letter in the first, half-width kana make many in the next two, nearly any two
+# octets are one in the last: that a text can be read as such proves nothing, hiragana in it do.
+_OFTEN_WRONG = frozenset({"cp1252", "cp932", "euc_jp", "gb18030"})
 _SEVEN_BIT = {"utf-7": "utf-7", "hz-gb-2312": "hz", "hz": "hz", "iso-2022-kr": "iso2022_kr"}
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -81,7 +87,13 @@ _SEVEN_BITS = bytes(byte & 0x7F for byte in range(256))
 _EUC_JP_RUN = re.compile(
     rb"((?:[\xa1-\xfe]{2})+)|(?:\x8e[\xa1-\xdf]|\x8f[\xa1-\xfe]{2}|[\x00-\x7f])+|."
 )
+_EUC_JP = re.compile(rb"(?:[\x00-\x7f]|[\xa1-\xfe]{2}|\x8e[\xa1-\xdf]|\x8f[\xa1-\xfe]{2})*+\Z")
+# GB 18030: two or four octets, the euro sign of Windows, or one octet of anything else.
+_GBK_RUN = re.compile(
+    rb"((?:[\x00-\x7f]|[\x81-\xfe](?:[\x40-\x7e\x80-\xfe]|[0-9][\x81-\xfe][0-9]))+)|(\x80+)|."
+)
 _HAS_ESCAPE = re.compile(rb"\x1b[$(]")
+_HIRAGANA = re.compile("[\u3041-\u3093]+")
 _UTF8_THREE_BYTES = re.compile(rb"[\xe1-\xef][\x80-\xbf]{2}")
 _UTF8_SEQUENCE = re.compile(rb"[\xc3-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}")
 _EIGHT_BIT = bytes(range(0x80, 0x100))
@@ -188,15 +200,20 @@ def _decode_eight_bit(data: bytes, name: str) -> str:
         return claimed
     if name in _ISO_2022_JP and _HAS_ESCAPE.search(data):
         return _decode_iso_2022_jp(data)
-    guesses = [text for guess in ("cp932", "euc_jp") if (text := _strictly(data, guess))]
+    # Hiragana are the same octets in GB 2312 and EUC-JP, and prove neither.
+    likely = ("cp932",) if codec == "gb18030" else ("cp932", "euc_jp")
+    guesses = [text for guess in likely if (text := _strictly(data, guess))]
     best = max(guesses, key=_kana_count, default="")
-    if _has_hiragana(best) or (best and claimed is None and _is_dense(data)):
+    is_guess = claimed is None and codec != "gb18030" and _is_dense(data)
+    if _has_hiragana(best) or (best and is_guess):
         return best
     if claimed is not None:
         return claimed
     if codec in ("", "utf-8") and not _is_dense(data) and not _UTF8_SEQUENCE.search(data):
         # English with a quote of Windows, or of CP932: the latter's first octet is no letter there.
         return _strictly(data, "cp1252") or best or data.decode("cp1252", "replace")
+    if codec == "gb18030":
+        return decode_gbk(data)
     return _decode_euc_jp(data) if codec == "euc_jp" else data.decode(codec or "utf-8", "replace")
 
 
@@ -224,9 +241,11 @@ def _strictly(data: bytes, codec: str) -> str | None:
     try:
         return data.decode(codec)
     except (UnicodeError, LookupError):
-        if codec != "euc_jp":
+        if codec not in ("euc_jp", "gb18030"):
             return None
-    text = _decode_euc_jp(data)
+    if codec == "euc_jp" and not _EUC_JP.match(data):
+        return None  # Octet by octet it would take long to find that out.
+    text = _decode_euc_jp(data) if codec == "euc_jp" else decode_gbk(data)
     return None if "\ufffd" in text else text
 
 
@@ -240,15 +259,27 @@ def _decode_euc_jp(data: bytes) -> str:
     )
 
 
+def decode_gbk(data: bytes) -> str:
+    """Return GBK or GB 18030 with the euro sign of Windows, which Python's codecs lack (CP936)."""
+    try:
+        return data.decode("gb18030")
+    except UnicodeDecodeError:
+        pass
+    return "".join(
+        run[1].decode("gb18030", "replace") if run[1] else "€" * len(run[2] or b"") or "\ufffd"
+        for run in _GBK_RUN.finditer(data)
+    )
+
+
 def _has_hiragana(text: str) -> bool:
     """Tell whether a text has as many hiragana as only Japanese that was read right has."""
-    others = sum(letter > "\x7f" for letter in text)
+    others = len(text) - len(text.encode("ascii", "ignore"))
     return others > 0 and HIRAGANA_MIN_SHARE * others <= _kana_count(text)
 
 
 def _kana_count(text: str) -> int:
     """Count hiragana: the wrong one of two Japanese codecs hardly ever yields any."""
-    return sum("\u3041" <= letter <= "\u3093" for letter in text) - text.count("\ufffd")
+    return sum(map(len, _HIRAGANA.findall(text))) - text.count("\ufffd")
 
 
 def _decode_iso_2022_jp(data: bytes) -> str:

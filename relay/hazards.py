@@ -13,14 +13,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from relay.styles import SHEET_ELEMENT
+
 # A sheet of a newsletter has some ten thousand characters; beyond this nothing is looked for.
 SHEETS_SIZE_MAX_CHARS = 100_000
 # A link's words, or a button's, in such a comment; a letter is longer.
 COMMENT_WORDS_MIN_CHARS = 40
 
 _SIGNS = re.compile(r"<style|\[if", re.IGNORECASE)
-# No search starts over at what an earlier one has read: many beginnings cost no more than one.
-_SHEET = re.compile(r"<style\b[^<>]*+>(.*?)(?:</style|\Z)", re.IGNORECASE | re.DOTALL)
 _NOTE = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 _RULE = re.compile(r"(?<![^{};])([^{};]++)\{([^{}]*+)\}")
 _HIDES = re.compile(
@@ -79,7 +79,9 @@ def find_hazards(html: str) -> Hazards:
     """Return the hazards of a letter."""
     if not _SIGNS.search(html):
         return NONE
-    sheets = " ".join(found[1] for found in _SHEET.finditer(html))[:SHEETS_SIZE_MAX_CHARS].lower()
+    sheets = " ".join(found[1] for found in SHEET_ELEMENT.finditer(html))[
+        :SHEETS_SIZE_MAX_CHARS
+    ].lower()
     hides = False
     cutting: set[str] = set()
     for selectors, said in _RULE.findall(_NOTE.sub("", sheets)):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from relay.partcharset import PartCharset
-from relay.styles import PAPER, Ink, Style, ink_within, read_style, with_attributes
+from relay.styles import PAPER, Ink, Style, ink_within, read_sheets_in, read_style, with_older
 
 # Deeper than any letter; a stack that grows without end is an attack on the time we have.
 DEPTH_MAX = 200
@@ -60,7 +60,6 @@ _DIVIDER_MARK = re.compile(
     re.IGNORECASE,
 )
 _DIVIDERS = frozenset(b"div span".split())
-_OLD_COLOURS = frozenset({b"color", b"bgcolor", b"background"})
 _SELECTED = frozenset({b"class", b"id"})
 _SIGNATURE_MARK = re.compile(
     rb"gmail_signature|moz-signature|AppleMailSignature|(?:\A|[\s_-])signature(?:\Z|[\s_-])"
@@ -147,7 +146,8 @@ class _Outliner:
         # How the longest piece of text is set: that is the letter.
         self.letter_ink = PAPER
         self.letter_chars = 0
-        # A style sheet is not read here: what it may colour is taken for seen.
+        # Of a style sheet only that is read: what it may colour is taken for seen.
+        self.sheet = read_sheets_in(charset.decode(body) if b"white-space" in body else "")
         self.has_backgrounds = b"background" in body
 
     def run(self) -> None:
@@ -209,7 +209,7 @@ class _Outliner:
         outer = self.stack[-1] if self.stack else None
         is_quote = name == b"blockquote"
         is_signature = hidden = is_button = False
-        ink = outer.ink if outer else PAPER
+        ink = self.sheet.ink_in(name, attributes, outer.ink if outer else PAPER)
         if attributes or name == b"footer":
             label = attributes.get(b"class", b"") + b" " + attributes.get(b"id", b"")
             raw_style = attributes.get(b"style", b"")
@@ -254,13 +254,7 @@ class _Outliner:
         return end
 
     def _ink_within(self, ink: Ink, style: Style, attributes: dict[bytes, bytes]) -> Ink:
-        older = {
-            name.decode("ascii"): value.decode("latin-1")
-            for name, value in attributes.items()
-            if name in _OLD_COLOURS
-        }
-        if older:
-            style = with_attributes(style, older)
+        style = with_older(style, attributes)
         may_be_coloured = self.has_backgrounds and not _SELECTED.isdisjoint(attributes)
         return ink_within(ink, style, may_be_coloured=may_be_coloured)
 

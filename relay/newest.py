@@ -4,7 +4,8 @@ Reading judges only what stands before that line, and the note is placed there. 
 and closing words (敬具, 以上) belong to the text. A valediction over a name
 ("Kind regards," and "Anna") belongs to the signature: a note between the two would tear them apart.
 Known are the quoting habits of Outlook, Gmail, Apple Mail and Thunderbird in Japanese, English,
-German, French, Spanish, Korean and Chinese, and those of QQ, NetEase and Daum.
+German, French, Spanish, Korean and Chinese, and those of QQ, NetEase and Daum; those of Notes
+are in `relay.lotusnotes`.
 
 Works on decoded lines, never raises, looks at each line a bounded number of times. Every letter
 comes through here: each pattern stands behind a test of a character that most lines fail, and a
@@ -18,6 +19,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from unicodedata import normalize
 
+from relay.lotusnotes import first_header, is_divider
 from relay.signature import (
     MARK_SIZE_MAX_CHARS,
     is_part_of_signature,
@@ -33,7 +35,7 @@ QUOTED_HEADER_LINES_MAX = 6
 
 _DIVIDER_MARKS = frozenset("-_=―─━")
 _DIVIDER = re.compile(
-    r"[-_=―─━]{2,20}\s?(?:Original Message|Original Appointment|Forwarded message"
+    r"[-_=―─━]{2,80}+\s{0,4}+(?:Original Message|Original Appointment|Forwarded message"
     r"|Forwarded by .{1,80}|Original-Nachricht|Ursprüngliche Nachricht|Weitergeleitete Nachricht"
     r"|Message d['’]origine|Message transféré|Mensaje original|Mensaje reenviado"
     r"|(?:元|転送(?:された)?|オリジナル)の?(?:メッセージ|メール)(?:\s?ここから)?|引用(?:元|ここから)"
@@ -50,16 +52,16 @@ _FORWARD_BEGIN = re.compile(
     re.IGNORECASE,
 )
 _HEADER_FROM = re.compile(
-    r"[*＊>\s]{0,4}(?:From|差出人|送信[者元]|Von|De|보낸 ?사람|발신자?|发件人|[發寄]件[人者])"
-    r"\s?[*＊]?\s?[:：]",
+    r"[*＊>\s]{0,4}(?:From|差出人|[送発]信[者元]|Von|De|보낸 ?사람|발신자?|发件人|[發寄]件[人者])"
+    r"\s{0,8}[*＊]?\s?[:：]",
     re.IGNORECASE,
 )
 _HEADER_OTHER = re.compile(
-    r"[*＊>\s]{0,4}(?:Sent|Date|To|Cc|Subject|Reply-To|送信日時|送信日|日時|日付|宛先|件名"
+    r"[*＊>\s]{0,4}(?:Sent|Date|To|Cc|Subject|Reply-To|送信日時|送信日|日時|日付|宛先|受信者|件名|標題"
     r"|Gesendet|Datum|An|Betreff|Envoyé|À|Objet|Enviado(?: el)?|Fecha|Para|Asunto"
     r"|보낸 ?날짜|날짜|발신 ?일시|받는 ?사람|수신자?|참조|제목"
     r"|发送时间|[發傳]送時間|日期|收件[人者]|抄送|副本|主题|寄件日期|主旨|主題)"
-    r"\s?[*＊]?\s?[:：]",
+    r"\s{0,8}[*＊]?\s?[:：]",
     re.IGNORECASE,
 )
 # The same header in one line, as some programs make HTML into text.
@@ -159,8 +161,14 @@ def _start_of_history(lines: Sequence[str]) -> int:
     """Return where the writings of others begin with nothing of the writer's own below them."""
     quote_start: int | None = None
     near_colon = _near_a_colon(lines)
+    notes_header = first_header(lines) if near_colon else None
     # All else is prose, as most lines are.
-    places = sorted(near_colon.union(i for i, line in enumerate(lines) if line[:1] in _OPENERS))
+    places = sorted(
+        near_colon.union(
+            (i for i, line in enumerate(lines) if line[:1] in _OPENERS),
+            () if notes_header is None else (notes_header,),
+        )
+    )
     index = 0
     while index < len(lines):
         if quote_start is None:
@@ -175,7 +183,7 @@ def _start_of_history(lines: Sequence[str]) -> int:
                 quote_start = index
             index += 1
             continue
-        if _opens_history(lines, index):
+        if index == notes_header or _opens_history(lines, index):
             return index if quote_start is None else quote_start
         length = _attribution_length(lines, index, len(lines)) if index in near_colon else 0
         if length:
@@ -196,7 +204,7 @@ def _opens_history(lines: Sequence[str], index: int) -> bool:
     line = lines[index].strip()
     if len(line) > MARK_SIZE_MAX_CHARS:
         return False
-    if line[:1] in _DIVIDER_MARKS and _DIVIDER.match(line):
+    if line[:1] in _DIVIDER_MARKS and (_DIVIDER.match(line) or is_divider(lines, index)):
         return True
     if ":" not in line and "：" not in line:
         return False

@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from relay.charset import decode_text
+from relay.charset import GBK_LABELS, decode_gbk, decode_text
 from relay.mimemap import Part
 
 # Label -> codec. Each is a superset of ASCII or, ISO-2022-JP, ASCII until an escape.
@@ -38,8 +38,7 @@ _CODECS = {
     # No second byte of these is a quote, "<", "=" or ">": their markup is found without a mask.
     "euc-kr": "cp949",
     "ks_c_5601-1987": "cp949",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
+    **dict.fromkeys(GBK_LABELS, "gb18030"),
     "gb18030": "gb18030",
     "big5": "cp950",
     **{f"iso-8859-{number}": f"iso8859-{number}" for number in (1, 2, 5, 7, 9, 15)},
@@ -56,6 +55,8 @@ _SHIFT_JIS_PAIR = re.compile(rb"[\x81-\x9f\xe0-\xfc].", re.DOTALL)
 _ISO_2022_ESCAPE = re.compile(rb"\x1b(?:\$[@B]|\$\([A-Z@]|\([A-Z])|\x1b|[\x0e\x0f]|[\r\n]+")
 _JAPANESE_RUN = re.compile(rb"\x1b(?!\([BJ])[^\r\n]*?(?:\x1b\([BJ]|(?=[\r\n])|\Z)")
 _ASCII_STATES = (b"\x1b(B", b"\x1b(J")
+# Damage, or a pair of octets that no standard gives a character.
+_NO_CHARACTER = re.compile("[\ufffd\ue000-\uf8ff]")
 _LINK = re.compile(r"https?://[^\s\"'<>]+|\r\n|\n")
 
 
@@ -74,6 +75,8 @@ class PartCharset:
         """Return text of the part; never raises."""
         if data.isascii() and b"\x1b" not in data:
             return data.decode("ascii")  # As it is in every charset there is here.
+        if self.codec == "gb18030":
+            return decode_gbk(data)  # A piece of it may look like Japanese, the whole does not.
         return decode_text(data, "us-ascii" if self.codec == "ascii" else self.codec)
 
     def mask(self, data: bytes) -> bytes:
@@ -160,7 +163,9 @@ def charset_of(part: Part, body: bytes, *, html: bool) -> PartCharset:
     )
     unlabelled_html = html and not label
     ascii_only = (seven_bit and codec != "iso2022_jp") or unlabelled_html
-    return PartCharset(codec, "ascii" if ascii_only else codec)
+    # What readers of such a label know: GB 18030 has characters of four octets besides.
+    written_as = "gbk" if codec == "gb18030" and label in GBK_LABELS else codec
+    return PartCharset(codec, "ascii" if ascii_only else written_as)
 
 
 def _likely_codecs(body: bytes) -> tuple[str, ...]:
@@ -184,6 +189,8 @@ def _fits(body: bytes, codec: str) -> bool:
         return _EUC_JP.match(body) is not None
     if codec == "cp932":
         return _SHIFT_JIS.match(body) is not None
+    if codec == "gb18030":
+        return body.isascii() or _is_gbk(body)
     if codec == "iso2022_jp":
         return body.isascii() and _ends_lines_in_ascii(body)
     try:
@@ -191,6 +198,12 @@ def _fits(body: bytes, codec: str) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _is_gbk(body: bytes) -> bool:
+    """Tell whether bytes are GBK: nearly any pair is one, also of Big5, and Shift_JIS can be."""
+    text = decode_gbk(body)
+    return _NO_CHARACTER.search(text) is None and decode_text(body, "gb18030") == text
 
 
 def _ends_lines_in_ascii(body: bytes) -> bool:

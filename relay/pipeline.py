@@ -135,6 +135,8 @@ def process(message: bytes, envelope: Envelope, rules: Rules) -> Outcome:
         return passed(message, Reason.NOT_OWN_COMPANY)
     if company.mode is Mode.OFF:
         return Outcome(Decision(Action.PASS, Reason.MODE_OFF), message, company.id)
+    if company.dkim == "resign" and rules.resigner is not None:
+        rules.resigner.ask_ahead(message)
     reason = dismiss(message, envelope, company)
     if reason is not None:
         tag = find_tag_in(message, company.no_relay) if reason in _SEALED else None

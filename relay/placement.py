@@ -17,6 +17,7 @@ from functools import lru_cache
 
 from relay.hazards import find_hazards
 from relay.htmlwords import CONTAINERS, EMPHASIS, INLINE, Element, Gap, Line, outline
+from relay.lotusnotes import is_doubtful
 from relay.newest import end_of_own_text
 from relay.partcharset import PartCharset
 from relay.typeset import block_tag, closing_tags, inline_tag
@@ -267,8 +268,8 @@ def _decoded(body: bytes, raw_lines: Sequence[bytes], charset: PartCharset) -> l
     """Return the lines as text: as if decoded one by one, at once where that is the same."""
     text = _decoded_at_once(body, charset)
     if text is None:
-        return [charset.decode(line.removesuffix(b"\r")) for line in raw_lines]
-    return [line.removesuffix("\r") for line in text.split("\n")[: len(raw_lines)]]
+        return [charset.decode(line.rstrip(b"\r")) for line in raw_lines]
+    return [line.rstrip("\r") for line in text.split("\n")[: len(raw_lines)]]
 
 
 def _decoded_at_once(body: bytes, charset: PartCharset) -> str | None:
@@ -289,9 +290,12 @@ def own_counts(surfaces: Sequence[PlainSurface | HtmlSurface]) -> list[int]:
     """Return how many leading lines of each surface are the letter's own text.
 
     Of two alternatives one often shows better where that ends (a ruler in the text, a cell in the
-    HTML): the earlier end counts for both, where its last words are found once in the other.
+    HTML): the earlier end counts for both, where its last words are found once in the other. Raise
+    `NoPlace` where it cannot be told of whom the words are.
     """
     counts = [surface.own_count() for surface in surfaces]
+    if any(is_doubtful(each.lines[:n]) for each, n in zip(surfaces, counts, strict=True)):
+        raise NoPlace
     if len(counts) != 2:
         return counts
     (first, second), (first_count, second_count) = surfaces, counts

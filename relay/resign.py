@@ -6,21 +6,28 @@ Anything else would make a true signature out of a false one. It covers the fiel
 one covered, and is made with every key there is for the domain (RSA and Ed25519 side by side,
 RFC 8463 §3).
 
-Asks the DNS for the key of the signature that was there, and so blocks.
+Asks the DNS for the key of the signature that was there, which it may wait for: `relay.dnskeys`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from relay.charset import decode_header
 from relay.dkimkeys import DkimKey, keys_for
-from relay.dkimsign import Lookup, SigningError, check_dkim, check_signatures, sign
+from relay.dkimsign import (
+    CHECKED_MAX_COUNT,
+    Lookup,
+    SigningError,
+    check_dkim,
+    check_signatures,
+    sign,
+)
 from relay.mimemap import MessageMap
 from relay.safety import NotInjected, header_of
-from relay.signaturefields import are_related, is_below, names_signed
+from relay.signaturefields import are_related, is_below, key_names, names_signed
 
 _ADDRESS_DOMAIN = re.compile(r"@([A-Za-z0-9.-]+)")
 
@@ -31,6 +38,17 @@ class Resigner:
 
     keys: tuple[DkimKey, ...]
     find: Lookup
+    ask: Callable[[bytes], None] | None = None
+    """Asks for a name that may be looked up soon, and does not wait."""
+
+    def ask_ahead(self, message: bytes) -> None:
+        """Ask for the keys of a message's signatures, so that they are there once it is judged.
+
+        Every letter of a company asks, and hardly one is changed: the keys are known by then.
+        """
+        if self.ask is not None:
+            for name in key_names(message)[:CHECKED_MAX_COUNT]:
+                self.ask(name)
 
     def signatures(self, message_map: MessageMap, changed: bytes, domains: Sequence[str]) -> bytes:
         """Return our DKIM-Signature fields for `changed`, which was made of a mapped message.

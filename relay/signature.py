@@ -12,11 +12,30 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from relay.footers import (
+    FOOTER_GOES_ON,
+    FOOTER_INITIALS,
+    FOOTER_LINES_MAX,
+    LATIN_BEGINNINGS,
+    SENT_FROM_INITIALS,
+    is_footer,
+    is_sent_from,
+)
+from relay.rulers import (
+    before_motto,
+    has_no_words,
+    is_banner,
+    is_ruler,
+    is_ruler_with_words,
+    within_sides,
+)
+
 # A header, attribution, ruler or name is short; a longer line is prose and is not looked at closer,
 # which also bounds the work on hostile input.
 MARK_SIZE_MAX_CHARS = 240
-# The longest signatures seen (company, two addresses, phones, slogan, certificates) have 25 lines.
-SIGNATURE_LINES_MAX = 30
+# The longest signatures seen (offices, phones, slogan, privacy, certificates) have 25 lines, and an
+# empty one behind each.
+SIGNATURE_LINES_MAX = 60
 # A name, a department or a title fits this; a line of prose seldom does without a full stop.
 NAME_SIZE_MAX_CHARS = 48
 # A line that is shorter than this was ended by its writer, not by a mail program.
@@ -24,13 +43,11 @@ WRAPPED_MIN_CHARS = 40
 WRAPPED_MIN_CHARS_WIDE = 24
 # A signature may hold a line or two of advertising; more prose means the letter goes on.
 SLOGAN_LINES_MAX = 2
+# One that has all offices also tells of itself and of privacy: as many lines as it has contacts.
+ADVERTISING_LINES_MAX = 8
+CONTACTS_OF_OFFICES_MIN = 5
 
 _SIGNATURE_MARK = re.compile(r"-- ?$")
-_RULER_LETTERS = r"\-_=*~+#.・･…‥―ー\u2500-\u257f■□◆◇☆★※○●◎▼▲▽△∞☘♪/\\|<>＊＝－＿＋"
-_RULER = re.compile(
-    # A corner may stand before the line.
-    rf"\s{{0,8}}[{_RULER_LETTERS}]?([{_RULER_LETTERS}]{{1,3}}[\s\-]?)\1{{2,}}\S{{0,4}}\s*$"
-)
 # Plain words, looked for as substrings: a third of the time of one pattern.
 _CONTACT_WORDS = (
     "TEL Tel tel FAX Fax 電話 携帯 ＴＥＬ ℡ Phone phone Mobile mobile Cell: mail: mail："
@@ -41,53 +58,6 @@ _DIGIT_OR_AT = re.compile(r"[\d@]")
 _CONTACT_NUMBER = re.compile(
     r"\d{2,4}[-()\s]{1,2}\d{2,4}[-()\s]{1,2}\d{3,4}|\w@[\w-]{1,63}\.|[都道府県市区町村]\S{1,30}\d"
 )
-_SENT_FROM = re.compile(
-    r"Sent from (?:my|Outlook|Mail|Yahoo|Proton)|Get Outlook for|Outlook for \w{3,10} を入手"
-    r"|(?:iPhone|iPad|Android|スマートフォン|携帯電話?)から送信"
-    r"|Von meinem \S{3,20} gesendet|Gesendet (?:von|mit|aus) |Envoyé (?:de(?:puis)? |à partir d)"
-    r"|Enviado (?:desde|con) |(?:Télécharger|Obtener|Holen Sie sich) Outlook"
-    r"|(?:나의 )?(?:iPhone|iPad|Galaxy)에서 보냄|[发發]自我的|[从從]我的\S{2,12}(?:发送|傳送|發送)",
-    re.IGNORECASE,
-)
-_SENT_FROM_INITIALS = frozenset("SsGgIiAaＡaスス携VvEeTtOoHh나发發从從")
-_FOOTER_INITIALS = frozenset(
-    "※*＊【この本当誤お送配此본이발TtCcDdLlIiPpYyUuEeMmNnBbRr© \xa0\t\u3000"
-)
-_FOOTER = re.compile(
-    r"[※*＊\s]{0,4}(?:この|本|当)(?:電子)?(?:メール|メッセージ)(?:は|に|の|及び|および)"
-    r"(?!.{0,60}(?:応募|選考の?結果|採用の?結果))"
-    r"|[※*＊\s]{0,4}(?:誤って|お心当たり|送信専用|配信停止)|【(?:ご注意|注意事項|免責事項|機密情報)"
-    r"|[*\s]{0,4}(?:This (?:e-?mail|message|communication|transmission)\b.{0,80}"
-    r"(?:confidential|intended|privileged|automated|automatically|sent (?:to|from|by)|may contain)"
-    r"|The (?:information|contents?) (?:contained )?(?:in|of) this "
-    r"(?:e-?mail|message|communication)"
-    r"|Replies to this (?:e-?mail|message)|Click here to (?:view|manage|unsubscribe)"
-    r"|\[?\s?ref:[\w!.]{6,60}:ref\b|\[?\s?thread::[\w-]{4,60}::"
-    r"|CONFIDENTIAL|DISCLAIMER|LEGAL NOTICE|IMPORTANT NOTICE|PRIVACY NOTICE"
-    r"|You(?:'re| are) receiving this|If you (?:no longer )?wish to (?:unsubscribe|stop receiving)"
-    r"|To unsubscribe|Unsubscribe\b|Please consider the environment|©|Copyright \(c\)"
-    r"|(?:Please note:? )?(?:Please )?(?:do not|don't) (?:reply|respond) (?:directly )?to this"
-    r"|Please note that this (?:mail|in)?(?:box|address)|Equal opportunity employer"
-    r"|Registered (?:in|office|address|company)\b.{0,80}(?:No\b|number|office|:|\d)"
-    r"|Diese (?:E-?Mail|Nachricht)\b.{0,80}(?:vertraulich|ausschließlich|nur für|automatisch)"
-    r"|(?:Bitte )?antworten Sie nicht auf diese"
-    r"|Ce (?:message|courriel|mail|courrier)\b.{0,80}(?:confidentiel|destinataire|automatique)"
-    r"|Merci de ne pas répondre à ce|Este (?:mensaje|correo)\b.{0,80}(?:confidencial|destinatari"
-    r"|automátic)|No responda a este)"
-    r"|[*\s]{0,4}[본이] ?(?:메일|이메일|메시지)[은는].{0,40}(?:발신 ?전용|회신|자동|기밀)"
-    r"|[*\s]{0,4}발신 ?전용|[*\s]{0,4}[此本](?:电子|電子)?(?:邮件|郵件|信件|信)"
-    r".{0,20}(?:自动|自動|系统|系統|勿回|勿直接|机密|機密|保密)",
-    re.IGNORECASE,
-)
-# What a line below a footer speaks of that belongs to it: answering, asking, deleting, secrecy.
-_FOOTER_GOES_ON = re.compile(
-    r"返信|問い?合わせ|お心当たり|破棄|削除|転送|機密|第三者"
-    r"|\b(?:reply|replies|confidential|recipients?|delete|disclos\w+|unsubscribe"
-    r"|in error|attachments?|monitored)\b",
-    re.IGNORECASE,
-)
-# What lawyers write about secrecy takes ten lines of the usual width.
-FOOTER_LINES_MAX = 12
 _VALEDICTION = re.compile(
     r"\s{0,4}(?:(?:with|my|our|many|very|kind(?:est)?|best|warm(?:est|ly)?|all the|sincere(?:ly)?"
     r"|yours?|thanks?|cordially|respectfully|faithfully|truly|regards|wishes|cheers|love|take care"
@@ -104,18 +74,7 @@ _VALEDICTION = re.compile(
 _VALEDICTION_INITIALS = frozenset(
     re.findall("[abcfghiklmorstuvwy]", "".join(map(chr, range(0x2200))), re.IGNORECASE)
 )
-# How a footer or a "sent from" in Latin letters begins. Of the second letters the engine takes
-# letters beyond ASCII for equal to i only.
-_LATIN_BEGINNINGS = frozenset(
-    first + second
-    for start in (
-        "an bi ce cl co di do en eq es ge ho if im ip le me no ob ou pl pr re se té th to un vo yo"
-    ).split()
-    for first in (start[0], start[0].upper())
-    for second in ("iIİı" if start[1] == "i" else (start[1], start[1].upper()))
-)
-_RULER_MARKS = frozenset(filter(re.compile(f"[{_RULER_LETTERS}]").match, map(chr, range(0x10000))))
-_OPENING_INITIALS = _RULER_MARKS | _SENT_FROM_INITIALS | _FOOTER_INITIALS
+_OPENING_INITIALS = SENT_FROM_INITIALS | FOOTER_INITIALS | frozenset("ー〆")
 _JAPANESE = re.compile(r"[぀-ヿ一-鿿]")
 # What is said to somebody in Chinese, where a line seldom ends in a full stop.
 _CHINESE_PROSE = re.compile(
@@ -148,6 +107,15 @@ _CLOSING_WORD = re.compile(r"(?:敬具|以上|草々|早々|かしこ|敬白|謹
 _NAME_IN_BRACKETS = re.compile(
     r"[^。、をにはがでともて()（）]{2,30}[(（][^。、をはがでも()（）]{1,12}[)）]"
 )
+# What a letter says to its reader, and a company does not of itself.
+_IS_SAID = re.compile(
+    r"ください|下さい|お願い|申し上げ|存じ|ございま|ご応募|ご縁|お祈り|残念|見送|不採用|結果"
+    r"|\b(?:thank|sorry|regret|unfortunately|please|wish|decided)",
+    re.IGNORECASE,
+)
+_LEADS_ON = re.compile(
+    r"(?:下記|以下|こちら|次の).{0,40}(?:ます|ください|下さい|ませ|です)[。.]?$|\b(?:here|below):?$"
+)
 _ITEM = re.compile(r"(?:[-*•・●○■◆◎▼①-⑳]|\(?\d{1,2}[.)．])\s{0,3}\S")
 _ABBREVIATION_END = re.compile(r"\b(?:Jr|Sr|Ph\.?D|M\.?D|Inc|Ltd|Co|Corp|Dept|[A-Z])\.$")
 _LATIN_WORD = re.compile(r"[^\W\d_][\w'’.-]*")
@@ -161,9 +129,9 @@ def is_part_of_signature(line: str) -> bool:
     line = line.strip()
     return (
         _SIGNATURE_MARK.match(line) is not None
-        or _is_ruler(line)
-        or _is_sent_from(line)
-        or _is_footer(line[:MARK_SIZE_MAX_CHARS])
+        or is_ruler(line)
+        or is_sent_from(line)
+        or is_footer(line[:MARK_SIZE_MAX_CHARS])
         or _is_name_line(line, has_contact=_has_contact(line))
     )
 
@@ -186,6 +154,7 @@ def start_of_signature(lines: Sequence[str], end: int) -> int:
     earliest = max(first_prose + 1, end - SIGNATURE_LINES_MAX)
     likely = (i for i in range(earliest, end) if _may_open_signature(lines[i]))
     cut = next((i for i in likely if _opens_signature(lines, i, end)), end)
+    cut = before_motto(lines, cut, earliest) if cut < end else cut
     cut = _before_name_block(lines, without_trailing_blank(lines, cut), earliest)
     return without_trailing_blank(lines, cut) or end
 
@@ -194,17 +163,16 @@ def _opens_signature(lines: Sequence[str], index: int, end: int) -> bool:
     """Tell whether signature or footer begin here, by the line and by what stands below it."""
     line = lines[index]
     mark = line[:MARK_SIZE_MAX_CHARS]
-    if line == "-- " or _is_sent_from(mark.strip()):  # RFC 3676 §4.3: the signature separator.
+    if line == "-- " or is_sent_from(mark.strip()):  # RFC 3676 §4.3: the signature separator.
         return True
-    if _is_footer(mark):
+    if is_footer(mark):
         return _count_below(lines, _end_of_footer(lines, index, end), end)[0] == 0
     if len(line) > MARK_SIZE_MAX_CHARS:
         return False
     if _SIGNATURE_MARK.match(line):
         return _count_below(lines, index, end)[0] <= SLOGAN_LINES_MAX
-    if _is_ruler(line):
-        prose, contacts = _count_below(lines, index, end)
-        return (contacts > 2 * prose or not prose) and prose <= SLOGAN_LINES_MAX
+    if is_ruler(line) or is_ruler_with_words(line):
+        return _ruler_opens(lines, index, end)
     return (
         _is_valediction(line)
         and not _is_wrapped(lines, index)
@@ -212,11 +180,41 @@ def _opens_signature(lines: Sequence[str], index: int, end: int) -> bool:
     )
 
 
+def _ruler_opens(lines: Sequence[str], index: int, end: int) -> bool:
+    """Tell whether a signature stands below a ruler: names and contacts, and hardly a sentence."""
+    prose, contacts = _count_below(lines, index, end)
+    if not prose:
+        return True
+    if _prose_above_contacts(lines, index, end) > 1:
+        return False  # A boxed paragraph of the letter, above its signature.
+    if prose <= SLOGAN_LINES_MAX:
+        last = next(line for line in reversed(lines[:end]) if line.strip())
+        is_drawn = is_ruler(last) or is_ruler_with_words(last)
+        return contacts > (prose if is_drawn else 2 * prose)
+    return (
+        prose <= ADVERTISING_LINES_MAX
+        and contacts >= max(CONTACTS_OF_OFFICES_MIN, prose)
+        and not any(_IS_SAID.search(line[:MARK_SIZE_MAX_CHARS]) for line in lines[index + 1 : end])
+    )
+
+
+def _prose_above_contacts(lines: Sequence[str], index: int, end: int) -> int:
+    """Return how many lines of prose stand between a ruler and the first contact below it."""
+    prose = 0
+    for line in lines[index + 1 : end]:
+        text = within_sides(line)
+        if text:
+            if _has_contact(text):
+                break
+            prose += _is_prose(text, has_contact=False)
+    return prose
+
+
 def _end_of_footer(lines: Sequence[str], index: int, end: int) -> int:
     """Return the index of the last line of a footer that is wrapped or says more of the same."""
     last = min(index + FOOTER_LINES_MAX, end - 1)
     while index < last and (
-        _FOOTER_GOES_ON.search(lines[index + 1][:MARK_SIZE_MAX_CHARS])
+        FOOTER_GOES_ON.search(lines[index + 1][:MARK_SIZE_MAX_CHARS])
         or _is_wrapped(lines, index + 1)
     ):
         index += 1
@@ -232,9 +230,18 @@ def _is_wrapped(lines: Sequence[str], index: int) -> bool:
         return True
     return not (
         _ends_prose(above)
-        or _is_ruler(above)
+        or is_ruler(above)
         or _is_name_line(above, has_contact=_has_contact(above))
     )
+
+
+def _is_promised(lines: Sequence[str], index: int, text: str) -> bool:
+    """Tell whether a link is what the sentence above it says that follows."""
+    if not text.startswith("http"):
+        return False
+    near = lines[max(index - 2, 0) : index]
+    above = next((text for line in reversed(near) if (text := line.strip())), "")
+    return _LEADS_ON.search(above[-NAME_SIZE_MAX_CHARS:]) is not None
 
 
 def _may_be_name(line: str) -> bool:
@@ -256,8 +263,9 @@ def _may_open_signature(line: str) -> bool:
         return False
     first = line[0]
     if "a" <= first <= "z" or "A" <= first <= "Z":
-        return line[:2] in _LATIN_BEGINNINGS or _is_valediction(line)
-    return first in _OPENING_INITIALS or first in _VALEDICTION_INITIALS or first.isspace()
+        return line[:2] in LATIN_BEGINNINGS or _is_valediction(line)
+    # No list has all the signs that rulers are made of.
+    return not first.isalnum() or first in _OPENING_INITIALS or first in _VALEDICTION_INITIALS
 
 
 def _count_below(lines: Sequence[str], index: int, end: int) -> tuple[int, int]:
@@ -267,7 +275,7 @@ def _count_below(lines: Sequence[str], index: int, end: int) -> tuple[int, int]:
     """
     prose = contacts = 0
     for line in lines[index + 1 : end]:
-        text = line.strip()
+        text = within_sides(line)
         if text:
             has_contact = _has_contact(text)
             prose += _is_prose(text, has_contact=has_contact)
@@ -277,14 +285,22 @@ def _count_below(lines: Sequence[str], index: int, end: int) -> tuple[int, int]:
 
 def _before_name_block(lines: Sequence[str], end: int, earliest: int) -> int:
     """Step back over the names, departments and addresses that close a letter without a ruler."""
-    index = end
+    index, contacts = end, 0
+    # Banners are of the signature if it has an address or a number above them.
+    below_banners: int | None = None
     while index > earliest:
-        line = lines[index - 1].strip()
-        if line and not (_is_name_line(line, has_contact=_has_contact(line)) or _is_ruler(line)):
+        line = within_sides(lines[index - 1])
+        has_contact = bool(line) and _has_contact(line)
+        if line and not (_is_name_line(line, has_contact=has_contact) or is_ruler(line)):
+            if not (is_banner(line) or has_no_words(line)):
+                break
+            below_banners = index if below_banners is None else below_banners
+        if line and (_is_wrapped(lines, index - 1) or _is_promised(lines, index - 1, line)):
             break
-        if line and _is_wrapped(lines, index - 1):
-            break
+        contacts += has_contact and below_banners is not None
         index -= 1
+    if below_banners is not None and not contacts:
+        index = below_banners
     while index < end and not lines[index].strip():
         index += 1
     return index
@@ -292,23 +308,11 @@ def _before_name_block(lines: Sequence[str], end: int, earliest: int) -> int:
 
 def _is_prose(text: str, *, has_contact: bool) -> bool:
     """Tell whether a line is part of a sentence to the reader rather than of an address block."""
-    if has_contact or text[0] in "※*＊" or _is_footer(text[:MARK_SIZE_MAX_CHARS]):
+    if has_contact or text[0] in "※*＊" or is_footer(text[:MARK_SIZE_MAX_CHARS]):
         return False
-    if _is_ruler(text) or _SIGNATURE_MARK.match(text):
+    if has_no_words(text) or is_ruler(text) or is_ruler_with_words(text):
         return False
-    return not _is_name_line(text, has_contact=has_contact)
-
-
-def _is_footer(line: str) -> bool:
-    return line[:1] in _FOOTER_INITIALS and _FOOTER.match(line) is not None
-
-
-def _is_ruler(line: str) -> bool:
-    return line[:9].lstrip()[:1] in _RULER_MARKS and _RULER.match(line) is not None
-
-
-def _is_sent_from(line: str) -> bool:
-    return line[:1] in _SENT_FROM_INITIALS and _SENT_FROM.match(line) is not None
+    return not (is_banner(text) or _is_name_line(text, has_contact=has_contact))
 
 
 def _is_name_line(text: str, *, has_contact: bool) -> bool:

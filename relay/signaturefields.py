@@ -45,6 +45,18 @@ def count_dkim(message: bytes) -> int:
     return len(_SIGNATURE.findall(header))
 
 
+def key_names(message: bytes) -> list[bytes]:
+    """Return the names under which the DNS has the keys of a message's DKIM signatures."""
+    gap = _EMPTY_LINE.search(message)
+    header = message[: gap.start() + 1] if gap else message
+    found = [_tags(value) for value in _SIGNATURE.findall(header)]
+    return [
+        b"%b._domainkey.%b" % (tags[b"s"], tags[b"d"])
+        for tags in found
+        if tags.get(b"s") and tags.get(b"d")
+    ]
+
+
 def has_set_aside(header: bytes) -> bool:
     """Tell whether a header block holds a signature that was set aside."""
     return _SET_ASIDE.search(header) is not None

@@ -52,8 +52,12 @@ _HAIR_LINE = re.compile(r"(?=.*\b1px\b)(?=.*(?:#ccc\b|#cccccc\b|rgb\(204, ?204, 
 # The line that Outlook draws above the header it quotes.
 _DIVIDER_LINE = re.compile(r"#(?:e1e1e1|b5c4df)|rgb\((?:225, ?225, ?225|181, ?196, ?223)\)")
 _IMAGE = re.compile(r"url\(|gradient\(")
+_OLDER = frozenset({b"color", b"bgcolor", b"background"})
 _BRACE = re.compile(r"[{}]")
 _SELECTOR = re.compile(r"(?:[a-z][a-z0-9]*)?[.#][\w-]+\Z")
+_TAG_SELECTOR = re.compile(r"[a-z][a-z0-9]*\Z")
+# No search starts over at what an earlier one has read: many beginnings cost no more than one.
+SHEET_ELEMENT = re.compile(r"<style\b[^<>]*+>(.*?)(?:</style|\Z)", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,19 +109,39 @@ PAPER = Ink()
 
 
 class Sheet(NamedTuple):
-    """What the style sheets of a letter hide, and whether they colour anything."""
+    """What the style sheets of a letter hide, where they keep line ends, and whether they colour
+    anything."""
 
     hidden: frozenset[str] = frozenset()
     has_backgrounds: bool = False
+    keeping: frozenset[str] = frozenset()
 
     def hides(self, tag: str, names: str | None, identity: str | None) -> bool:
         """Tell whether an element of this tag, class attribute and id is hidden."""
-        if not self.hidden:
+        return bool(self.hidden) and _is_selected(self.hidden, tag, names, identity)
+
+    def keeps_lines(self, tag: str, names: str | None, identity: str | None) -> bool:
+        """Tell whether line ends are seen in an element of this tag, class attribute and id."""
+        if not self.keeping:
             return False
-        selectors = [f".{name}" for name in (names or "").lower().split()]
-        if identity:
-            selectors.append(f"#{identity.lower()}")
-        return any(each in self.hidden or tag + each in self.hidden for each in selectors)
+        return tag in self.keeping or _is_selected(self.keeping, tag, names, identity)
+
+    def ink_in(self, tag: bytes, attributes: Mapping[bytes, bytes], ink: Ink) -> Ink:
+        """Return how text is set in an element, before its own style is read."""
+        if not self.keeping:
+            return ink
+        names, identity = (attributes.get(key, b"").decode("latin-1") for key in (b"class", b"id"))
+        keeps = self.keeps_lines(tag.decode("latin-1"), names, identity)
+        return ink._replace(keeps_lines=True) if keeps else ink
+
+
+def _is_selected(
+    selectors: frozenset[str], tag: str, names: str | None, identity: str | None
+) -> bool:
+    own = [f".{name}" for name in (names or "").lower().split()]
+    if identity:
+        own.append(f"#{identity.lower()}")
+    return any(each in selectors or tag + each in selectors for each in own)
 
 
 def ink_within(ink: Ink, style: Style, *, may_be_coloured: bool = False) -> Ink:
@@ -260,6 +284,16 @@ def with_attributes(style: Style, attributes: Mapping[str, str | None]) -> Style
     return style
 
 
+def with_older(style: Style, attributes: Mapping[bytes, bytes]) -> Style:
+    """Return a style with what older attributes say, of all those of an element."""
+    older = {
+        name.decode("ascii"): value.decode("latin-1")
+        for name, value in attributes.items()
+        if name in _OLDER
+    }
+    return with_attributes(style, older) if older else style
+
+
 def _attribute_colour(value: str) -> Colour | None:
     value = value.strip().lower()
     return _colour(value) or _colour(f"#{value}")
@@ -269,14 +303,27 @@ def read_sheet(css: str) -> Sheet:
     """Return what style sheets say that is of use here."""
     text = _without_comments(css[:SHEET_SIZE_MAX_CHARS]).lower()
     hidden: dict[str, bool] = {}
+    keeping: dict[str, bool] = {}
     for selectors, declarations in _rules(text):
         style = read_style(declarations)
         if style.hides or style.shows:
             for selector in selectors.split(","):
                 if _SELECTOR.match(selector.strip()):
                     hidden[selector.strip()] = style.hides
-    names = frozenset(name for name, is_hidden in hidden.items() if is_hidden)
-    return Sheet(names, "background" in text)
+        if style.keeps_lines is not None:
+            for selector in selectors.split(","):
+                if _SELECTOR.match(selector.strip()) or _TAG_SELECTOR.match(selector.strip()):
+                    keeping[selector.strip()] = style.keeps_lines
+    return Sheet(_told(hidden), "background" in text, _told(keeping))
+
+
+def read_sheets_in(html: str) -> Sheet:
+    """Return what the style sheets in HTML say, without a parser."""
+    return read_sheet("\n".join(found[1] for found in SHEET_ELEMENT.finditer(html)))
+
+
+def _told(said: Mapping[str, bool]) -> frozenset[str]:
+    return frozenset(selector for selector, is_so in said.items() if is_so)
 
 
 def _without_comments(css: str) -> str:

@@ -71,7 +71,8 @@ def _copy(element: Element, tag: str, name: str, properties: frozenset[str]) -> 
         for declaration in attributes.get("style", "").split(";")
         if declaration.partition(":")[0].strip().lower() in properties and declaration.isprintable()
     ]
-    if name == "pre":
+    # Our line ends are not to be seen, whatever its name or class says of those in there.
+    if name == "pre" or (element.ink.keeps_lines and (copied or name == "p")):
         declarations.append("white-space:normal")
     copied["style"] = ";".join(declarations)
     said = "".join(f' {key}="{html.escape(value)}"' for key, value in copied.items() if value)

@@ -19,7 +19,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from relay.mimemap import header_start
@@ -31,6 +31,8 @@ FIELD_NAME = b"X-Career-Relay"
 SPLICES_MAX = 2
 # 65 bits: damage is noticed; forging is the mac's business.
 SUM_CHARS = 13
+# The last line end and an empty line behind it. Each is another sum of the whole.
+ENDS_DIFFER_MAX = 2
 # Two DKIM signatures and an ARC set are five fields.
 ADDED_MAX_COUNT = 20
 
@@ -119,18 +121,43 @@ def add_fields(message: bytes, fields: bytes) -> bytes:
 def restore(message: bytes) -> bytes:
     """Return the bytes the message had before we changed it; raise `NotOurs` with the reason.
 
-    A file saved with other line ends than the letter travelled with is understood, too.
+    A file saved with other line ends than the letter travelled with is understood, too. Empty lines
+    at the end that came or went on the way do not matter: all that is taken for the original has
+    its sum.
     """
     try:
         return _restore(message)
     except NotOurs as error:
         if error.reason != "body_changed":
             raise
-        there, back = (b"\r\n", b"\n") if b"\r\n" in message else (b"\n", b"\r\n")
-        try:
-            return _restore(message.replace(there, back)).replace(back, there)
-        except NotOurs:
-            raise error from None
+        for changed, line_ends in _as_it_may_have_been(message):
+            try:
+                return _restore(changed).replace(*line_ends)
+            except NotOurs:
+                continue
+        raise
+
+
+def _as_it_may_have_been(message: bytes) -> Iterator[tuple[bytes, tuple[bytes, bytes]]]:
+    """Give the message with other line ends and ends, and what to replace in the result."""
+    crlf, lf = b"\r\n", b"\n"
+    is_crlf = crlf in message
+    there, other = (crlf, lf) if is_crlf else (lf, crlf)
+    swapped = message.replace(there, other)
+    yield swapped, (other, there)
+    # A relay adds the last line end, an mbox an empty line; programs that save a file drop them.
+    for text, line_end, back in (
+        (message, there, (b"", b"")),
+        (swapped, other, (other, there)),
+    ):
+        bare = text.rstrip(b"\r\n")
+        tail = text[len(bare) :]
+        if tail.replace(line_end, b""):
+            continue  # Ends that are no line ends of this message are none of these.
+        count = len(tail) // len(line_end)
+        for other_count in range(max(count - ENDS_DIFFER_MAX, 0), count + ENDS_DIFFER_MAX + 1):
+            if other_count != count:
+                yield bare + line_end * other_count, back
 
 
 def _restore(message: bytes) -> bytes:

@@ -146,6 +146,9 @@ class _Writer:
                 # Asked for once: each time the parser's library makes another dictionary.
                 attributes = node.attributes
                 has_space = True
+                names, identity = attributes.get("class"), attributes.get("id")
+                if self._sheet.keeps_lines(tag, names, identity):
+                    ink = ink._replace(keeps_lines=True)
                 if attributes or tag == "blockquote":
                     style = read_style(attributes.get("style") or "")
                     if tag in _DIVIDERS and _is_divider(attributes, style):
@@ -157,8 +160,7 @@ class _Writer:
                         continue
                     ink = self._ink_within(ink, attributes, style)
                     # Word makes a paragraph without space around it of each line that is typed.
-                    names = attributes.get("class") or ""
-                    has_space = not (style.has_no_margin or names.startswith("Mso"))
+                    has_space = not (style.has_no_margin or (names or "").startswith("Mso"))
                 if tag in _BLOCKS:
                     self._start_block()
                     stack.append((tag if has_space or tag != "p" else "div", ink))

@@ -51,14 +51,18 @@ def make_doors(config: Config) -> tuple[Door, ...]:
     return tuple(_make_door(config, listener, users) for listener in config.relay.listeners)
 
 
-def make_resigner(config: Config) -> Resigner | None:
-    """Return who signs changed letters anew, if anybody does."""
+def make_resigner(config: Config, *, is_patient: bool = False) -> Resigner | None:
+    """Return who signs changed letters anew, if anybody does.
+
+    For a command, which holds no mail, it is patient with a slow DNS.
+    """
     keys = make_dkim_keys(config)
     if not keys:
         return None
     from relay.resign import Resigner  # With dkimpy and dnspython, a tenth of a second.
 
-    return Resigner(keys, _resolver(config))
+    resolver = _resolver(config, is_patient=is_patient)
+    return Resigner(keys, resolver, resolver.ask)
 
 
 def make_dkim_keys(config: Config) -> tuple[DkimKey, ...]:
@@ -79,12 +83,15 @@ def make_sealer(config: Config) -> ArcSealer | None:
     return ArcSealer(key, arc.authserv_id, _resolver(config))
 
 
-def _resolver(config: Config) -> DnsKeys:
-    from relay.dnskeys import DnsKeys, NoResolver
+def _resolver(config: Config, *, is_patient: bool = False) -> DnsKeys:
+    from relay.dnskeys import QUESTION_SECONDS_MAX, WAIT_SECONDS_MAX, DnsKeys, NoResolver
 
     asked = config.dns.resolver
+    wait = QUESTION_SECONDS_MAX if is_patient else WAIT_SECONDS_MAX
     try:
-        return DnsKeys((asked.host,), asked.port) if asked else DnsKeys()
+        if asked:
+            return DnsKeys((asked.host,), asked.port, wait_seconds=wait)
+        return DnsKeys(wait_seconds=wait)
     except NoResolver as error:
         raise DkimKeyError(
             f"the system names no resolver ({error}); set [dns] resolver, or leave out [[dkim]] "

@@ -29,7 +29,7 @@ def read_rules(config: Config) -> Rules:
             config.link.base_url,
             ApprovedLetters(load_approved(config.relay.approved_letters)),
             load_company_lexicons(lexicons, config.company_lexicons),
-            make_resigner(config),
+            make_resigner(config, is_patient=True),
         )
     except (KeyRingError, LexiconError, TemplateError, ApprovedFileError, DkimKeyError) as error:
         fail(str(error))

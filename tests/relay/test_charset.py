@@ -172,3 +172,29 @@ def test_any_bytes_are_read(data: bytes, label: str) -> None:
 def test_header_values_are_decoded(value: bytes, text: str) -> None:
     """Folds, encoded words (also cut inside a character) and raw bytes give the text."""
     assert decode_header(value) == text
+
+
+GBK = "李雷先生：很遗憾，您未被录用。朱镕基、喆、堃。"
+
+
+@pytest.mark.parametrize(
+    "label", ["gb2312", "GBK", "x-gbk", "gb_2312-80", "csGB2312", "cp936", "euc-cn", "chinese"]
+)
+def test_gb_2312_is_gbk_under_any_of_its_names(label: str) -> None:
+    """Chinese programs say GB 2312 and write GBK, with the euro sign of Windows."""
+    assert decode_text(GBK.encode("gbk"), label) == GBK
+    assert decode_text(GBK.encode("gbk") + b"\x80 5000", label) == f"{GBK}€ 5000"
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "cp932"])
+def test_japanese_called_gb_2312_is_read(codec: str) -> None:
+    """Nearly any pair of octets is a Chinese character: hiragana prove which charset it is."""
+    assert decode_text(WORDS.encode(codec), "gb2312") == WORDS
+
+
+@pytest.mark.parametrize("damage", [b"\xff", b"\xb0\r", b"\xa1 "])
+def test_a_damaged_octet_leaves_the_rest_of_chinese(damage: bytes) -> None:
+    """One octet that is no GBK does not make the letter Japanese."""
+    text = decode_text(GBK.encode("gbk") + damage + GBK.encode("gbk"), "gb2312")
+    assert text.startswith(GBK)
+    assert text.endswith(GBK)

@@ -170,3 +170,44 @@ def test_ascii_state_is_told() -> None:
     states = [jis.is_ascii_state(data, at) for at in (0, 1, 4, 6, len(data))]
     assert states == [True, True, False, False, True]
     assert PartCharset("utf-8", "utf-8").is_ascii_state(data, 4)
+
+
+GBK = "李雷先生：很遗憾，您未被录用。朱镕基、喆、堃。"
+
+
+@pytest.mark.parametrize("label", ["gb2312", "GBK", "x-gbk", "gb_2312-80", "cp936", "euc-cn"])
+@pytest.mark.parametrize("body", [GBK.encode("gbk"), GBK.encode("gbk") + b"\x80 5000", b"Hi"])
+def test_gb_2312_is_written_as_gbk(label: str, body: bytes) -> None:
+    """What readers of the label know, and no character of four octets."""
+    charset = charset_of(part(label), body, html=False)
+    assert charset == PartCharset("gb18030", "gbk")
+    assert b"".join(charset.units("無職、応募") or []) == "無職、応募".encode("gbk")
+    assert charset.units("ﾒｰﾙ") is None
+    assert charset.units("ﾒ", references=True) == [b"&#65426;"]
+
+
+def test_gb_18030_is_written_as_it_says() -> None:
+    """Its readers know characters of four octets."""
+    charset = charset_of(part("gb18030"), GBK.encode("gbk"), html=False)
+    assert b"".join(charset.units("ﾒ") or []) == "ﾒ".encode("gb18030")
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "cp932"])
+def test_japanese_called_gb_2312_is_written_as_it_is(codec: str) -> None:
+    """The note is written as the letter's words are, not as the label says."""
+    assert charset_of(part("gb2312"), WORDS.encode(codec), html=False).note_codec == codec
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        GBK.encode("gbk") + b"\xff",
+        b"\x81" + GBK.encode("gbk"),
+        "很遺憾，您未被錄取。感謝您的應徵。".encode("big5"),
+    ],
+    ids=["damaged", "shifted", "big5"],
+)
+def test_what_is_no_gbk_is_refused(body: bytes) -> None:
+    """Damage, and another charset that GBK has pairs for but hardly characters."""
+    with pytest.raises(CharsetRefused):
+        charset_of(part("gb2312"), body, html=False)

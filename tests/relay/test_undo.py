@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -169,3 +171,30 @@ def test_added_fields_that_are_gone_are_told() -> None:
     start = signed.index(b"A: x")
     bare = signed[:start] + signed[signed.index(b"\r\n\r\n") + 2 :]
     assert reason_of(bare) == "header_changed"
+
+
+@pytest.mark.parametrize("line_end", [b"\r\n", b"\n"], ids=["crlf", "lf"])
+@pytest.mark.parametrize("ends", [0, 1, 2, 3])
+@pytest.mark.parametrize("encoding", ["8bit", "base64", "quoted-printable"])
+def test_line_ends_at_the_end_come_and_go(encoding: str, ends: int, line_end: bytes) -> None:
+    """A relay or a program adds the last line end or an empty line, or drops it: all comes back."""
+    words = ORIGINAL.partition(b"\r\n\r\n")[2].rstrip(b"\r\n")
+    if encoding == "base64":
+        words = base64.b64encode(words)
+    head = ORIGINAL.partition(b"\r\n\r\n")[0]
+    message = head + f"\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n".encode() + words
+    message = message.replace(b"\r\n", line_end) + line_end * ends
+    changed = inject(map_message(message), NOTE, MARK).message
+    bare = changed.rstrip(b"\r\n")
+    there = (len(changed) - len(bare)) // len(line_end)
+    for other in range(max(there - 2, 0), there + 3):
+        assert restore(bare + line_end * other) == message
+        swapped = b"\n" if line_end == b"\r\n" else b"\r\n"
+        saved = (bare + line_end * other).replace(line_end, swapped)
+        assert restore(saved) == message.replace(line_end, swapped)
+
+
+@pytest.mark.parametrize("end", [b"\r\n" * 3, b" \r\n", b"\r", b"\n", b"\n\n\r\n", b"\0"], ids=repr)
+def test_other_ends_are_not_taken_for_the_original(end: bytes) -> None:
+    """Nothing but whole line ends of the message, and a few, is left out or put back."""
+    assert reason_of(CHANGED + end) == "body_changed"

@@ -135,3 +135,14 @@ def test_deep_and_broken_html_does_not_harm(html: str) -> None:
 def test_a_long_flat_letter_is_read_whole() -> None:
     """Many elements side by side are no depth."""
     assert visible_text("<p>a<br>b</p><div><span>c</span></div>" * 1_000).count("c") == 1_000
+
+
+@pytest.mark.parametrize(
+    "rule", [".a{white-space:pre-wrap}", "DIV.A , x{white-space: pre-line}", "div{white-space:pre}"]
+)
+def test_line_ends_that_a_style_sheet_keeps_are_seen(rule: str) -> None:
+    """What is typed in a form is one text, whose lines only its style tells apart."""
+    sheet = f"<style>.a{{white-space:nowrap}} {rule}</style>"
+    assert visible_text(f"{sheet}<div class='x a'>a\nb</div><p>c\nd</p>") == "a\nb\nc d"
+    kept = f"{sheet}<div class=a style='white-space:normal'>a\nb</div>"
+    assert visible_text(kept) == "a b"
