@@ -142,8 +142,13 @@ class DnsKeys:
             with self._lock:
                 del self._asked[name]
                 now = self._clock()
-                anew_at = now + seconds * (1 - ASKED_ANEW_SHARE)
-                self._kept[name] = _Kept(record, is_known, anew_at, now + seconds)
+                anew_at, until = now + seconds * (1 - ASKED_ANEW_SHARE), now + seconds
+                before = self._kept.get(name)
+                if not is_known and before is not None and before.is_known and now < before.until:
+                    # What was said holds until its time, whoever fails to say it again.
+                    self._kept[name] = _Kept(before.record, True, anew_at, before.until)
+                else:
+                    self._kept[name] = _Kept(record, is_known, anew_at, until)
                 self._kept.move_to_end(name)
                 while len(self._kept) > CACHE_MAX_COUNT:
                     self._kept.popitem(last=False)

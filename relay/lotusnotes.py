@@ -44,6 +44,8 @@ _TIME_OF_DAY = re.compile(r"\d:\d\d")
 _WITH_ADDRESS = re.compile(r"[^:：【】<>]{0,120}<[^<>\s@]{1,100}@[^<>\s@]{1,100}>")
 # Taro Aoki/Tokyo/Aozora, with the Domino domain behind it or not; in letters "a/b" is a choice.
 _CANONICAL = re.compile(r"[^/、。,:：]{2,60}(?:/[^/、。,:：\s][^/、。,:：]{0,40}){1,5}")
+# Engineer (m/w/d), 販売職（正社員/パート）
+_IN_BRACKETS = re.compile(r"[(（][^()（）]{0,40}[)）]")
 _SENT_BY = re.compile(
     r"(?:Sent by|Please respond to|Gesendet von|Bitte antworten an|Antwort an"
     r"|Envoyé par|Veuillez répondre à|Enviado por)\b"
@@ -84,6 +86,10 @@ def first_header(lines: Sequence[str]) -> int | None:
     """Return the index of the first line that begins a header of Notes without From."""
     for index, name in _dated(lines):
         start = index if name else _above(lines, index)
+        # With a label the date is of another program, or of a letter that has its own heading; and
+        # Notes says whose the words are.
+        if name[-1:] in (":", "：") if name else start == index:
+            continue
         if _WITH_ADDRESS.fullmatch(name or lines[start].strip()) or _has_labels(lines, index):
             return start
     return None
@@ -96,9 +102,8 @@ def is_doubtful(lines: Sequence[str]) -> bool:
     """
     for index, name in _dated(lines):
         start = index if name else _above(lines, index)
-        if _CANONICAL.fullmatch(name or lines[start].strip()) and any(
-            line.strip() for line in lines[index + 1 :]
-        ):
+        author = _IN_BRACKETS.sub("", name or lines[start].strip()[:LINE_MAX_CHARS])
+        if _CANONICAL.fullmatch(author) and any(line.strip() for line in lines[index + 1 :]):
             return True
     return False
 

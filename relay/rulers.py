@@ -30,7 +30,10 @@ _MARKS = frozenset(filter(re.compile(f"[{_LETTERS}]").match, map(chr, range(0x10
 _LIKE_SIGNS = frozenset("ー〆")
 _WITH_WORDS = re.compile(r"([^\w\s])\1{3,80}[^\w\s]{0,4}\s?(\w[^\n]{0,40}?)\s?[^\w\s]{2,80}$")
 _SIDES = "┃│║|｜ \t\u3000"
-_CLOSING = re.compile(r"以上|敬具|草々|敬白|かしこ|謹白")
+# What a letter sets off within itself: its closing word, a list, the result.
+_OF_A_LETTER = re.compile(
+    r"以上|敬具|草々|敬白|かしこ|謹白|記\Z|結果|選考|応募|返却|書類|内容|求人|日程|ここ(?:から|まで)"
+)
 _MOTTO_MARKS = "～〜~★☆◆◇■□●○▼▲♪♫―－◎＊*❖✿❀≪≫《》＼／"
 _MOTTO = re.compile(
     rf"[{_MOTTO_MARKS}]{{1,6}}\s?[^{_MOTTO_MARKS}].{{1,38}}[{_MOTTO_MARKS}]{{1,6}}"
@@ -48,6 +51,7 @@ _POSTSCRIPT = re.compile(r"追伸|追って|追記|なお|尚|P\.?\s?S|※")
 _ASKS = re.compile(
     r"ください|下さい|お願い|いただき|致し|いたし|ません|結果|採用を|不採用|応募を|ご応募|お待ち|お祈り"
     r"|感謝|ありがとう|申し上げ|ございま"
+    r"|見送|不合格|履歴書|書類|返却|返送|廃棄|破棄|残念|お体|ご自愛|ご活躍|ご健勝|ご多幸"
 )
 
 
@@ -74,7 +78,9 @@ def is_ruler_with_words(line: str) -> bool:
     if len(text) > RULER_MAX_CHARS or text[:1].isalnum():
         return False
     met = _WITH_WORDS.match(text)
-    return met is not None and len(met[2]) <= _WORDS_MAX_CHARS and _CLOSING.search(met[2]) is None
+    return (
+        met is not None and len(met[2]) <= _WORDS_MAX_CHARS and _OF_A_LETTER.search(met[2]) is None
+    )
 
 
 def has_no_words(text: str) -> bool:

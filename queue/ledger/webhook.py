@@ -44,7 +44,7 @@ SECRETS_MAX = 5
 
 _RFC_3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?"
-    r"(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
+    r"(?:[Zz]|[+-][0-9]{2}:[0-5][0-9])"
 )
 
 _SIGNATURE_TITLE = "The call is not signed as it must be"

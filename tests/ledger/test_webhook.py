@@ -168,6 +168,7 @@ def test_malformed_json_is_400(body: bytes) -> None:
         ("person_ref", None),
         ("person_ref", "p" * 257),
         ("verified_at", "yesterday"),
+        ("verified_at", "2026-01-15T03:04:05+01:75"),
         ("verified_at", "2026-01-15T03:04:05"),
         ("verified_at", 1768446245),
         ("verified_at", "1768446245"),

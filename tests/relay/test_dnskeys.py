@@ -153,6 +153,26 @@ def test_a_key_is_asked_for_anew_before_it_is_over() -> None:
         assert len(server.asked) == 2
 
 
+def test_a_key_that_still_holds_outlives_a_failure() -> None:
+    """A server that fails when it is asked anew takes nothing away before the key's time."""
+    clock = Clock()
+    with serving() as server:
+        server.answers.set()
+        keys = DnsKeys(("127.0.0.1",), server.port, clock)
+        assert keys(NAME, 5) == b"v=DKIM1; p=AAAA"
+        clock.now += TTL_SECONDS - 1
+        server.rcode = dns.rcode.SERVFAIL
+        assert keys(NAME, 5) == b"v=DKIM1; p=AAAA"
+        for thread in threading.enumerate():
+            if thread.name == "dns":
+                thread.join(10)
+        assert len(server.asked) > 1
+        assert keys(NAME, 5) == b"v=DKIM1; p=AAAA"
+        clock.now += 1
+        with pytest.raises(TimeoutError):
+            keys(NAME, 5)
+
+
 def test_a_silent_server_is_waited_for_once() -> None:
     """The first letter waits for half a second, however many signatures it has; others do not."""
     clock = Clock()

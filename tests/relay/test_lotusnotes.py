@@ -9,6 +9,7 @@ import pytest
 
 from relay.company import Company
 from relay.inject import Mark, NotInjected, inject
+from relay.lotusnotes import is_doubtful
 from relay.mimemap import map_message
 from relay.newest import end_of_own_text
 from relay.note import load_templates
@@ -346,6 +347,23 @@ def test_histories_of_several_programs_are_cut_off(history: list[str], line_end:
     """The first of them ends the letter's text, whatever the ends of its lines."""
     lines = line_end.join([*OWN["ja"], "", *history, *ASKED]).split("\n")
     assert end_of_own_text(lines) == len(OWN["ja"])
+
+
+HEADINGS = {
+    "labels": ["Date: 11/20/2026 10:00 AM", "To: Taro Aoki", "Subject: Your application"],
+    "labels-ja": ["送信日時： 2026/11/20 10:00", "宛先： 青木 太郎 様", "件名： 選考結果のご連絡"],
+    "nobody": ["2026年11月20日 10:00", "宛先 青木 太郎 様", "件名 選考結果のご連絡"],
+    "brackets": ["Backend Engineer (m/w/d)", "2026-11-02 09:15"],
+    "brackets-ja": ["販売スタッフ（正社員/パート） 2026年11月2日 9:15"],
+}
+
+
+@pytest.mark.parametrize("heading", HEADINGS.values(), ids=HEADINGS.keys())
+def test_a_heading_of_the_letters_own_is_no_history(heading: list[str]) -> None:
+    """A date with a label or below nobody's name is not what Notes writes; nor is (m/w/d)."""
+    letter = [*heading, "", *OWN["ja"]]
+    assert end_of_own_text(letter) == len(letter)
+    assert not is_doubtful(letter)
 
 
 @pytest.mark.parametrize(

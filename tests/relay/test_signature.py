@@ -224,6 +224,35 @@ def test_a_box_in_the_letter_is_the_letters(boxed: list[str], ruler: str) -> Non
     assert end_of_own_text([*own, "", ruler, *CONTACTS, ruler]) == len(own)
 
 
+LISTS = {
+    "記": ["応募職種：経理事務", "選考結果：不採用", "", "以上"],
+    "選考結果": ["応募職種：経理事務", "選考結果：不採用", "--------------------"],
+    "返却書類": ["履歴書 1通", "職務経歴書 1通", "", "以上"],
+    "応募内容": ["受付番号：A-1029", "----- ここまで -----", "", "よろしくお願いいたします。"],
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_ruler_that_names_a_list_of_the_letter_does_not_end_it(name: str) -> None:
+    """What is set off below "下記" is the letter's, and no address block."""
+    own = [*OWN, "", f"------ {name} ------", *LISTS[name]]
+    assert end_of_own_text([*own, "", *CONTACTS]) > len(OWN) + 1
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        "履歴書は後日郵送にて返却の予定。",
+        "書類は当社にて責任をもって廃棄のこと",
+        "今回は見送りということになった。",
+        "どうぞお体に気をつけて、がんばってね！",
+    ],
+)
+def test_last_words_without_a_polite_ending_are_no_motto(last: str) -> None:
+    """A letter's own sentence stays in it, also where it stands upon the signature's ruler."""
+    assert end_of_own_text([*OWN, "", last, "━━━━━━", *CONTACTS]) == len(OWN) + 2
+
+
 @pytest.mark.parametrize("line", ["(^^)/", "m(_ _)m", "(^_^;)", "！？", "→「A」", "・・・"])
 def test_signs_that_do_not_come_again_are_no_ruler(line: str) -> None:
     """What people draw at the end of a letter stays in it."""
