@@ -122,11 +122,12 @@ class DnsKeys:
             return kept, None
         question = self._asked.get(name)
         if question is None and len(self._asked) < QUESTIONS_MAX_COUNT:
-            question = self._asked[name] = _Question()
-            # A daemon: at the end nobody needs the answer.
+            question = _Question()
+            # A daemon: at the end nobody needs the answer. It waits for the lock that is held here.
             threading.Thread(
                 target=self._put, args=(name, question), name="dns", daemon=True
             ).start()
+            self._asked[name] = question
         return kept, question
 
     def _put(self, name: bytes, question: _Question) -> None:

@@ -98,12 +98,17 @@ def first_header(lines: Sequence[str]) -> int | None:
 def is_doubtful(lines: Sequence[str]) -> bool:
     """Tell whether a name as Notes writes it and a date may begin history, or be the writer's own.
 
-    No label stands below them. Below that nothing can be told of whom the words are.
+    No label stands below them. Below that nothing can be told of whom the words are. With nothing
+    above, it is the letter's own heading.
     """
     for index, name in _dated(lines):
         start = index if name else _above(lines, index)
         author = _IN_BRACKETS.sub("", name or lines[start].strip()[:LINE_MAX_CHARS])
-        if _CANONICAL.fullmatch(author) and any(line.strip() for line in lines[index + 1 :]):
+        if (
+            _CANONICAL.fullmatch(author)
+            and any(line.strip() for line in lines[index + 1 :])
+            and any(line.strip() for line in lines[:start])
+        ):
             return True
     return False
 

@@ -150,6 +150,16 @@ def test_any_bytes_are_a_problem_at_worst(body: bytes) -> None:
     assert caught.value.body.status in (400, 422)
 
 
+@pytest.mark.parametrize(
+    "time",
+    ["2026-01-15T02:59:00.123456789012Z", "2026-01-15t02:59:00z", "2026-01-15T11:59:00+09:00"],
+)
+def test_times_are_those_of_rfc_3339(time: str) -> None:
+    """Whatever fraction, offset and case the standard allows."""
+    found = parse_signup(json.dumps(message(verified_at=time)).encode(), NOW)
+    assert found.data.verified_at.replace(microsecond=0) == datetime(2026, 1, 15, 2, 59, tzinfo=UTC)
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 5000, b'{"type":"\\ud800"}'])
 def test_malformed_json_is_400(body: bytes) -> None:
     """What is no JSON is 400, not 422."""
