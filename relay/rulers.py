@@ -25,7 +25,7 @@ _RULER = re.compile(
     # A corner may stand before the line.
     rf"\s{{0,8}}[{_LETTERS}]?([{_LETTERS}]{{1,3}}[\s\-]?)\1{{2,}}\S{{0,4}}\s*$"
 )
-_MARKS = frozenset(filter(re.compile(f"[{_LETTERS}]").match, map(chr, range(0x10000))))
+_MARKS = frozenset(re.findall(f"[{_LETTERS}]", "".join(map(chr, range(0x10000)))))
 # Letters to Unicode, and drawn with all the same.
 _LIKE_SIGNS = frozenset("ー〆")
 _WITH_WORDS = re.compile(r"([^\w\s])\1{3,80}[^\w\s]{0,4}\s?(\w[^\n]{0,40}?)\s?[^\w\s]{2,80}$")

@@ -36,6 +36,7 @@ from relay.cli.dryrules import DRY_CONTACT, dry_rules
 from relay.cli.explain import print_letter, print_reasons
 from relay.cli.letterfile import envelope_from_header, read_letter_file
 from relay.cli.tally import Tally
+from relay.cli.warmlexicons import load_warm_lexicons
 from relay.cli.whynot import WHY_NOT
 from relay.company import Company, Mode
 from relay.compare import State, compare
@@ -43,7 +44,6 @@ from relay.entries import LexiconError, Lexicons
 from relay.envelope import Envelope
 from relay.gate import dismiss
 from relay.letter import read_letter, read_words
-from relay.lexicons import load_lexicons
 from relay.mimemap import MapError, map_message
 from relay.pipeline import (
     Outcome,
@@ -304,7 +304,7 @@ def _read_row(line: str, where: str) -> dict[str, Any]:
 
 def _lexicons() -> Lexicons:
     try:
-        return load_lexicons()
+        return load_warm_lexicons()
     except LexiconError as error:
         fail(str(error))
 

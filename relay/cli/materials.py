@@ -30,7 +30,6 @@ from ledger.webhookout import Endpoint
 from relay.approved import ApprovedLetters
 from relay.approvedfile import ApprovedFileError, load_approved
 from relay.arcseal import ArcSealer
-from relay.cli.letterfile import envelope_from_header
 from relay.cli.parts import (
     PartError,
     make_doors,
@@ -39,20 +38,17 @@ from relay.cli.parts import (
     make_resigner,
     make_sealer,
 )
-from relay.cli.samples import load_samples
 from relay.cli.secretfile import SecretFileError, read_secret
+from relay.cli.warmlexicons import load_warm_lexicons
 from relay.companylexicon import load_company_lexicons
 from relay.config import Config, ConfigError, load_config
 from relay.dkimkeys import DkimKeyError
 from relay.door import Door, Limits
-from relay.entries import LexiconError, Lexicons
-from relay.letter import read_letter
-from relay.lexicons import load_lexicons, stages_of
-from relay.mimemap import map_message
+from relay.entries import LexiconError
+from relay.lexicons import stages_of
 from relay.nexthops import HopSettings
 from relay.note import TemplateError, load_templates
 from relay.pipeline import Rules, make_rules
-from relay.verdict import judge
 from signer.errors import KeyRingError
 from signer.keyring_file import load_key_ring
 from signer.revocations_file import revocations_path
@@ -128,11 +124,10 @@ def load_materials(config: Config) -> Materials:
     """Return what a configuration and its files give."""
     try:
         ring = load_key_ring(config.link.key_ring)
-        lexicons = load_lexicons()
+        lexicons = load_warm_lexicons()
         templates = load_templates(config.note.templates, config.companies, stages_of(lexicons))
         log_origin(config.store.installation, "x")
         subject_key = load_subject_key(config.store.subject_key)
-        _warm_up(lexicons)
         return Materials(
             config=config,
             rules=make_rules(
@@ -181,13 +176,6 @@ def settle() -> None:
     gc.unfreeze()  # What a reload has replaced may go.
     gc.collect()
     gc.freeze()
-
-
-def _warm_up(lexicons: Lexicons) -> None:
-    """Judge a few letters: the first ones of a process take many times as long as others."""
-    for sample in load_samples():
-        message_map = map_message(sample.message)
-        judge(read_letter(message_map, envelope_from_header(message_map)), lexicons)
 
 
 def files_of(config: Config) -> tuple[Path, ...]:

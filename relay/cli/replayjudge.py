@@ -17,10 +17,10 @@ from relay.charset import decode_header
 from relay.cli.dryrules import DRY_CONTACT, dry_rules
 from relay.cli.letterfile import envelope_from_header
 from relay.cli.replaysums import UNKNOWN, Finding
+from relay.cli.warmlexicons import load_warm_lexicons
 from relay.company import Company, Mode
 from relay.envelope import Envelope, domain_of
 from relay.evidence import Evidence
-from relay.lexicons import load_lexicons
 from relay.mimemap import MapError, MessageMap, map_message
 from relay.pipeline import Rules, process
 from relay.policy import Reason
@@ -83,7 +83,7 @@ def judge_for(rules: Rules | None) -> Judge:
     `LexiconError` or `TemplateError`: our own files are wrong.
     """
     if rules is None:
-        return Judge(dry_rules(load_lexicons()), is_any_company=True)
+        return Judge(dry_rules(load_warm_lexicons()), is_any_company=True)
     return Judge(_injecting(rules), is_any_company=False)
 
 

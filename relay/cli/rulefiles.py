@@ -6,11 +6,12 @@ from relay.approved import ApprovedLetters
 from relay.approvedfile import ApprovedFileError, load_approved
 from relay.cli.common import fail
 from relay.cli.parts import make_resigner
+from relay.cli.warmlexicons import load_warm_lexicons
 from relay.companylexicon import load_company_lexicons
 from relay.config import Config
 from relay.dkimkeys import DkimKeyError
 from relay.entries import LexiconError
-from relay.lexicons import load_lexicons, stages_of
+from relay.lexicons import stages_of
 from relay.note import TemplateError, load_templates
 from relay.pipeline import Rules, make_rules
 from signer.errors import KeyRingError
@@ -20,7 +21,7 @@ from signer.keyring_file import load_key_ring
 def read_rules(config: Config) -> Rules:
     """Return what decisions rest on, or end the command naming the file that is wrong."""
     try:
-        lexicons = load_lexicons()
+        lexicons = load_warm_lexicons()
         return make_rules(
             config.companies,
             lexicons,
