@@ -13,6 +13,7 @@ import pytest
 import structlog
 
 from relay.cli.logs import configure_logs
+from relay.timebox import TimeBox
 from tests.relay.neighbours import Hop, hop
 from tests.relay.running import Running, running
 
@@ -36,6 +37,18 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience() -> Iterator[None]:
+    """Give judgements in this process a minute: what is asserted is no matter of the processor.
+
+    The first letter of a language takes many times as long as others, and so does each on a machine
+    that is busy. Commands and services that tests start keep to their time box.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TimeBox.__init__, "__defaults__", (60.0,))
+        yield
 
 
 @pytest.fixture
