@@ -25,9 +25,12 @@ SILENT_SECONDS = 30.0
 QUESTION_SECONDS_MAX = 5.0
 # Questions under way, each a thread: a silent resolver is not asked for every name there is.
 QUESTIONS_MAX_COUNT = 8
+NAME_MAX_OCTETS = 255  # RFC 1035 §2.3.4: there is no longer name, and none is remembered.
 CACHE_MAX_COUNT = 1_000  # Signers are few: a company's mail system and whoever forwards to it.
 # A key that is not there yet is published soon; one that is there for a moment is still asked for.
 KEPT_SECONDS_MIN, KEPT_WITHOUT_SECONDS = 10.0, 60.0
+# A TTL may say 68 years (RFC 2181 §8), and a key that was taken back would hold until a restart.
+KEPT_SECONDS_MAX = 86_400.0
 # Asked for anew with this share of its time left.
 ASKED_ANEW_SHARE = 0.2
 
@@ -91,6 +94,8 @@ class DnsKeys:
     def __call__(self, name: bytes, timeout: int) -> bytes | None:
         """Return the TXT record of a name, `None` without one; TimeoutError without an answer."""
         name = _plain(name)
+        if len(name) > NAME_MAX_OCTETS:
+            return None
         with self._lock:
             kept, question = self._look_up(name)
             if kept is not None:
@@ -109,8 +114,10 @@ class DnsKeys:
 
     def ask(self, name: bytes) -> None:
         """Ask for the record of a name that is needed soon, without waiting for it."""
-        with self._lock:
-            self._look_up(_plain(name))
+        name = _plain(name)
+        if len(name) <= NAME_MAX_OCTETS:
+            with self._lock:
+                self._look_up(name)
 
     def _look_up(self, name: bytes) -> tuple[_Kept | None, _Question | None]:
         """Return what is kept of a name, and the question for it that is under way, if any is."""
@@ -168,7 +175,8 @@ class DnsKeys:
         except dns.exception.DNSException as error:
             # Unreachable, lame or silent servers, and names that are none.
             raise TimeoutError(type(error).__name__) from error
-        seconds = max(float(answer.chaining_result.minimum_ttl), KEPT_SECONDS_MIN)
+        seconds = float(answer.chaining_result.minimum_ttl)
+        seconds = min(max(seconds, KEPT_SECONDS_MIN), KEPT_SECONDS_MAX)
         return b"".join(next(iter(answer)).strings), seconds
 
 

@@ -47,7 +47,7 @@ class Resigner:
         Every letter of a company asks, and hardly one is changed: the keys are known by then.
         """
         if self.ask is not None:
-            for name in key_names(message)[:CHECKED_MAX_COUNT]:
+            for name in key_names(message, CHECKED_MAX_COUNT):
                 self.ask(name)
 
     def signatures(self, message_map: MessageMap, changed: bytes, domains: Sequence[str]) -> bytes:

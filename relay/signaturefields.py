@@ -14,6 +14,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import islice
+
+from relay.mimemap import HEADER_MAX_BYTES
 
 PREFIX = b"X-Career-Relay-"
 
@@ -45,11 +48,15 @@ def count_dkim(message: bytes) -> int:
     return len(_SIGNATURE.findall(header))
 
 
-def key_names(message: bytes) -> list[bytes]:
-    """Return the names under which the DNS has the keys of a message's DKIM signatures."""
-    gap = _EMPTY_LINE.search(message)
-    header = message[: gap.start() + 1] if gap else message
-    found = [_tags(value) for value in _SIGNATURE.findall(header)]
+def key_names(message: bytes, count_max: int) -> list[bytes]:
+    """Return under which names the DNS has the keys of a message's first DKIM signatures.
+
+    Any message, however large its header is: beyond what a letter may have nothing is looked at.
+    """
+    gap = _EMPTY_LINE.search(message, 0, HEADER_MAX_BYTES)
+    end = gap.start() + 1 if gap else HEADER_MAX_BYTES
+    first = islice(_SIGNATURE.finditer(message, 0, end), count_max)
+    found = [_tags(met[1]) for met in first]
     return [
         b"%b._domainkey.%b" % (tags[b"s"], tags[b"d"])
         for tags in found

@@ -122,7 +122,7 @@ def network_of(address: str) -> Network:
     try:
         return _ipv4_network(socket.inet_pton(socket.AF_INET, address))
     except (OSError, ValueError):
-        pass  # None of the many; `ipaddress` knows the rest, and takes ten times as long.
+        pass  # `ipaddress` knows the rest, and is slow.
     try:
         parsed = ipaddress.IPv6Address(address)
     except ValueError:

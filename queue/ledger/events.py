@@ -353,7 +353,7 @@ def make_id(kind: EventType, name: str) -> str:
 
 def _canonical(event: Event) -> bytes:
     # Field names are ASCII, so sorting by code point is also RFC 8785's order, and pydantic-core
-    # writes strings as RFC 8785 §3.2.2.2 does, in a third of the time of `json`.
+    # writes strings as RFC 8785 §3.2.2.2 does, faster than `json`.
     fields = {
         "company": event.company,
         "data": dict(sorted(event.data.items())),

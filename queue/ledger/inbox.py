@@ -65,7 +65,7 @@ WAITING_MAX: Final = 4096
 COMPANY_SECONDS: Final = 0.1
 
 # Many at a time, as a commit shows that had so many: each may wait so long for others to share its
-# commit (PostgreSQL's commit_siblings and commit_delay). Who comes alone waits for nobody.
+# commit (PostgreSQL's commit_siblings and commit_delay). After a commit of fewer nobody waits.
 CROWD_EVENTS: Final = 5
 CROWD_SECONDS: Final = 0.004
 
@@ -324,7 +324,14 @@ class Inbox:
                 rows.append((job, made(job.work)))
             except Exception as error:
                 failed.append((job, error))  # A bug in one costs the others nothing.
-        answer([*failed, *self._take_in(rows), *self._refer(persons)])
+        try:
+            done = [*self._take_in(rows), *self._refer(persons)]
+        except Exception as error:
+            # A bug. Mail and clicks that come later need this thread; its text may be personal.
+            _log.error("inbox: %d events refused by a bug: %s", len(jobs), type(error).__name__)
+            unable = InboxUnavailable("store", type(error).__name__)
+            done = [(job, unable) for job, _ in (*rows, *persons)]
+        answer([*failed, *done])
 
     def _take_in(self, jobs: Sequence[tuple[Job, store_inbox.NewRow]]) -> list[Answer]:
         """Put events on disk and return the answers."""

@@ -1,7 +1,7 @@
 """Rows that are only added: what mail and clicks wait for, in the databases' own words.
 
-By way of the expression language each statement would take several times as long. A row whose key,
-the first column, is on record stays as it is there.
+By way of the expression language each statement would take longer (docs/decisions/0021). A row
+whose key, the first column, is on record stays as it is there.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def for_sqlite(addition: Addition) -> Statement:
 def for_postgres(*additions: Addition) -> Statement:
     """Return one statement for all, which counts the rows of the first.
 
-    The rows are one JSON value: of a value for each the driver makes a parameter each, which takes
-    it ten times as long.
+    The rows are one JSON value: of many values the driver would make as many parameters, which
+    takes it longer than all the rest.
     """
     first, *more = map(_insert_json, additions)
     values = tuple(_as_json(each.rows) for each in (*additions[1:], additions[0]))

@@ -10,9 +10,13 @@ from pathlib import Path
 import pytest
 
 from ledger import inbox as inbox_module
+from ledger import store_inbox
 from ledger.events import Event
 from ledger.inbox import CROWD_EVENTS, Inbox, Place
+from ledger.inbox_errors import InboxUnavailable
 from ledger.spill import Spill
+from ledger.store import Store
+from ledger.store_inbox import NewRow
 from tests.ledger.parts import click, issue, rows, run, store_in
 
 SECONDS = 20.0
@@ -65,6 +69,28 @@ def test_a_bug_in_one_costs_the_others_nothing(tmp_path: Path) -> None:
 
     run(store, steps, spill=Spill(tmp_path / "spill"))
     assert [name for name, _ in rows(store.path)] == [click(number).id for number in (1, 2, 3)]
+
+
+def test_a_bug_in_storing_costs_one_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who was in it hears that it was not stored; who comes later is."""
+    store = store_in(tmp_path)
+    insert, calls = store_inbox.insert_rows, list[int]()
+
+    def broken_once(to: Store, new: Sequence[NewRow]) -> int:
+        calls.append(len(new))
+        if len(calls) == 1:
+            raise ZeroDivisionError("on purpose")
+        return insert(to, new)
+
+    monkeypatch.setattr(store_inbox, "insert_rows", broken_once)
+
+    async def steps(inbox: Inbox) -> None:
+        with pytest.raises(InboxUnavailable, match="ZeroDivisionError"):
+            await inbox.submit(issue(1))
+        assert await inbox.submit(issue(2)) is Place.STORE
+
+    run(store, steps)
+    assert [name for name, _ in rows(store.path)] == [issue(2).id]
 
 
 def test_while_the_store_is_away_it_is_kept(tmp_path: Path) -> None:

@@ -19,11 +19,13 @@ import pytest
 from relay.dkimsign import check_signatures
 from relay.dnskeys import KEPT_WITHOUT_SECONDS, SILENT_SECONDS, WAIT_SECONDS_MAX, DnsKeys
 from relay.resign import Resigner
+from relay.signaturefields import key_names
 from relay.wire import unstuff
 from tests.relay.neighbours import Hop
 from tests.relay.running import AOZORA, rules, running
 from tests.relay.signers import make_key, sign
 from tests.relay.test_deliver import REJECTION, send
+from tests.serverthread import answering
 
 NAME = b"s1._domainkey.aozora.example.jp."
 TTL_SECONDS = 300
@@ -40,6 +42,7 @@ class Server:
     answers: threading.Event = field(default_factory=threading.Event)
     rcode: dns.rcode.Rcode = dns.rcode.NOERROR
     record: str = "v=DKIM1; p=AAAA"
+    ttl_seconds: int = TTL_SECONDS
 
 
 @contextmanager
@@ -60,20 +63,17 @@ def serving() -> Generator[Server]:
             response.set_rcode(told.rcode)
             if told.rcode == dns.rcode.NOERROR:
                 response.answer.append(
-                    dns.rrset.from_text(name, TTL_SECONDS, "IN", "TXT", f'"{told.record}"')
+                    dns.rrset.from_text(name, told.ttl_seconds, "IN", "TXT", f'"{told.record}"')
                 )
             sock.sendto(response.to_wire(), self.client_address)
 
-    with socketserver.ThreadingUDPServer(("127.0.0.1", 0), Handler) as server:
-        told.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
+    server = socketserver.ThreadingUDPServer(("127.0.0.1", 0), Handler)
+    told.port = server.server_address[1]
+    with answering(server):
         try:
             yield told
         finally:
             told.answers.set()
-            server.shutdown()
-            thread.join()
 
 
 class Clock:
@@ -135,14 +135,21 @@ def test_a_name_that_does_not_exist_is_kept_for_a_minute() -> None:
         assert keys(NAME, 5) == b"v=DKIM1; p=AAAA"
 
 
-def test_a_key_is_asked_for_anew_before_it_is_over() -> None:
-    """The letter that comes then has the kept one at once, the next one the new one."""
+@contextmanager
+def nearly_over() -> Generator[tuple[Server, DnsKeys, Clock]]:
+    """Know a key that holds for one more second."""
     clock = Clock()
     with serving() as server:
         server.answers.set()
         keys = DnsKeys(("127.0.0.1",), server.port, clock)
         assert keys(NAME, 5) == b"v=DKIM1; p=AAAA"
         clock.now += TTL_SECONDS - 1
+        yield server, keys, clock
+
+
+def test_a_key_is_asked_for_anew_before_it_is_over() -> None:
+    """The letter that comes then has the kept one at once, the next one the new one."""
+    with nearly_over() as (server, keys, _):
         server.answers.clear()
         server.record = "v=DKIM1; p=BBBB"
         assert keys(NAME, 5) == b"v=DKIM1; p=AAAA"
@@ -155,12 +162,7 @@ def test_a_key_is_asked_for_anew_before_it_is_over() -> None:
 
 def test_a_key_that_still_holds_outlives_a_failure() -> None:
     """A server that fails when it is asked anew takes nothing away before the key's time."""
-    clock = Clock()
-    with serving() as server:
-        server.answers.set()
-        keys = DnsKeys(("127.0.0.1",), server.port, clock)
-        assert keys(NAME, 5) == b"v=DKIM1; p=AAAA"
-        clock.now += TTL_SECONDS - 1
+    with nearly_over() as (server, keys, clock):
         server.rcode = dns.rcode.SERVFAIL
         assert keys(NAME, 5) == b"v=DKIM1; p=AAAA"
         for thread in threading.enumerate():
@@ -248,6 +250,36 @@ SIGNED = b"".join(
     % number
     for number in range(6)
 )
+
+
+def test_a_key_is_kept_for_a_day_at_most() -> None:
+    """However long the DNS says: a key that was taken back is not known until a restart."""
+    clock = Clock()
+    with serving() as server:
+        server.answers.set()
+        server.ttl_seconds = 2**31 - 1
+        keys = DnsKeys(("127.0.0.1",), server.port, clock)
+        assert keys(NAME, 5) == b"v=DKIM1; p=AAAA"
+        clock.now += 24 * 3600
+        server.rcode = dns.rcode.NXDOMAIN
+        assert keys(NAME, 5) is None
+
+
+def test_what_is_too_long_for_a_name_is_neither_asked_nor_remembered() -> None:
+    """A signature may hold anything as its selector."""
+    with serving() as server:
+        keys = DnsKeys(("127.0.0.1",), server.port)
+        long = b"s" * 300 + b"._domainkey.aozora.example.jp."
+        keys.ask(long)
+        assert keys(long, 5) is None
+        assert server.asked == []
+
+
+def test_of_an_endless_header_a_few_signatures_are_looked_at() -> None:
+    """So many as are checked, and none behind what a letter's header may have."""
+    field = b"DKIM-Signature: s=s1; d=aozora.example.jp\r\n"
+    assert key_names(field * 100_000, 4) == [NAME.rstrip(b".")] * 4
+    assert key_names(b"X-Filler: x\r\n" * 30_000 + field + b"\r\n", 4) == []
 
 
 def test_letters_ask_ahead_for_the_keys_of_their_signatures() -> None:
