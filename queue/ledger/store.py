@@ -122,8 +122,8 @@ class Store:
         Durable as `write()`, and need not be the only writer.
         """
         gate = self._gate if self._backend.one_writer else nullcontext()
-        with gate, self._asking(), self._driver() as connection:
-            return self._backend.add(connection, additions)
+        with gate, self._asking():
+            return self._backend.add(additions)
 
     def add_in(self, transaction: Transaction, *additions: Addition) -> None:
         """Add rows in a transaction of `write()`."""
@@ -142,23 +142,12 @@ class Store:
 
     def close(self) -> None:
         """Close the connections. The store opens again when it is used again."""
-        self._backend.reader.dispose()
+        self._backend.dispose()
 
     @contextmanager
     def _connection(self, engine: Engine) -> Generator[Connection]:
         with self._asking(), engine.connect() as connection:
             yield connection
-
-    @contextmanager
-    def _driver(self) -> Generator[Any]:
-        """Lend the driver's own connection."""
-        connection = self._backend.reader.raw_connection()
-        try:
-            yield connection.driver_connection
-        except BaseException:
-            connection.invalidate()  # With whatever it has begun.
-            raise
-        connection.close()
 
     @contextmanager
     def _asking(self) -> Generator[None]:
@@ -171,7 +160,7 @@ class Store:
             raise RepeatedKey(_reason(error)) from error
         except self._failures as error:
             # A connection that failed is not trusted with the next transaction.
-            self._backend.reader.dispose()
+            self._backend.dispose()
             raise StoreError(self.where, _reason(error)) from error
 
     def _forget_replaced(self) -> None:
@@ -179,7 +168,7 @@ class Store:
         if self._prepared and self._backend.is_replaced():
             with self._prepare_lock:
                 self._prepared = False
-            self._backend.reader.dispose()
+            self._backend.dispose()
 
     def _migrate(self) -> None:
         with self._backend.reader.connect() as connection:

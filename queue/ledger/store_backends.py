@@ -11,7 +11,8 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
@@ -28,6 +29,8 @@ BUSY_TIMEOUT_MS: Final = 1500
 # Connections a process may have open: writer, applier, checkpointer and a few readers.
 POOL_SIZE_MAX: Final = 8
 POOL_TIMEOUT_SECONDS: Final = 2.0
+# Of them who only add: the inbox's writer, its keeper, and whoever has jobs.
+ADDERS_MAX: Final = 4
 
 # A server that is gone is known as such within these; behind them the events go to the spill file.
 CONNECT_TIMEOUT_SECONDS: Final = 2
@@ -79,8 +82,8 @@ class Backend(Protocol):
         """Return the first thing that is wrong with the storage itself."""
         ...
 
-    def add(self, connection: Any, additions: Sequence[Addition]) -> int:
-        """Add the rows, all or none, on a connection of the driver, outside of a transaction.
+    def add(self, additions: Sequence[Addition]) -> int:
+        """Add the rows, all or none, on a connection of the driver; it is a transaction by itself.
 
         Returns how many of the first addition were new. Each call into the driver lets other
         threads run and then waits for them, so there are as few as can be.
@@ -89,6 +92,10 @@ class Backend(Protocol):
 
     def statements(self, additions: Sequence[Addition]) -> list[Statement]:
         """Return the statements that add the rows, for a transaction of the caller's."""
+        ...
+
+    def dispose(self) -> None:
+        """Close the connections that are not in use; the others are not used again."""
         ...
 
 
@@ -169,17 +176,22 @@ class SqliteFile:
         found = str(connection.execute(text("PRAGMA integrity_check(1)")).scalar())
         return None if found == "ok" else found
 
-    def add(self, connection: sqlite3.Connection, additions: Sequence[Addition]) -> int:
+    def add(self, additions: Sequence[Addition]) -> int:
         """Add the rows; one statement is a transaction by itself."""
-        if len(additions) > 1:
-            connection.execute(_BEGIN_WRITING)
-        counts = [connection.execute(*each).rowcount for each in self.statements(additions)]
-        connection.commit()
+        with _lent_by(self.reader) as connection:
+            if len(additions) > 1:
+                connection.execute(_BEGIN_WRITING)
+            counts = [connection.execute(*each).rowcount for each in self.statements(additions)]
+            connection.commit()
         return counts[0]
 
     def statements(self, additions: Sequence[Addition]) -> list[Statement]:
         """Return a statement for each table."""
         return [for_sqlite(each) for each in additions]
+
+    def dispose(self) -> None:
+        """Close the connections."""
+        self.reader.dispose()
 
     def _on_connect(self, connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
         # We send BEGIN ourselves: the driver's own transactions begin deferred.
@@ -209,25 +221,36 @@ class PostgresServer:
 
     The writer holds an advisory lock for the length of its transaction: one sequencer, however
     many workers. It reads what was committed by then (READ COMMITTED), the reader one snapshot.
+    Both ask a connection first whether its server is still there, which takes as long as adding
+    some rows. Who adds does not ask, and tries twice.
     """
 
     def __init__(self, url: URL) -> None:
         self.has_tables = "SELECT 1 WHERE to_regclass('alembic_version') IS NOT NULL"
         self.one_writer = False
         self.where = f"{url.drivername}://{url.host or ''}/{url.database or ''}"
+        arguments = {
+            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            "tcp_user_timeout": SILENT_MAX_MS,
+            "keepalives_idle": SILENT_MAX_MS // 1000,
+            "application_name": "careerrelay",
+            "options": " ".join(f"-c {setting}" for setting in POSTGRES_SETTINGS),
+        }
         engine = create_engine(
             url,
             pool_size=POOL_SIZE_MAX,
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_SECONDS,
             pool_pre_ping=True,  # A server that was restarted is met with a fresh connection.
-            connect_args={
-                "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-                "tcp_user_timeout": SILENT_MAX_MS,
-                "keepalives_idle": SILENT_MAX_MS // 1000,
-                "application_name": "careerrelay",
-                "options": " ".join(f"-c {setting}" for setting in POSTGRES_SETTINGS),
-            },
+            connect_args=arguments,
+        )
+        self._adder: Final = create_engine(
+            url,
+            pool_size=ADDERS_MAX,
+            max_overflow=0,
+            pool_timeout=POOL_TIMEOUT_SECONDS,
+            pool_reset_on_return=None,  # Nothing is left open behind a statement of its own.
+            connect_args={**arguments, "autocommit": True},
         )
         self.reader: Engine = engine.execution_options(isolation_level="REPEATABLE READ")
         self.writer: Engine = engine.execution_options(
@@ -260,19 +283,31 @@ class PostgresServer:
         """Return nothing: a server checks its pages as it reads them (data checksums)."""
         return None
 
-    def add(self, connection: Any, additions: Sequence[Addition]) -> int:
-        """Add the rows by one statement, which is a transaction by itself."""
-        connection.autocommit = True
-        try:
-            (statement,) = self.statements(additions)
+    def add(self, additions: Sequence[Addition]) -> int:
+        """Add the rows by one statement, which is a transaction by itself.
+
+        Where the connection turns out to be cut, once more on a fresh one: rows that came to be on
+        record all the same stay as they are, and are not counted.
+        """
+        (statement,) = self.statements(additions)
+        with _lent_by(self._adder) as connection:
+            try:
+                return int(connection.execute(*statement).rowcount)
+            except self._adder.dialect.loaded_dbapi.OperationalError:
+                if not connection.closed:
+                    raise
+        self._adder.dispose()
+        with _lent_by(self._adder) as connection:
             return int(connection.execute(*statement).rowcount)
-        finally:
-            if not connection.closed:
-                connection.autocommit = False
 
     def statements(self, additions: Sequence[Addition]) -> list[Statement]:
         """Return one statement for all."""
         return [for_postgres(*additions)]
+
+    def dispose(self) -> None:
+        """Close the connections."""
+        self.reader.dispose()
+        self._adder.dispose()
 
     def _on_begin(self, connection: Connection) -> None:
         if connection.get_execution_options().get("careerrelay_lock"):
@@ -283,6 +318,18 @@ BACKENDS: Final[dict[str, type[SqliteFile] | type[PostgresServer]]] = {
     "sqlite": SqliteFile,
     "postgresql": PostgresServer,
 }
+
+
+@contextmanager
+def _lent_by(engine: Engine) -> Generator[Any]:
+    """Lend a connection of the driver's own."""
+    connection = engine.raw_connection()
+    try:
+        yield connection.driver_connection
+    except BaseException:
+        connection.invalidate()  # With whatever it has begun.
+        raise
+    connection.close()
 
 
 def _identity(path: Path) -> tuple[int, int]:
