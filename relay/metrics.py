@@ -125,7 +125,7 @@ class Metrics:
             )
             for name, text in _QUEUE.items()
         }
-        self._intake: dict[tuple[str, str], Callable[[], None]] = {}
+        self._intake: dict[tuple[str, str], Callable[[float], None]] = {}
         for name, (text, label, values) in _INTAKE.items():
             counter = Counter(f"careerrelay_{name}", text, (label,), registry=registry)
             for value in values.split():  # From 0 on, so that the first one is seen to be more.
@@ -177,9 +177,9 @@ class Metrics:
         """Note that messages in flight take more bytes, or fewer."""
         self._in_flight.inc(change_bytes)
 
-    def intake(self, what: str, how: str) -> None:
-        """Count what the intake did, under the names of `_INTAKE`."""
-        self._intake[what, how]()
+    def intake(self, what: str, how: str, count: int) -> None:
+        """Count what the intake did so often, under the names of `_INTAKE`."""
+        self._intake[what, how](count)
 
     def queue(self, values: Mapping[str, float]) -> None:
         """Note how the queue stands, under the names of `_QUEUE`."""

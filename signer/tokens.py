@@ -11,7 +11,7 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from itsdangerous.signer import SigningAlgorithm
 
@@ -44,8 +44,7 @@ _LINK_ID = re.compile(rf"[a-z2-7]{{{LINK_ID_CHARS}}}\Z")
 assert TOKEN_CHARS == 1 + LINK_ID_CHARS + TAG_CHARS
 
 
-@dataclass(frozen=True, slots=True)
-class Claims:
+class Claims(NamedTuple):
     """What a token proves: whose letter it was in, which one, and the state of its key."""
 
     company: str
@@ -55,8 +54,7 @@ class Claims:
     token: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What a token says, and what of it is proved.
 
     `company` is whose key made it, `None` where none did; `state` that of its key, `None` for an
@@ -74,7 +72,8 @@ class _ShortHmac(SigningAlgorithm):
     """HMAC-SHA256 cut to 128 bit (RFC 2104 §5)."""
 
     def get_signature(self, key: bytes, value: bytes) -> bytes:
-        return hmac.digest(key, value, "sha256")[:TAG_BYTES]
+        # Not `hmac.digest`: that lets go of the interpreter for each click, to whom it may concern.
+        return hmac.new(key, value, "sha256").digest()[:TAG_BYTES]
 
 
 # Without the library's `Signer` around it: its keys and texts are not ours, its tags are base64.

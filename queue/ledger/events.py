@@ -136,10 +136,11 @@ class Event:
     def __post_init__(self) -> None:
         if len(self.id) > ID_LENGTH_MAX or not _ID.fullmatch(self.id):
             raise EventError("id", f"not an event id: {self.id[:80]!r}")
-        try:
-            object.__setattr__(self, "type", EventType(self.type))
-        except ValueError:
-            raise EventError("type", f"unknown event type {str(self.type)[:80]!r}") from None
+        if not isinstance(self.type, EventType):
+            try:
+                object.__setattr__(self, "type", EventType(self.type))
+            except ValueError:
+                raise EventError("type", f"unknown event type {str(self.type)[:80]!r}") from None
         if not is_company(self.company):
             raise EventError("company", f"not a company id: {self.company[:80]!r}")
         if self.time.tzinfo is None:
@@ -221,7 +222,7 @@ def parse(body: bytes) -> Event:
 
 def format_time(time: datetime) -> str:
     """Return the time as RFC 3339 in UTC with milliseconds."""
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    return _format_utc(time.astimezone(UTC))
 
 
 def parse_time(text: str) -> datetime:
@@ -361,13 +362,17 @@ def _canonical(event: Event) -> bytes:
         "source": SOURCE,
         "specversion": SPEC_VERSION,
         "subject": event.subject,
-        "time": format_time(event.time),
+        "time": _format_utc(event.time),
         "type": event.type.value,
     }
     try:
         return to_json(fields)
     except PydanticSerializationError:
         raise EventError("event", "holds half of a surrogate pair") from None
+
+
+def _format_utc(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def _is_in_range(time: datetime) -> bool:

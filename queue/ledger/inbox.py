@@ -67,7 +67,7 @@ COMPANY_SECONDS: Final = 0.1
 # Many at a time, as a commit shows that had so many: each may wait so long for others to share its
 # commit (PostgreSQL's commit_siblings and commit_delay). After a commit of fewer nobody waits.
 CROWD_EVENTS: Final = 5
-CROWD_SECONDS: Final = 0.004
+CROWD_SECONDS: Final = 0.002
 
 # Events in one commit: a few milliseconds of work, beside which the disk's flush stops mattering.
 BATCH_EVENTS: Final = 256
@@ -188,7 +188,7 @@ class Inbox:
             raise EventError("type", f"{event.type} follows from a rule and is not reported")
         row = row_of(event, self._now_ms(), detail)
         if event.type not in KEEPABLE:
-            await self._do(row, company_seconds, deadline_seconds)
+            await self._hand_over(row, company_seconds, deadline_seconds)
             return Place.STORE
         return await self._store_or_keep(row, company_seconds, deadline_seconds, keeping_seconds)
 
@@ -216,7 +216,7 @@ class Inbox:
             await keeper.keep_event(made(work), keeping_seconds)  # Behind those that wait already.
             return Place.SPILL
         try:
-            await self._do(work, company_seconds, deadline_seconds)
+            await self._hand_over(work, company_seconds, deadline_seconds)
         except InboxUnavailable as error:
             if keeper is None or error.reason == "closed":
                 raise
@@ -247,12 +247,13 @@ class Inbox:
         `person` is whatever identifies the person to the caller: it is hashed, and not kept.
         Raises `InboxUnavailable`.
         """
-        found = await self._do(Person(company, person))
+        found = await self._hand_over(Person(company, person))
         return found or ""
 
-    async def _do(
+    def _hand_over(
         self, work: Work, company_seconds: float = 0.0, deadline_seconds: float | None = None
-    ) -> str | None:
+    ) -> asyncio.Future[str | None]:
+        """Have the writer do it; return what ends with its answer, or after the deadline."""
         deadline = deadline_seconds or self._deadline_seconds
         loop = asyncio.get_running_loop()
         job = Job(work, loop, loop.create_future())
@@ -270,11 +271,8 @@ class Inbox:
             if begin < self._begin:  # Else the writer wakes up in time by itself.
                 self._begin = begin
                 loop.call_soon(self._wake)  # All that came with this one share its commit.
-        timer = loop.call_later(deadline, self._give_up, job, deadline)
-        try:
-            return await job.future
-        finally:
-            timer.cancel()
+        job.timer = loop.call_later(deadline, self._give_up, job, deadline)
+        return job.future
 
     def _wake(self) -> None:
         with self._condition:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from ledger.events import Event, encode, fingerprint
 from ledger.inbox_errors import EventConflict, InboxUnavailable
@@ -18,16 +18,14 @@ Make = Callable[[], tuple[Event, bytes]]
 _log: Final = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(NamedTuple):
     """The wish for a person's reference in a company's log."""
 
     company: str
     person: str
 
 
-@dataclass(frozen=True, slots=True)
-class Making:
+class Making(NamedTuple):
     """An event that is made when it is written."""
 
     make: Make
@@ -40,11 +38,12 @@ Result = str | Exception | None
 
 @dataclass(slots=True)
 class Job:
-    """Work for the writer, and the future of the loop that waits for it."""
+    """Work for the writer, the future of the loop that waits for it, and its deadline."""
 
     work: Work
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[str | None]
+    timer: asyncio.TimerHandle | None = None  # Touched by the loop alone.
 
 
 Answer = tuple[Job, Result]
@@ -93,6 +92,8 @@ def answer(results: Sequence[Answer]) -> None:
 
 def _resolve(results: Sequence[Answer]) -> None:
     for job, found in results:
+        if job.timer:
+            job.timer.cancel()
         if job.future.done():
             continue  # The caller gave up.
         if isinstance(found, Exception):

@@ -5,6 +5,7 @@ No company, no link, no person and nothing that came in with a request is among 
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from enum import StrEnum
@@ -54,23 +55,34 @@ class Step(StrEnum):
     BROKEN = "broken"  # Or did not come through.
 
 
-# Hears what is counted and its value; cheap, and never raises.
-Hear = Callable[[str, str], None]
+# Hears what was counted, its value, and how many there were; never raises.
+Hear = Callable[[str, str, int], None]
 
 
 class Counts:
-    """Counts of one process since its start. Not for several threads."""
+    """Counts of one process since its start, for one event loop.
+
+    `hear` is told once in a turn of the loop: a mailing that is opened makes many counts in one.
+    """
 
     def __init__(self, hear: Hear | None = None) -> None:
-        self._seen: Counter[tuple[What, str]] = Counter()
+        self._told: Counter[tuple[What, str]] = Counter()
+        self._new: Counter[tuple[What, str]] = Counter()
         self._hear = hear
 
     def add(self, what: What, how: str) -> None:
         """Count one."""
-        self._seen[what, how] += 1
-        if self._hear is not None:
-            self._hear(what, how)
+        if not self._new:
+            asyncio.get_running_loop().call_soon(self._tell)
+        self._new[what, how] += 1
 
     def __getitem__(self, key: tuple[What, str]) -> int:
         """Return how many there were."""
-        return self._seen[key]
+        return self._told[key] + self._new[key]
+
+    def _tell(self) -> None:
+        for (what, how), count in self._new.items():
+            self._told[what, how] += count
+            if self._hear is not None:
+                self._hear(what, how, count)
+        self._new.clear()

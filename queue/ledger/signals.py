@@ -8,8 +8,8 @@ show as well. Pure.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class ClickClass(StrEnum):
@@ -56,8 +56,7 @@ STRONG = frozenset(
 NEUTRAL = frozenset({Signal.OLD_LINK})
 
 
-@dataclass(frozen=True, slots=True)
-class Click:
+class Click(NamedTuple):
     """The class of a request and the signals it rests on, in a fixed order."""
 
     click_class: ClickClass
