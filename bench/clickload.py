@@ -1,10 +1,11 @@
 """The load of `bench/clicks.py`: clicks over kept connections, in a process of its own.
 
-    python bench/clickload.py PORT REQUESTS CONNECTIONS SECONDS RATE
+    python bench/clickload.py PORT REQUESTS FIRST CONNECTIONS SECONDS RATE
 
-REQUESTS is a file with a token and an address in each line, used in turns. RATE 0 is a closed loop:
-each connection sends its next click when the one before is answered. Another rate is an open one:
-clicks fall due evenly, whether or not earlier ones are answered, and the delay counts from then.
+REQUESTS is a file with a token and an address in each line, used in turns from line FIRST on.
+RATE 0 is a closed loop: each connection sends its next click when the one before is answered.
+Another rate is an open one: clicks fall due evenly, whether or not earlier ones are answered, and
+the delay counts from then.
 The standard library alone, one thread, one `recv` and one search for each answer, so that little of
 the machine goes to it; the last line says how much. Nothing is sent ahead on a connection.
 """
@@ -18,7 +19,7 @@ import sys
 import time
 from collections import Counter, deque
 from dataclasses import asdict, dataclass
-from itertools import cycle
+from itertools import cycle, islice
 from pathlib import Path
 
 HOST = "127.0.0.1"
@@ -73,10 +74,10 @@ class Heard:
 class Load:
     """Sends the clicks, and keeps when each fell due."""
 
-    def __init__(self, port: int, requests: Path, connections: int) -> None:
+    def __init__(self, port: int, requests: Path, first: int, connections: int) -> None:
         lines = (line.split() for line in requests.read_text().splitlines())
         made = [HEAD.format(token=token, address=address).encode() for token, address in lines]
-        self._requests = cycle(made)
+        self._requests = islice(cycle(made), first % len(made), None)
         self._poll = select.epoll()
         self._sockets: dict[int, socket.socket] = {}
         self._idle: deque[int] = deque()
@@ -157,8 +158,8 @@ class Load:
 
 def main() -> None:
     """Run and print what was heard, as JSON."""
-    port, requests, connections, seconds, rate = sys.argv[1:]
-    load = Load(int(port), Path(requests), int(connections))
+    port, requests, first, connections, seconds, rate = sys.argv[1:]
+    load = Load(int(port), Path(requests), int(first), int(connections))
     print(json.dumps(asdict(load.run(float(seconds), float(rate)))))
 
 

@@ -105,7 +105,8 @@ class Bench:
         """Click for so long; return what was heard, and the processor time of each in µs."""
         root = server.root() or 0
         before = cost.cpu_seconds(root)
-        words = (server.port, self._requests, CONNECTIONS, seconds, rate)
+        # Each load goes on where the one before ended: the clicks of a network would be thinned.
+        words = (server.port, self._requests, self.answered, CONNECTIONS, seconds, rate)
         command = [sys.executable, str(FOLDER / "clickload.py"), *map(str, words)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:

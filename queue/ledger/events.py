@@ -136,11 +136,10 @@ class Event:
     def __post_init__(self) -> None:
         if len(self.id) > ID_LENGTH_MAX or not _ID.fullmatch(self.id):
             raise EventError("id", f"not an event id: {self.id[:80]!r}")
-        if not isinstance(self.type, EventType):
-            try:
-                object.__setattr__(self, "type", EventType(self.type))
-            except ValueError:
-                raise EventError("type", f"unknown event type {str(self.type)[:80]!r}") from None
+        try:
+            object.__setattr__(self, "type", EventType(self.type))
+        except ValueError:
+            raise EventError("type", f"unknown event type {str(self.type)[:80]!r}") from None
         if not is_company(self.company):
             raise EventError("company", f"not a company id: {self.company[:80]!r}")
         if self.time.tzinfo is None:
@@ -222,7 +221,7 @@ def parse(body: bytes) -> Event:
 
 def format_time(time: datetime) -> str:
     """Return the time as RFC 3339 in UTC with milliseconds."""
-    return _format_utc(time.astimezone(UTC))
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_time(text: str) -> datetime:
@@ -362,17 +361,13 @@ def _canonical(event: Event) -> bytes:
         "source": SOURCE,
         "specversion": SPEC_VERSION,
         "subject": event.subject,
-        "time": _format_utc(event.time),
+        "time": format_time(event.time),
         "type": event.type.value,
     }
     try:
         return to_json(fields)
     except PydanticSerializationError:
         raise EventError("event", "holds half of a surrogate pair") from None
-
-
-def _format_utc(time: datetime) -> str:
-    return time.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def _is_in_range(time: datetime) -> bool:

@@ -181,7 +181,9 @@ class SqliteFile:
         with _lent_by(self.reader) as connection:
             if len(additions) > 1:
                 connection.execute(_BEGIN_WRITING)
-            counts = [connection.execute(*each).rowcount for each in self.statements(additions)]
+            counts: list[int] = [
+                connection.execute(*each).rowcount for each in self.statements(additions)
+            ]
             connection.commit()
         return counts[0]
 
