@@ -81,8 +81,8 @@ class Counts:
         return self._told[key] + self._new[key]
 
     def _tell(self) -> None:
-        for (what, how), count in self._new.items():
-            self._told[what, how] += count
-            if self._hear is not None:
+        new, self._new = self._new, Counter()
+        self._told.update(new)
+        if self._hear is not None:
+            for (what, how), count in new.items():
                 self._hear(what, how, count)
-        self._new.clear()

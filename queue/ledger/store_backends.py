@@ -288,19 +288,23 @@ class PostgresServer:
     def add(self, additions: Sequence[Addition]) -> int:
         """Add the rows by one statement, which is a transaction by itself.
 
-        Where the connection turns out to be cut, once more on a fresh one: rows that came to be on
-        record all the same stay as they are, and are not counted.
+        Where the connection turns out to be cut, once more on a fresh one. Rows that are on record
+        by then may be these or another's: that is the failure it was.
         """
         (statement,) = self.statements(additions)
         with _lent_by(self._adder) as connection:
             try:
                 return int(connection.execute(*statement).rowcount)
-            except self._adder.dialect.loaded_dbapi.OperationalError:
+            except self._adder.dialect.loaded_dbapi.OperationalError as error:
                 if not connection.closed:
                     raise
+                cut = error
         self._adder.dispose()
         with _lent_by(self._adder) as connection:
-            return int(connection.execute(*statement).rowcount)
+            count = int(connection.execute(*statement).rowcount)
+        if count < len(additions[0].rows):
+            raise cut
+        return count
 
     def statements(self, additions: Sequence[Addition]) -> list[Statement]:
         """Return one statement for all."""
@@ -325,13 +329,17 @@ BACKENDS: Final[dict[str, type[SqliteFile] | type[PostgresServer]]] = {
 @contextmanager
 def _lent_by(engine: Engine) -> Generator[Any]:
     """Lend a connection of the driver's own."""
+    pool = engine.pool
     connection = engine.raw_connection()
     try:
         yield connection.driver_connection
     except BaseException:
         connection.invalidate()  # With whatever it has begun.
         raise
-    connection.close()
+    if engine.pool is pool:
+        connection.close()
+    else:  # Its pool was disposed of meanwhile, and would keep it open.
+        connection.invalidate()
 
 
 def _identity(path: Path) -> tuple[int, int]:
