@@ -97,10 +97,7 @@ class KeyRing:
 
     def find(self, key_id: str) -> Key | None:
         """Return the key with this id, revoked or not."""
-        for key in self.keys:  # At most `KEYS_MAX`.
-            if key.id == key_id:
-                return key
-        return None
+        return next((key for key in self.keys if key.id == key_id), None)
 
     def verifying(self) -> tuple[Key, ...]:
         """Return the keys that may verify, newest first."""

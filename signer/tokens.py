@@ -72,7 +72,7 @@ class _ShortHmac(SigningAlgorithm):
     """HMAC-SHA256 cut to 128 bit (RFC 2104 §5)."""
 
     def get_signature(self, key: bytes, value: bytes) -> bytes:
-        # Not `hmac.digest`: that lets go of the interpreter for each click, to whom it may concern.
+        # Not `hmac.digest`, which lets other threads run: one may do so for milliseconds.
         return hmac.new(key, value, "sha256").digest()[:TAG_BYTES]
 
 

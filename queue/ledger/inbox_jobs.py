@@ -38,7 +38,7 @@ Result = str | Exception | None
 
 @dataclass(slots=True)
 class Job:
-    """Work for the writer, the future of the loop that waits for it, and its deadline."""
+    """Work for the writer, the future of the loop that waits for it, and its deadline's timer."""
 
     work: Work
     loop: asyncio.AbstractEventLoop

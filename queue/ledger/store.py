@@ -119,6 +119,7 @@ class Store:
     def add(self, *additions: Addition) -> int:
         """Add rows, all or none; return how many of the first addition were not there before.
 
+        `StoreError` where they are not on record, or nobody knows: the same rows again are safe.
         Durable as `write()`, and need not be the only writer.
         """
         gate = self._gate if self._backend.one_writer else nullcontext()
@@ -146,8 +147,14 @@ class Store:
 
     @contextmanager
     def _connection(self, engine: Engine) -> Generator[Connection]:
-        with self._asking(), engine.connect() as connection:
-            yield connection
+        with self._asking():
+            pool = engine.pool
+            with engine.connect() as connection:
+                try:
+                    yield connection
+                finally:
+                    if engine.pool is not pool:  # Disposed of meanwhile, it would keep it open.
+                        connection.invalidate()
 
     @contextmanager
     def _asking(self) -> Generator[None]:

@@ -244,8 +244,8 @@ class Service:
         self.store.close()
 
 
-# Seeded by the system, once: to ask it for each click would let other threads in each time. Names
-# need to be different, and are no secret.
+# Seeded by the system, once: asking it for each click lets other threads run, which may take
+# milliseconds. Names need to be different, and are no secret.
 _names = random.Random()  # noqa: S311
 
 

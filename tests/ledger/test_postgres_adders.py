@@ -73,6 +73,13 @@ def connections(url: str) -> int:
     return int(found[0])
 
 
+def wait_for_no_connection(url: str) -> None:
+    """Return when the server has noticed, in a moment, that all connections are closed."""
+    limit = time.monotonic() + SERVER_MAX_SECONDS
+    while connections(url):
+        assert time.monotonic() < limit
+
+
 def add(store: Store, *numbers: int) -> int:
     """Add events of these numbers; return how many were new."""
     return store_inbox.insert_rows(store, [row_of(issue(each), 1_000, b"") for each in numbers])
@@ -106,13 +113,27 @@ def test_no_connection_outlives_the_store(url: str) -> None:
     with other.write() as transaction:
         transaction.execute(text("LOCK TABLE inbox IN ACCESS EXCLUSIVE MODE"))
         adding.start()
-        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation IS NOT NULL")
+        # Of this database: other tests wait for locks, too.
+        waiting = text(
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'inbox'::regclass"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
         while not transaction.execute(waiting).scalar_one():
             assert adding.is_alive()
         store.close()
     adding.join()
     assert len(taken(other)) == 2
     other.close()
-    limit = time.monotonic() + SERVER_MAX_SECONDS
-    while connections(url):  # The server takes a moment to notice.
-        assert time.monotonic() < limit
+    wait_for_no_connection(url)
+
+
+def test_no_transaction_outlives_the_store(url: str) -> None:
+    """Not even one that was under way while the store was closed; it ends as if it were not."""
+    store = Store(url)
+    with store.write() as transaction:
+        transaction.execute(text("INSERT INTO subject_salt VALUES ('a'::bytea, 'b'::bytea)"))
+        store.close()
+    with store.read() as transaction:
+        assert transaction.execute(text("SELECT count(*) FROM subject_salt")).scalar_one() == 1
+    store.close()
+    wait_for_no_connection(url)
