@@ -64,11 +64,6 @@ WAITING_MAX: Final = 4096
 # of its cost. Far below the deadline.
 COMPANY_SECONDS: Final = 0.1
 
-# Many at a time, as a commit shows that had so many: each may wait so long for others to share its
-# commit (PostgreSQL's commit_siblings and commit_delay). After a commit of fewer nobody waits.
-CROWD_EVENTS: Final = 5
-CROWD_SECONDS: Final = 0.002
-
 # Events in one commit: a few milliseconds of work, beside which the disk's flush stops mattering.
 BATCH_EVENTS: Final = 256
 
@@ -135,11 +130,10 @@ class Inbox:
         self._away_seconds = away_seconds
         self._deadline_seconds = deadline_seconds
         self._waiting_max = waiting_max
-        # Guards the four below; never held during I/O, so a handler may take it.
+        # Guards the three below; never held during I/O, so a handler may take it.
         self._condition = threading.Condition()
         self._waiting: deque[Job] = deque()
         self._begin = math.inf  # When the writer is to begin, by the monotonic clock.
-        self._taken = 0  # How many jobs it began with the last time.
         self._open = False
         self._announcements: queue.Queue[Sequence[str] | None] = queue.Queue(ANNOUNCEMENTS_MAX)
         self._writer = threading.Thread(target=self._write_loop, name="inbox-writer", daemon=True)
@@ -201,8 +195,7 @@ class Inbox:
         takes between a server's answers. Raises what `submit` and `make` raise.
         """
         work = Making(make, self._now_ms())
-        company_seconds = CROWD_SECONDS if self._taken >= CROWD_EVENTS else 0.0
-        return await self._store_or_keep(work, company_seconds, deadline_seconds, keeping_seconds)
+        return await self._store_or_keep(work, 0.0, deadline_seconds, keeping_seconds)
 
     async def _store_or_keep(
         self,
@@ -303,7 +296,7 @@ class Inbox:
         with self._condition:
             while self._open and (left := self._begin - time.monotonic()) > 0:
                 self._condition.wait(None if math.isinf(left) else left)
-            count = self._taken = min(len(self._waiting), BATCH_EVENTS)
+            count = min(len(self._waiting), BATCH_EVENTS)
             if count == len(self._waiting):
                 self._begin = math.inf
             return [self._waiting.popleft() for _ in range(count)]

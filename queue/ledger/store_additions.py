@@ -22,9 +22,11 @@ _POSTGRES_VALUES: Final[dict[type, str]] = {
     int: "(row ->> {})::bigint",
     bytes: "decode(row ->> {}, 'hex')",
 }
-# In their order: it is that of the numbers the database gives them.
+# In their order: it is that of the numbers the database gives them. As `jsonb`: `json` reads the
+# whole row for each of its values.
 _POSTGRES_ROWS: Final = (
-    "SELECT {} FROM json_array_elements(%s::json) WITH ORDINALITY AS t (row, place) ORDER BY place"
+    "SELECT {} FROM jsonb_array_elements(%s::jsonb)"
+    " WITH ORDINALITY AS t (row, place) ORDER BY place"
 )
 
 

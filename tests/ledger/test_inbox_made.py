@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger import inbox as inbox_module
 from ledger import store_inbox
 from ledger.events import Event
-from ledger.inbox import CROWD_EVENTS, Inbox, Place
+from ledger.inbox import Inbox, Place
 from ledger.inbox_errors import InboxUnavailable
 from ledger.spill import Spill
 from ledger.store import Store
@@ -20,7 +19,6 @@ from ledger.store_inbox import NewRow
 from tests.ledger.parts import click, issue, rows, run, store_in
 
 SECONDS = 20.0
-FOREVER = 3600.0
 
 
 async def submit(inbox: Inbox, number: int) -> Place:
@@ -112,11 +110,8 @@ def test_while_the_store_is_away_it_is_kept(tmp_path: Path) -> None:
     assert names == [issue(0).id, *(click(number).id for number in range(1, 4))]
 
 
-def test_in_a_crowd_clicks_wait_for_each_other_and_letters_for_nobody(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """After a commit of many a click waits for company; a letter takes along who waits."""
-    monkeypatch.setattr(inbox_module, "CROWD_SECONDS", FOREVER)
+def test_clicks_of_one_moment_share_a_commit(tmp_path: Path) -> None:
+    """So it is what a mailing brings that decides how many commits there are, not a clock."""
     store = store_in(tmp_path)
     announced: list[list[str]] = []
 
@@ -124,18 +119,8 @@ def test_in_a_crowd_clicks_wait_for_each_other_and_letters_for_nobody(
         announced.append(list(ids))
 
     async def steps(inbox: Inbox) -> None:
-        await submit(inbox, 0)  # Alone: at once.
-        await asyncio.gather(*(submit(inbox, number) for number in range(1, CROWD_EVENTS + 1)))
-        patient = asyncio.create_task(submit(inbox, 9))
-        await asyncio.sleep(0)  # It is with the inbox now.
-        await inbox.submit(issue(1))
-        await patient
-        await submit(inbox, 10)  # The last commit had two: nobody is waited for.
+        await asyncio.gather(*(submit(inbox, number) for number in range(30)))
+        await submit(inbox, 30)
 
     run(store, steps, announce=announce)
-    assert announced == [
-        [click(0).id],
-        [click(number).id for number in range(1, CROWD_EVENTS + 1)],
-        [click(9).id, issue(1).id],
-        [click(10).id],
-    ]
+    assert announced == [[click(number).id for number in range(30)], [click(30).id]]
