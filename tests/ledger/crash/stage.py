@@ -137,7 +137,8 @@ class Stage:
     ) -> None:
         """Deliver a part of the events and apply them, the first worker with this fault.
 
-        A disturbance is there before the first of them is delivered.
+        A disturbance is there before the first of them is delivered. With a fault this returns when
+        it has struck: what the process left lying meets the next ones.
         """
         self._stop_workers()
         self._workers = [self._worker(fault)]
@@ -150,7 +151,7 @@ class Stage:
                 player.say(line)
             time.sleep(DISTURBED_SECONDS if disturbance else 0)
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not self._is_over(part) or not self._is_quiet():
+        while not self._is_over(part) or not (fault or self._is_quiet()):
             assert time.monotonic() < deadline, (part, fault, self.submit_faults)
             for number, player in self._submitters.items():
                 if player.has_ended():
@@ -311,8 +312,10 @@ def play_kills(scene: Stage) -> None:
     """Kill processes at every step, SIGKILL and SIGTERM: in each part another worker."""
     scene.submit_faults = faults(SUBMIT_POINTS)
     to_submit, to_work = list(scene.submit_faults), faults(WORK_POINTS)
+    parts = len(to_work) + 1
     for part, fault in enumerate(to_work):
-        scene.play(part, len(to_work), fault)
+        scene.play(part, parts, fault)
+    scene.play(len(to_work), parts)
     scene.end()
     assert sorted(scene.fired) == sorted([*to_submit, *to_work])
 
