@@ -5,8 +5,9 @@
 `careerrelay serve intake` writes each click down before it answers. In the same run, in turns, the
 same uvicorn with the same settings serves a Starlette application that redirects and does nothing
 else. A process of its own clicks: at full load over 50 connections, and at a fixed rate. Then the
-database goes away for a minute while the clicks go on. In the end every click that was answered
-must be in the log, once: else the exit code is 1. docs/performance.md says how to read the figures.
+database goes away for a minute while the clicks go on, and once more for some seconds at full load
+over 500 connections. In the end every click that was answered must be in the log, once: else the
+exit code is 1. docs/performance.md says how to read the figures.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +38,9 @@ from rich.console import Console
 CONNECTIONS = 50
 # A mailing of 100,000 that half of its readers open within the same two minutes.
 RATE = 400
+# A mailing that is opened in one moment, and the store away in the middle of it.
+CROWD = 500
+CROWD_SECONDS, CROWD_AWAY_SECONDS = 8.0, 4.0
 WARM_SECONDS = 1.0
 DOCUMENT = FOLDER.parent / "docs" / "performance.md"
 BEGIN = "<!-- figures: written by bench/clicks.py -->"
@@ -101,12 +107,14 @@ class Bench:
         self.bare.stop()
         return found
 
-    def load(self, server: Redirect, seconds: float, rate: int) -> tuple[Heard, float]:
+    def load(
+        self, server: Redirect, seconds: float, rate: int, connections: int = CONNECTIONS
+    ) -> tuple[Heard, float]:
         """Click for so long; return what was heard, and the processor time of each in µs."""
         root = server.root() or 0
         before = cost.cpu_seconds(root)
         # Each load goes on where the one before ended: the clicks of a network would be thinned.
-        words = (server.port, self._requests, self.answered, CONNECTIONS, seconds, rate)
+        words = (server.port, self._requests, self.answered, connections, seconds, rate)
         command = [sys.executable, str(FOLDER / "clickload.py"), *map(str, words)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
@@ -139,11 +147,11 @@ class Sqlite:
     url = ""
 
     def __init__(self, bench: Bench) -> None:
-        path = bench.ours.url.removeprefix("sqlite:///")
-        self._connection = sqlite3.connect(path, isolation_level=None, timeout=30)
+        self._path = bench.ours.url.removeprefix("sqlite:///")
 
     def away(self) -> None:
         """Hold the file."""
+        self._connection = sqlite3.connect(self._path, isolation_level=None, timeout=30)
         self._connection.execute("BEGIN EXCLUSIVE")
 
     def back(self) -> None:
@@ -177,6 +185,20 @@ def outage(bench: Bench, store: Sqlite | Postgres, seconds: float) -> list[Trial
     return found
 
 
+def crowd(bench: Bench, store: Sqlite | Postgres) -> Trials:
+    """Click as fast as it goes; meanwhile the store is away for some seconds."""
+    bench.ours.wait_for_store()
+    with ThreadPoolExecutor(1) as pool:
+        load = pool.submit(bench.load, bench.ours, CROWD_SECONDS, 0, CROWD)
+        time.sleep(CROWD_AWAY_SECONDS / 2)
+        store.away()
+        time.sleep(CROWD_AWAY_SECONDS)
+        store.back()
+        heard, cpu = load.result()
+    words = f"{store.name} away for {CROWD_AWAY_SECONDS:.0f} s, {CROWD} at a time"
+    return Trials(words, [heard], [cpu])
+
+
 def measure(kind: str, folder: Path, options: argparse.Namespace) -> tuple[list[Trials], bool]:
     """Return all trials on one store, and whether every click was accounted for."""
     with ExitStack() as stack:
@@ -187,7 +209,7 @@ def measure(kind: str, folder: Path, options: argparse.Namespace) -> tuple[list[
         stack.callback(bench.bare.stop)
         trials = bench.run(options.rounds)
         store = Postgres(server) if server else Sqlite(bench)
-        trials += outage(bench, store, options.away)
+        trials += [*outage(bench, store, options.away), crowd(bench, store)]
         return trials, bench.account()
 
 

@@ -132,7 +132,7 @@ class Inbox:
         self._waiting_max = waiting_max
         # Guards the three below; never held during I/O, so a handler may take it.
         self._condition = threading.Condition()
-        self._waiting: deque[Job] = deque()
+        self._waiting: deque[Job[Work]] = deque()
         self._begin = math.inf  # When the writer is to begin, by the monotonic clock.
         self._open = False
         self._announcements: queue.Queue[Sequence[str] | None] = queue.Queue(ANNOUNCEMENTS_MAX)
@@ -249,7 +249,7 @@ class Inbox:
         """Have the writer do it; return what ends with its answer, or after the deadline."""
         deadline = deadline_seconds or self._deadline_seconds
         loop = asyncio.get_running_loop()
-        job = Job(work, loop, loop.create_future())
+        job = Job[Work](work, loop, loop.create_future())
         now = time.monotonic()
         with self._condition:
             if not self._open:
@@ -271,7 +271,7 @@ class Inbox:
         with self._condition:
             self._condition.notify()
 
-    def _give_up(self, job: Job, deadline: float) -> None:
+    def _give_up(self, job: Job[Work], deadline: float) -> None:
         """Answer one that has waited too long; the writer leaves it out if it has not begun."""
         if not job.future.done():
             self._away_until = time.monotonic() + self._away_seconds
@@ -291,7 +291,7 @@ class Inbox:
                 self._waiting.clear()
             answer([(job, InboxUnavailable("closed")) for job in left])
 
-    def _take(self) -> list[Job]:
+    def _take(self) -> list[Job[Work]]:
         """Return the jobs of the next transaction; none when the inbox is closed and empty."""
         with self._condition:
             while self._open and (left := self._begin - time.monotonic()) > 0:
@@ -301,9 +301,9 @@ class Inbox:
                 self._begin = math.inf
             return [self._waiting.popleft() for _ in range(count)]
 
-    def _write(self, jobs: Sequence[Job]) -> None:
-        rows: list[tuple[Job, store_inbox.NewRow]] = []
-        persons: list[tuple[Job, Person]] = []
+    def _write(self, jobs: Sequence[Job[Work]]) -> None:
+        rows: list[tuple[Job[Work], store_inbox.NewRow]] = []
+        persons: list[tuple[Job[Work], Person]] = []
         failed: list[Answer] = []
         for job in jobs:
             if job.future.done():
@@ -324,7 +324,7 @@ class Inbox:
             done = [(job, unable) for job, _ in (*rows, *persons)]
         answer([*failed, *done])
 
-    def _take_in(self, jobs: Sequence[tuple[Job, store_inbox.NewRow]]) -> list[Answer]:
+    def _take_in(self, jobs: Sequence[tuple[Job[Work], store_inbox.NewRow]]) -> list[Answer]:
         """Put events on disk and return the answers."""
         rows = [row for _, row in jobs]
         started = time.monotonic()
@@ -346,7 +346,7 @@ class Inbox:
         with self._store.read() as transaction:
             return store_inbox.fingerprints(transaction, [row.id for row in rows])
 
-    def _refer(self, jobs: Sequence[tuple[Job, Person]]) -> list[Answer]:
+    def _refer(self, jobs: Sequence[tuple[Job[Work], Person]]) -> list[Answer]:
         """Return the references as answers, their salts on disk."""
         if not jobs:
             return []

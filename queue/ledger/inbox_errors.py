@@ -10,8 +10,8 @@ class InboxError(Exception):
 class InboxUnavailable(InboxError):
     """The event could not be made durable in time.
 
-    `reason` is `full`, `timeout`, `store` or `closed`. After `timeout` or `store` the event may be
-    on disk all the same; submitting it again is safe.
+    `reason` is `full`, `timeout`, `store`, `spill` or `closed`. After `timeout`, `store` or `spill`
+    the event may be on disk all the same; submitting it again is safe.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:

@@ -1,4 +1,4 @@
-"""What waits for the inbox's writer, and how it is answered, in the event loop it came from."""
+"""What waits for a writing thread, and how it is answered, in the event loop it came from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from ledger.events import Event, encode, fingerprint
 from ledger.inbox_errors import EventConflict, InboxUnavailable
@@ -34,19 +34,20 @@ class Making(NamedTuple):
 
 Work = NewRow | Making | Person
 Result = str | Exception | None
+W = TypeVar("W")
 
 
 @dataclass(slots=True)
-class Job:
-    """Work for the writer, the future of the loop that waits for it, and its deadline's timer."""
+class Job(Generic[W]):
+    """Work for a writer, the future of the loop that waits for it, and its deadline's timer."""
 
-    work: Work
+    work: W
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[str | None]
     timer: asyncio.TimerHandle | None = None  # Touched by the loop alone.
 
 
-Answer = tuple[Job, Result]
+Answer = tuple[Job[Any], Result]
 
 
 def row_of(event: Event, received_ms: int, detail: bytes) -> NewRow:
@@ -63,7 +64,7 @@ def made(work: NewRow | Making) -> NewRow:
     return row_of(event, work.received_ms, detail)
 
 
-def refused(jobs: Sequence[Job], error: Exception) -> list[Answer]:
+def refused(jobs: Sequence[Job[Any]], error: Exception) -> list[Answer]:
     """Return the answers to jobs that the store did not take."""
     _log.warning("inbox: %d events refused: %s", len(jobs), error)
     return [(job, InboxUnavailable("store", str(error))) for job in jobs]

@@ -1,7 +1,9 @@
 """Keeps what cannot be asked for again while the store is away, and takes it in when it is back.
 
 While anything waits in this process's spill file, what may be kept goes there as well, behind it,
-so that the order stays. A thread offers it to the store every second.
+so that the order stays. One thread writes all that wait for the file at once: while a mailing is
+opened these are hundreds, and each flush of the disk takes its time. Another offers what is in the
+file to the store every second.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -17,13 +20,16 @@ from typing import Final
 from ledger import store_inbox
 from ledger.events import EventError, parse
 from ledger.inbox_errors import InboxError, InboxUnavailable
-from ledger.inbox_jobs import row_of
+from ledger.inbox_jobs import Job, answer, row_of
 from ledger.spill import BATCH_RECORDS, Record, Spill, SpillError
 from ledger.store import LedgerError, Store
 
 # How often what was kept is offered to the store again.
 DRAIN_SECONDS: Final = 1.0
 CLOSE_SECONDS: Final = 10.0
+
+# Records that may wait for the disk: more than come in the second that a click waits for it.
+WAITING_MAX: Final = 4096
 
 _EVENT: Final = "event"
 
@@ -43,20 +49,30 @@ class Keeper:
         self._tell = tell
         # Written before anything of the kind is kept.
         self.take_kept: dict[str, TakeKept] = {}
+        # Guards the two below; never held during I/O.
+        self._condition = threading.Condition()
+        self._waiting: deque[Job[Record]] = deque()
+        self._is_open = True
         self._closing = threading.Event()
+        self._writer = threading.Thread(target=self._write_loop, name="inbox-spill", daemon=True)
         self._thread = threading.Thread(target=self._loop, name="inbox-keeper", daemon=True)
 
     @property
     def is_waiting(self) -> bool:
         """Tell whether something of this process waits for the store."""
-        return not self._spill.is_empty
+        return not self._spill.is_empty or bool(self._waiting)
 
     def start(self) -> None:
         """Begin with what a process before this one left."""
+        self._writer.start()
         self._thread.start()
 
     def close(self) -> None:
-        """Offer what is left once more, and let go of the file."""
+        """Write what waits for the file, offer all once more, and let go of the file."""
+        with self._condition:
+            self._is_open = False
+            self._condition.notify()
+        self._writer.join(CLOSE_SECONDS)
         self._closing.set()
         self._thread.join(CLOSE_SECONDS)
         self._spill.close()
@@ -74,10 +90,48 @@ class Keeper:
 
     async def keep(self, record: Record) -> None:
         """Return when the record is in the file; raises `InboxUnavailable`."""
+        loop = asyncio.get_running_loop()
+        job = Job(record, loop, loop.create_future())
+        with self._condition:
+            if not self._is_open:
+                raise InboxUnavailable("closed")
+            if len(self._waiting) >= WAITING_MAX:
+                raise InboxUnavailable("full", f"{WAITING_MAX} records wait for the spill file")
+            self._waiting.append(job)
+            self._condition.notify()
+        await job.future
+
+    # ---------------------------------------------------------- the thread that writes
+
+    def _write_loop(self) -> None:
+        while jobs := self._take():
+            self._write(jobs)
+
+    def _take(self) -> list[Job[Record]]:
+        """Return the records that wait; none when the keeper is closed and all are written."""
+        with self._condition:
+            while self._is_open and not self._waiting:
+                self._condition.wait()
+            count = min(len(self._waiting), BATCH_RECORDS)
+            return [self._waiting.popleft() for _ in range(count)]
+
+    def _write(self, jobs: Sequence[Job[Record]]) -> None:
+        failure: InboxUnavailable | None = None
         try:
-            await asyncio.to_thread(self._spill.append, record)
+            self._spill.append(*(job.work for job in jobs))
         except SpillError as error:
-            raise InboxUnavailable("spill", str(error)) from error
+            failure = InboxUnavailable("spill", str(error))
+        except Exception as error:
+            # A bug. What comes later needs this thread; its text may be personal.
+            _log.error("inbox: %d records not kept by a bug: %s", len(jobs), type(error).__name__)
+            failure = InboxUnavailable("spill", type(error).__name__)
+        if failure and len(jobs) > 1:  # There may be room for some.
+            for job in jobs:
+                self._write([job])
+            return
+        answer([(job, failure) for job in jobs])
+
+    # ---------------------------------------------- the thread that offers to the store
 
     def _loop(self) -> None:
         is_last = False

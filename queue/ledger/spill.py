@@ -80,16 +80,16 @@ class Spill:
         """Tell whether this process has nothing waiting; other files are not asked."""
         return self._size == 0
 
-    def append(self, record: Record) -> None:
-        """Keep a record; raises `SpillError`."""
-        line = _encode(record)
+    def append(self, *records: Record) -> None:
+        """Keep records, all or none; raises `SpillError`."""
+        lines = b"".join(map(_encode, records))
         with self._lock:
-            if self._size + len(line) > self._size_max_bytes:
+            if self._size + len(lines) > self._size_max_bytes:
                 raise SpillError(f"{self._path}: is full ({self._size_max_bytes} bytes)")
             try:
                 self._see_to_the_file()
-                _append(self._handle, self._size, line)
-                self._size += len(line)
+                _append(self._handle, self._size, lines)
+                self._size += len(lines)
             except OSError as error:
                 raise SpillError(f"{self._path}: {error.strerror or error}") from error
         faults.reach("spill.kept")

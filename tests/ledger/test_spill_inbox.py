@@ -13,7 +13,7 @@ import pytest
 
 from ledger.inbox import Inbox
 from ledger.inbox_errors import InboxUnavailable
-from ledger.spill import Record, Spill
+from ledger.spill import RECORD_MAX_BYTES, Record, Spill
 from ledger.store import Store, StoreError
 from tests.ledger.parts import NOW, click, issue, rows, run, store_in
 
@@ -131,3 +131,49 @@ def test_other_things_are_kept_for_their_handlers(tmp_path: Path) -> None:
 
     run(store, steps, spill=Spill(tmp_path / "spill"))
     assert taken == [(b"sealed", NOW)] * 2
+
+
+def test_whoever_does_not_wait_for_the_disk_is_kept_all_the_same(tmp_path: Path) -> None:
+    """The file is busy for longer than anybody waits: all hear so, and none is missing then."""
+    store = store_in(tmp_path)
+    begun, go_on = threading.Semaphore(0), threading.Semaphore(0)
+
+    def take(_payload: bytes, _received: datetime) -> bool:
+        begun.release()
+        assert go_on.acquire(timeout=WAIT_SECONDS)
+        return True
+
+    async def steps(inbox: Inbox) -> None:
+        inbox.when_kept("signup", take)
+        await inbox.keep("signup", b"the first", NOW)
+        assert await asyncio.to_thread(begun.acquire, True, WAIT_SECONDS)
+        await inbox.keep("signup", b"the last, during which nobody may add any", NOW)
+        go_on.release()
+        assert await asyncio.to_thread(begun.acquire, True, WAIT_SECONDS)
+        clicks = (inbox.submit(click(number), keeping_seconds=0.05) for number in range(100))
+        found = await asyncio.gather(*clicks, return_exceptions=True)
+        go_on.release()
+        assert [str(each) for each in found] == ["spill: 0.05 s"] * 100
+
+    run(store, steps, spill=Spill(tmp_path / "spill"))
+    assert [name for name, _ in rows(store.path)] == [click(number).id for number in range(100)]
+
+
+def test_one_that_cannot_be_kept_costs_the_others_nothing(tmp_path: Path) -> None:
+    """Of many that come at once only the one that is too large hears so."""
+    store = store_in(tmp_path)
+    taken: list[bytes] = []
+
+    def take(payload: bytes, _received: datetime) -> bool:
+        taken.append(payload)
+        return True
+
+    async def steps(inbox: Inbox) -> None:
+        inbox.when_kept("signup", take)
+        payloads = [b"1", b"2", b"x" * RECORD_MAX_BYTES, b"3"]
+        keeping = (inbox.keep("signup", payload, NOW) for payload in payloads)
+        found = await asyncio.gather(*keeping, return_exceptions=True)
+        assert [isinstance(each, InboxUnavailable) for each in found] == [False, False, True, False]
+
+    run(store, steps, spill=Spill(tmp_path / "spill"))
+    assert taken == [b"1", b"2", b"3"]
