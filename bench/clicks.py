@@ -195,8 +195,7 @@ def crowd(bench: Bench, store: Sqlite | Postgres) -> Trials:
         time.sleep(CROWD_AWAY_SECONDS)
         store.back()
         heard, cpu = load.result()
-    words = f"{store.name} away for {CROWD_AWAY_SECONDS:.0f} s, {CROWD} at a time"
-    return Trials(words, [heard], [cpu])
+    return Trials(f"{store.name} away, {CROWD} at a time", [heard], [cpu])
 
 
 def measure(kind: str, folder: Path, options: argparse.Namespace) -> tuple[list[Trials], bool]:

@@ -263,7 +263,7 @@ class Inbox:
             begin = now if is_full else now + company_seconds
             if begin < self._begin:  # Else the writer wakes up in time by itself.
                 self._begin = begin
-                loop.call_soon(self._wake)  # All that came with this one share its commit.
+                loop.call_soon(self._wake)  # What comes in the same turn shares its commit.
         job.timer = loop.call_later(deadline, self._give_up, job, deadline)
         return job.future
 

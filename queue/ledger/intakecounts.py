@@ -39,7 +39,7 @@ class Kept(StrEnum):
     STORE = "store"
     SPILL = "spill"  # The store was away; it is taken in when it is back.
     THINNED = "thinned"  # One of many of its network in a minute, of which the number is kept.
-    LOST = "lost"
+    LOST = "lost"  # As far as is known when the candidate is sent on.
 
 
 class Step(StrEnum):
