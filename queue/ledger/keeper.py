@@ -28,7 +28,7 @@ from ledger.store import LedgerError, Store
 DRAIN_SECONDS: Final = 1.0
 CLOSE_SECONDS: Final = 10.0
 
-# Records that may wait for the disk: more than come in the second that a click waits for it.
+# Records that may wait for the disk: more than come in the half second that a click waits for it.
 WAITING_MAX: Final = 4096
 
 _EVENT: Final = "event"
@@ -52,7 +52,7 @@ class Keeper:
         # Guards the two below; never held during I/O.
         self._condition = threading.Condition()
         self._waiting: deque[Job[Record]] = deque()
-        self._is_open = True
+        self._is_open = False
         self._closing = threading.Event()
         self._writer = threading.Thread(target=self._write_loop, name="inbox-spill", daemon=True)
         self._thread = threading.Thread(target=self._loop, name="inbox-keeper", daemon=True)
@@ -64,6 +64,7 @@ class Keeper:
 
     def start(self) -> None:
         """Begin with what a process before this one left."""
+        self._is_open = True
         self._writer.start()
         self._thread.start()
 
@@ -80,7 +81,7 @@ class Keeper:
     async def keep_event(self, row: store_inbox.NewRow, max_seconds: float | None) -> None:
         """Return when the event is in the file; raises `InboxUnavailable`.
 
-        After `max_seconds` nobody waits for the disk; the event is in the file when that has come.
+        After `max_seconds` nobody waits for the disk; the event is in the file when that takes it.
         """
         try:
             async with asyncio.timeout(max_seconds):
@@ -125,9 +126,10 @@ class Keeper:
             # A bug. What comes later needs this thread; its text may be personal.
             _log.error("inbox: %d records not kept by a bug: %s", len(jobs), type(error).__name__)
             failure = InboxUnavailable("spill", type(error).__name__)
-        if failure and len(jobs) > 1:  # There may be room for some.
-            for job in jobs:
-                self._write([job])
+        if failure and len(jobs) > 1:  # There may be room for some, or the disk has come round.
+            half = len(jobs) // 2
+            self._write(jobs[:half])
+            self._write(jobs[half:])
             return
         answer([(job, failure) for job in jobs])
 

@@ -128,21 +128,26 @@ class Spill:
         """
         count = start = 0
         while (end := self._size) > start:
-            count += self._take_own(start, end, take)
+            with self._lock:  # Its own handle: in place of a deleted file another is opened.
+                handle = os.dup(self._handle)
+            try:
+                count += self._take_own(handle, start, end, take)
+            finally:
+                os.close(handle)
             start = end
             if self._size - start <= LAST_BYTES:
                 break
         with self._lock:
             if self._size > start:
-                count += self._take_own(start, self._size, take)
+                count += self._take_own(self._handle, start, self._size, take)
             if self._handle >= 0:
                 self._path.unlink(missing_ok=True)
                 os.close(self._handle)
                 self._handle, self._size, self._path = -1, 0, self._directory
         return count
 
-    def _take_own(self, start: int, end: int, take: Take) -> int:
-        count = _take_in(self._handle, self._path, start, end, take)
+    def _take_own(self, handle: int, start: int, end: int, take: Take) -> int:
+        count = _take_in(handle, self._path, start, end, take)
         faults.reach("spill.taken_in")
         return count
 

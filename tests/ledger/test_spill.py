@@ -163,6 +163,31 @@ def test_records_of_a_deleted_file_stay_when_no_other_can_be_made(tmp_path: Path
     spill.close()
 
 
+def test_a_file_that_is_deleted_while_it_is_taken_in_loses_nothing(tmp_path: Path) -> None:
+    """Another is made in its place meanwhile, and something else opened under its number."""
+    spill = Spill(tmp_path / "spill")
+    records = [record(number) for number in range(2_000)]
+    spill.append(*records)
+    found: list[Record] = []
+    others = tmp_path / "others"
+    others.write_bytes(b"\n" * 4_000_000)
+    opened: list[int] = []
+
+    def take(batch: Sequence[Record]) -> None:
+        found.extend(batch)
+        if not opened:
+            next((tmp_path / "spill").iterdir()).unlink()
+            spill.append(record(2_000))
+            opened.extend(os.open(others, os.O_RDONLY) for _ in range(5))
+
+    spill.drain(take)
+    for handle in opened:
+        os.close(handle)
+    assert found == [*records, record(2_000)]
+    assert not list((tmp_path / "spill").iterdir())
+    spill.close()
+
+
 def test_nobody_waits_while_the_store_is_tried(tmp_path: Path) -> None:
     """A store that is silent holds up the keeper alone: clicks go on being kept."""
     spill = Spill(tmp_path)
