@@ -6,7 +6,7 @@ BIN    := .venv/bin
 PIP    := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
 CODE   := relay signer queue tests bench
 
-# Where it is set, each process that a test starts would compile our code anew: a fifth of its start.
+# Where it is set, each process that a test starts would compile our code anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help run test lint mypy pyright check format bench clicks splice fuzz model needs lock readers clean
